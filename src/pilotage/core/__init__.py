@@ -1,0 +1,38 @@
+"""Floor 0: what every room stands on. Ids, canonical JSON, digests, the clock, errors, settings, progress. It imports no other room."""
+
+from pilotage.core.canonical import Json, MultisetDigest, canonical_json, digest, sha256_hex
+from pilotage.core.clock import MICROSECONDS, Clock, ManualClock, SystemClock, iso
+from pilotage.core.errors import Conflict, InputError, IntegrityError, NotFound, PilotageError, Refused, Unavailable
+from pilotage.core.ids import content_id, new_id
+from pilotage.core.progress import LogProgress, Progress, SilentProgress, Step, TeeProgress, describe
+from pilotage.core.settings import Settings, load_settings
+
+__all__ = [
+    "MICROSECONDS",
+    "Clock",
+    "Conflict",
+    "InputError",
+    "IntegrityError",
+    "Json",
+    "LogProgress",
+    "ManualClock",
+    "MultisetDigest",
+    "NotFound",
+    "PilotageError",
+    "Progress",
+    "Refused",
+    "Settings",
+    "SilentProgress",
+    "Step",
+    "SystemClock",
+    "TeeProgress",
+    "Unavailable",
+    "canonical_json",
+    "content_id",
+    "describe",
+    "digest",
+    "iso",
+    "load_settings",
+    "new_id",
+    "sha256_hex",
+]

@@ -1,0 +1,47 @@
+"""Time, as something that can be handed in.
+
+Storage holds UTC as int64 microseconds since the Unix epoch. Code that needs the time takes a :class:`Clock`; tests hand in a :class:`ManualClock`.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+MICROSECONDS = 1_000_000
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1_000
+
+
+class ManualClock:
+    """A clock that stands still until it is moved. For tests."""
+
+    def __init__(self, start_us: int = 1_700_000_000 * MICROSECONDS) -> None:
+        self._now_us = start_us
+
+    def now_us(self) -> int:
+        return self._now_us
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock by ``seconds``, which may be negative."""
+        self._now_us += round(seconds * MICROSECONDS)
+
+
+def iso(time_us: int) -> str:
+    """``time_us`` as ISO 8601 with milliseconds, for people: ``2026-11-22T10:54:03.120Z``."""
+    moment = datetime.fromtimestamp(time_us / MICROSECONDS, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

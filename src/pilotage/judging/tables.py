@@ -1,0 +1,65 @@
+"""Tables of what is judged, by whom, under which rubric, and what was said. Judgements are append-only."""
+
+from sqlalchemy import BigInteger, Column, Float, Integer, Text, UniqueConstraint
+
+from pilotage.store import JsonText, table
+
+# The thing shown to a rater. The payload is apart so that list and count queries cannot read it by accident.
+item = table(
+    "item",
+    Column("kind", Text, nullable=False),  # output | row | ...
+    Column("source_id", Text, nullable=False, index=True),  # the output (or row) it shows
+    Column("slices", JsonText, nullable=False),
+)
+item_payload = table("item_payload", Column("payload", JsonText, nullable=False), key="item_id")
+
+# A person, a model or a rule. A machine never counts as a person.
+rater = table(
+    "rater",
+    Column("kind", Text, nullable=False),  # person | model | rule | import
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("config", JsonText, nullable=False),
+    UniqueConstraint("workspace_id", "kind", "name", "version"),
+)
+
+# Addressed by content: another wording is another version.
+rubric = table(
+    "rubric",
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("questions", JsonText, nullable=False),
+    Column("guideline", Text, nullable=False),
+    UniqueConstraint("workspace_id", "name", "number"),
+)
+
+judgement = table(
+    "judgement",
+    Column("item_id", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("rater_id", Text, nullable=False),
+    Column("rubric_id", Text, nullable=False),
+    Column("value", JsonText, nullable=False),
+    Column("abstained", Integer, nullable=False, default=0),
+    Column("confidence", Float),
+    Column("reason", Text),
+    Column("supersedes", Text),
+    Column("suggestion", JsonText),  # what the rater was shown as a proposal, or null
+    Column("arm", Text),  # suggestion_shown | withheld | ...
+    Column("active_ms", BigInteger),
+    Column("idempotency_key", Text, nullable=False),
+    UniqueConstraint("workspace_id", "idempotency_key"),
+    # One current judgement per rater, item, question and rubric; a later one names the one it supersedes.
+    UniqueConstraint("workspace_id", "item_id", "question", "rater_id", "rubric_id", "supersedes"),
+)
+
+consensus = table(
+    "consensus",
+    Column("item_id", Text, nullable=False, index=True),
+    Column("question", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("value", JsonText),  # null for a tie, whose distribution is in ``support``
+    Column("support", JsonText, nullable=False),
+    Column("inputs_hash", Text, nullable=False),
+    UniqueConstraint("workspace_id", "item_id", "question", "method", "inputs_hash"),
+)

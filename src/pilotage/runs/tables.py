@@ -1,0 +1,47 @@
+"""Tables of the engine: runs, content-addressed samples and their outputs."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Text, UniqueConstraint
+
+from pilotage.store import JsonText, table
+
+run = table(
+    "run",
+    Column("kind", Text, nullable=False),  # evaluation | attack | replay | twins
+    Column("pilot_id", Text, nullable=False, index=True),
+    Column("plan_hash", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("versions", JsonText, nullable=False),  # dataset versions it reads
+    Column("state", Text, nullable=False),  # running | paused | done
+    Column("stop_reason", Text),
+    Column("planned", BigInteger, nullable=False),
+    Column("counts", JsonText, nullable=False),  # outcome -> n, kept in the same transaction as the outputs
+    Column("usage", JsonText, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    UniqueConstraint("workspace_id", "plan_hash"),
+)
+
+# ``id`` is the hash of everything that decides the output: item, technique, request parameters, target fingerprint, repeat, seed.
+sample = table(
+    "sample",
+    Column("item_key", Text, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("slices", JsonText, nullable=False),
+    Column("spec", JsonText, nullable=False),
+)
+run_sample = table("run_sample", Column("position", BigInteger, nullable=False), key=("run_id", "sample_id"))
+
+output = table(
+    "output",
+    Column("sample_id", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),  # answered | refused | blocked | truncated | unparsable | error
+    Column("body", JsonText, nullable=False),  # messages, tool calls, finish reason, error, per-try log
+    Column("usage", JsonText, nullable=False),
+    Column("latency_us", BigInteger, nullable=False),
+    Column("cached", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    UniqueConstraint("workspace_id", "sample_id", "attempt"),
+    Index("ix_output_created", "workspace_id", "created_at"),
+)

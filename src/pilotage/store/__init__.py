@@ -1,0 +1,25 @@
+"""State: the workspace (a folder or a URL), its SQL schema and migrations, its files, and the one writer.
+
+Rows are written only through :meth:`Workspace.write`, by one thread with group commit: when it returns, the rows are durable. Reading is any number
+of connections, each with a consistent snapshot. Rows that several people may edit carry ``lock_version`` and change through
+:func:`update_if_unchanged`. Files are content-addressed blobs.
+"""
+
+from pilotage.store.blobs import Blobs
+from pilotage.store.optimistic import update_if_unchanged
+from pilotage.store.schema import JsonText, TimeUs, metadata, table
+from pilotage.store.workspace import Workspace
+from pilotage.store.writer import Job, Participant, WriteTransaction
+
+__all__ = [
+    "Blobs",
+    "Job",
+    "JsonText",
+    "Participant",
+    "TimeUs",
+    "Workspace",
+    "WriteTransaction",
+    "metadata",
+    "table",
+    "update_if_unchanged",
+]
