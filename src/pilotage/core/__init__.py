@@ -2,6 +2,7 @@
 
 from pilotage.core.canonical import Json, MultisetDigest, canonical_json, digest, sha256_hex
 from pilotage.core.clock import MICROSECONDS, Clock, ManualClock, SystemClock, iso
+from pilotage.core.declarations import Declaration, read_declaration, validate
 from pilotage.core.errors import Conflict, InputError, IntegrityError, NotFound, PilotageError, Refused, Unavailable
 from pilotage.core.ids import content_id, new_id
 from pilotage.core.progress import LogProgress, Progress, SilentProgress, Step, TeeProgress, describe
@@ -11,6 +12,7 @@ __all__ = [
     "MICROSECONDS",
     "Clock",
     "Conflict",
+    "Declaration",
     "InputError",
     "IntegrityError",
     "Json",
@@ -34,5 +36,7 @@ __all__ = [
     "iso",
     "load_settings",
     "new_id",
+    "read_declaration",
     "sha256_hex",
+    "validate",
 ]
