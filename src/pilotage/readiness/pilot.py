@@ -1,0 +1,249 @@
+"""The pilot file: one AI system on its way to production, declared in ``pilot.yaml``.
+
+The file is the whole truth. Every default is written here and shown by ``pilotage show``; files it names are read relative to it and are part of its
+digest, so that a changed rubric or gate is a changed pilot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pilotage.core import Declaration, InputError, digest, read_declaration, sha256_hex, validate
+from pilotage.data import Card
+from pilotage.evidence import Gate, load_gates
+from pilotage.judging import Rubric, load_rubric_file
+from pilotage.models import TargetConfig
+from pilotage.people import ROLES
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Owner(_Part):
+    """Who answers for the pilot."""
+
+    name: str = Field(min_length=1)
+    contact: str = ""
+
+
+class Risk(_Part):
+    """What could go wrong, and how much it would matter."""
+
+    level: Literal["minimal", "limited", "high"]
+    harms: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class Source(_Part):
+    """One declared source of data. Nothing is evaluated or trained on from a path: the file becomes a version first."""
+
+    path: str = Field(min_length=1)
+    kind: Literal["evaluation", "objectives"]
+    licence: str
+    consent: str
+    purposes: tuple[str, ...]
+    source: str = Field(min_length=1)
+    contains_personal_data: bool = False
+    notes: str = ""
+
+    def card(self) -> Card:
+        """The dataset card that the version keeps."""
+        return Card(
+            licence=self.licence,
+            consent=self.consent,
+            purposes=self.purposes,
+            source=self.source,
+            contains_personal_data=self.contains_personal_data,
+            notes=self.notes,
+        )
+
+
+class Evaluate(_Part):
+    """The evaluation suite: which data, how often each item is asked."""
+
+    data: str
+    repeats: int = Field(default=1, ge=1, le=20)
+
+
+class Attack(_Part):
+    """The attack campaign. ``techniques`` are tried on every objective; ``twins`` asks the benign twin of each objective too."""
+
+    data: str
+    techniques: tuple[str, ...] = ("all",)
+    trials: int = Field(default=1, ge=1, le=20)
+    seed: int = 7
+    twins: bool = True
+
+
+class JudgeModel(_Part):
+    """A model that judges what the rules cannot. Its verdicts are judgements of a machine and never count as a person's."""
+
+    target: TargetConfig
+    question: str = "failure"
+
+
+class Judge(_Part):
+    """Who judges outputs before people do."""
+
+    rubric: str
+    model: JudgeModel | None = None
+
+
+class Review(_Part):
+    """What people look at: every suspected failure, and a random share of what the machines passed (to measure what they miss)."""
+
+    audit_share: float = Field(default=0.05, ge=0.01, le=1.0)
+    overlap: int = Field(default=1, ge=1, le=5)
+    seed: int = 7
+
+
+class Curate(_Part):
+    """Turning reviewed failures into training data. ``twins_per_attack`` benign rows go with every attack row."""
+
+    dataset: str
+    licence: str
+    consent: str
+    purposes: tuple[str, ...] = ("training",)
+    twins_per_attack: float = Field(default=1.0, ge=0.0, le=10.0)
+    formats: tuple[Literal["chat-sft", "dpo", "kto"], ...] = ("chat-sft", "dpo", "kto")
+    folder: str = "exports"
+
+
+class PilotFile(_Part):
+    """``pilot.yaml``, field by field."""
+
+    pilot: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    title: str = Field(min_length=1)
+    purpose: str = Field(min_length=1)
+    owner: Owner
+    risk: Risk
+    target: TargetConfig
+    data: dict[str, Source] = Field(min_length=1)
+    evaluate: Evaluate
+    attack: Attack
+    judge: Judge
+    review: Review = Review()
+    curate: Curate
+    gates: str
+    sign_off: tuple[str, ...] = ("owner",)
+
+    @field_validator("sign_off")
+    @classmethod
+    def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [role for role in roles if role not in ROLES]
+        if unknown or not roles:
+            raise ValueError(f"sign-off needs one or more of the roles {', '.join(ROLES)}")
+        return roles
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A pilot file with everything it names, read and checked.
+
+    ``digest`` covers the declaration and the content of every file it names except the data, whose versions have digests of their own.
+    """
+
+    declaration: PilotFile
+    folder: Path
+    digest: str
+    rubric: Rubric
+    gates: tuple[Gate, ...]
+
+    @property
+    def name(self) -> str:
+        return self.declaration.pilot
+
+    def path(self, relative: str) -> Path:
+        """A file the pilot names, seen from the pilot's folder."""
+        return self.folder / relative
+
+    def to_dict(self) -> dict[str, Any]:
+        """The declaration with every default filled in."""
+        return self.declaration.model_dump(mode="json")
+
+
+def load_pilot(path: Path, *, target: dict[str, Any] | None = None) -> Pilot:
+    """Read a pilot file and all it names.
+
+    Parameters
+    ----------
+    path
+        ``pilot.yaml``, or the folder it lies in.
+    target
+        Fields of the target to replace, as ``pilotage run --target`` does.
+
+    Raises
+    ------
+    InputError, NotFound
+        With file, line, field and a mend, at the first thing that does not fit.
+    """
+    path = path / "pilot.yaml" if path.is_dir() else path
+    declaration = read_declaration(path)
+    if not isinstance(declaration.value, dict):
+        raise InputError("A pilot file is a mapping of keys to values.", where=f"{path.name}:1", mend="see examples/support-assistant/pilot.yaml")
+    folder = path.resolve().parent
+    named: dict[str, str] = {}
+    declaration = _with_target_files(declaration, folder, named, target)
+    parsed = validate(declaration, PilotFile)
+    _check_references(declaration, parsed, folder)
+    for key in ("rubric", "gates"):
+        relative = parsed.judge.rubric if key == "rubric" else parsed.gates
+        named[relative] = sha256_hex((folder / relative).read_bytes())
+    rubric = load_rubric_file(folder / parsed.judge.rubric)
+    gates = tuple(load_gates(folder / parsed.gates))
+    whole = digest({"declaration": parsed.model_dump(mode="json"), "files": named})
+    return Pilot(parsed, folder, whole, rubric, gates)
+
+
+def _with_target_files(declaration: Declaration, folder: Path, named: dict[str, str], replace: dict[str, Any] | None) -> Declaration:
+    """The target's system prompt and template may be files; what is tried is their text, so the text takes the file's place."""
+    value = dict(declaration.value)
+    target = value.get("target")
+    if isinstance(target, dict):
+        target = {**target, **(replace or {})}
+        for key in ("system", "template"):
+            text = target.get(key)
+            if key == "template" and isinstance(text, dict) and isinstance(text.get("file"), str):
+                rest = {name: part for name, part in text.items() if name != "file"}
+                target[key] = {**rest, "text": _read_named(declaration, folder, ("target", key, "file"), text["file"], named)}
+            elif key == "system" and isinstance(text, dict) and set(text) == {"file"}:
+                target[key] = _read_named(declaration, folder, ("target", key, "file"), text["file"], named)
+        value["target"] = target
+    return Declaration(declaration.path, value, declaration.lines)
+
+
+def _read_named(declaration: Declaration, folder: Path, place: tuple[str, ...], relative: str, named: dict[str, str]) -> str:
+    path = _inside(declaration, folder, place, relative)
+    data = path.read_bytes()
+    named[relative] = sha256_hex(data)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise declaration.error(place, f"{relative} is not valid UTF-8 (byte {error.start}).", mend="save it as UTF-8") from error
+
+
+def _inside(declaration: Declaration, folder: Path, place: tuple[str, ...], relative: str) -> Path:
+    path = (folder / relative).resolve()
+    if not path.is_relative_to(folder):
+        raise declaration.error(place, f"'{relative}' lies outside the pilot's folder.", why="a pilot reads only its own files", mend="move it in")
+    if not path.is_file():
+        raise declaration.error(place, f"The file '{relative}' does not exist.", mend=f"create it in {folder.name}/, or mend the path")
+    return path
+
+
+def _check_references(declaration: Declaration, parsed: PilotFile, folder: Path) -> None:
+    for name, source in parsed.data.items():
+        _inside(declaration, folder, ("data", name, "path"), source.path)
+    _inside(declaration, folder, ("judge", "rubric"), parsed.judge.rubric)
+    _inside(declaration, folder, ("gates",), parsed.gates)
+    for step, wanted, kind in (("evaluate", parsed.evaluate.data, "evaluation"), ("attack", parsed.attack.data, "objectives")):
+        source = parsed.data.get(wanted)
+        if source is None:
+            raise declaration.error((step, "data"), f"No data is named '{wanted}'.", mend=f"use one of: {', '.join(sorted(parsed.data))}")
+        if source.kind != kind:
+            raise declaration.error((step, "data"), f"'{wanted}' is of kind '{source.kind}'; this step needs '{kind}'.", mend="name other data")
