@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from pilotage.store import Workspace as _W
-
-create_workspace = _W.create
+from pilotage.ledger import create_workspace
 from pilotage.store import Workspace
 
 _names = itertools.count()
