@@ -140,7 +140,7 @@ def validate(declaration: Declaration, model: type[Model], *, place: Place = (),
             ) from error
         if first["type"] == "missing":
             raise declaration.error(loc, f"The key '{loc[-1]}' is missing.", mend=f"add '{loc[-1]}:' here") from error
-        raise declaration.error(loc, f"This value does not fit: {first['msg']}.", mend=f"got {_shown(first.get('input'))}") from error
+        raise declaration.error(loc, f"This value does not fit: {first['msg']}.", mend=_got(loc, first.get("input"))) from error
 
 
 def _is_union_tag(part: str | int, declaration: Declaration, place: Place) -> bool:
@@ -168,6 +168,12 @@ def _closest(name: str, known: list[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known)}"
 
 
-def _shown(value: Any) -> str:
+_PRIVATE = ("key", "token", "secret", "password")
+
+
+def _got(loc: tuple[int | str, ...], value: Any) -> str | None:
+    """What stands there now, unless it may be a secret: people write keys where the name of a variable belongs."""
+    if any(word in str(part).lower() for part in loc for word in _PRIVATE):
+        return None
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"got {text if len(text) <= 60 else text[:57] + '...'}"

@@ -165,6 +165,23 @@ def cycles(workspace: Workspace, pilot_id: str) -> list[Cycle]:
     return [_cycle(row) for row in rows]
 
 
+def load_cycle(workspace: Workspace, cycle_id: str) -> Cycle:
+    """The cycle with this id. Raises ``NotFound``."""
+    with workspace.read() as conn:
+        row = conn.execute(select(pilot_cycle).where(pilot_cycle.c.workspace_id == workspace.id, pilot_cycle.c.id == cycle_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no cycle {cycle_id}.")
+    return _cycle(row)
+
+
+def latest_cycle(workspace: Workspace, name: str) -> Cycle:
+    """The newest cycle of the pilot called ``name``. Raises ``NotFound``."""
+    found = cycles(workspace, find_pilot_id(workspace, name))
+    if not found:
+        raise NotFound(f"The pilot '{name}' has not been run yet.", mend="run 'pilotage run <pilot.yaml>'")
+    return found[0]
+
+
 def find_pilot_id(workspace: Workspace, name: str) -> str:
     """The id of the pilot called ``name``. Raises ``NotFound``."""
     with workspace.read() as conn:

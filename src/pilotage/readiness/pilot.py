@@ -210,7 +210,7 @@ def _with_target_files(declaration: Declaration, folder: Path, named: dict[str, 
             text = target.get(key)
             if key == "template" and isinstance(text, dict) and isinstance(text.get("file"), str):
                 rest = {name: part for name, part in text.items() if name != "file"}
-                target[key] = {**rest, "text": _read_named(declaration, folder, ("target", key, "file"), text["file"], named)}
+                target[key] = {**rest, "template": _read_named(declaration, folder, ("target", key, "file"), text["file"], named)}
             elif key == "system" and isinstance(text, dict) and set(text) == {"file"}:
                 target[key] = _read_named(declaration, folder, ("target", key, "file"), text["file"], named)
         value["target"] = target
