@@ -156,28 +156,36 @@ def test_a_machine_cannot_claim(workspace: Workspace) -> None:
         claim(workspace, "pilot", Rater(kind="model", name="judge", version="1"))
 
 
-def test_thirty_two_people_racing_lose_nothing_and_never_crowd_a_task(tmp_path: Path, rubric: Rubric, item: Callable[..., Item]) -> None:
+def test_thirty_two_people_racing_while_claims_lapse_lose_nothing_and_never_crowd_a_task(
+    tmp_path: Path, rubric: Rubric, item: Callable[..., Item]
+) -> None:
+    clock = ManualClock()
     people = [person(f"p{number}") for number in range(32)]
-    with Workspace.create(tmp_path) as workspace:
+    accepted: set[tuple[str, str]] = set()
+    refused: set[tuple[str, str]] = set()
+    failures: list[BaseException] = []
+    with Workspace.create(tmp_path, clock=clock) as workspace:
 
         def fill(tx: Any) -> list[str]:
             return [put_task(tx, "pilot", item(f"item {n}"), rubric, ["sample"], overlap=1 + n % 3) for n in range(40)]
 
         task_ids = workspace.write(fill)
-        failures: list[BaseException] = []
 
         def work(rater: Rater) -> None:
             try:
-                idle = 0
-                while idle < 3:
-                    claimed = claim(workspace, "pilot", rater, n=2)
-                    idle = 0 if claimed else idle + 1
+                for turn in range(8):
+                    claimed = claim(workspace, "pilot", rater, n=2, lease_s=10)
+                    if turn % 3 == 2:
+                        clock.advance(6)  # everybody's leases run down while they race
                     for place, task in enumerate(claimed):
-                        if place and sum(map(ord, task.task_id + rater.name)) % 5 == 0:
-                            release(workspace, [task.task_id], rater)
-                        else:
-                            for _ in range(2):  # every answer is sent twice
+                        if place and turn % 2:
+                            continue  # walked away from
+                        for _ in range(2):  # every answer is sent twice
+                            try:
                                 answer(workspace, task.task_id, rater, {"failure": "no"}, idempotency_key=task.task_id)
+                                accepted.add((task.task_id, rater.name))
+                            except Conflict:
+                                refused.add((task.task_id, rater.name))
             except BaseException as error:
                 failures.append(error)
 
@@ -187,18 +195,21 @@ def test_thirty_two_people_racing_lose_nothing_and_never_crowd_a_task(tmp_path: 
         for thread in threads:
             thread.join()
         assert failures == []
+        assert not accepted & refused
         assert places_are_kept(workspace)
-        # Whatever was given back and left over, one last person per place can finish: nothing is stuck.
-        for number in range(3):
-            last = person(f"last{number}")
+        clock.advance(1000)
+        for last in map(person, ("x", "y", "z")):  # whatever was walked away from can be finished: nothing is stuck
             while claimed := claim(workspace, "pilot", last, n=20):
                 for task in claimed:
                     answer(workspace, task.task_id, last, {"failure": "no"}, idempotency_key=task.task_id)
-        made = Counter(judgement.item_id for judgement in judgements(workspace, question="failure", current_only=False))
+                    accepted.add((task.task_id, last.name))
+        made = judgements(workspace, question="failure", current_only=False)
+        per_item = Counter(judgement.item_id for judgement in made)
         with workspace.read() as conn:
             rows = conn.execute(select(review_task).where(review_task.c.workspace_id == workspace.id)).mappings().all()
         assert {row["id"] for row in rows} == set(task_ids)
-        assert all(row["state"] == "done" and made[row["item_id"]] == row["answers"] == row["overlap"] for row in rows)
+        assert len(made) == len(accepted)
+        assert all(row["state"] == "done" and per_item[row["item_id"]] == row["answers"] == row["overlap"] for row in rows)
         assert counts(workspace, "pilot").done == 40
 
 
