@@ -480,22 +480,19 @@ def sizes_of(notes: Iterable[str]) -> set[int]:
     return sizes
 
 
-def read_anchor_file(text: str, *, origin: str) -> list[str]:
-    """The signed notes of one ledger in an anchor file (a JSON object a line). A torn last line, from a crash while writing, is passed over."""
-    found = []
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
+def read_anchor_file(text: str, *, origin: str) -> tuple[list[str], int]:
+    """The signed notes of one ledger in an anchor file (a JSON object a line), and how many lines are no anchors (torn by a crash, say)."""
+    found, torn = [], 0
+    for line in text.split("\n"):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
             if value["origin"] == origin:
                 found.append(str(value["note"]))
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                continue
-            raise ValueError(f"line {number} of the anchor file is not an anchor") from error
-    return found
+        except (ValueError, KeyError, TypeError):
+            torn += 1
+    return found, torn
 
 
 # --- the bundle -------------------------------------------------------------------------------------------------------------------------------------
@@ -559,7 +556,8 @@ def verify_bundle(path: Path, *, anchors: Iterable[Path] = (), held: Collection[
     origin = origin_of(workspace)
     checkpoints = [str(json.loads(line)["note"]) for line in bundle.lines("checkpoints.jsonl")]
     claimed = [json.loads(line) for line in bundle.lines("anchors.jsonl")]
-    kept = [note for file in anchors for note in read_anchor_file(file.read_text(encoding="utf-8"), origin=origin)]
+    anchor_files = [read_anchor_file(file.read_text(encoding="utf-8"), origin=origin) for file in anchors]
+    kept = [note for found, _ in anchor_files for note in found]
     history = History()
     flaw = history.extend(bundle.links(workspace), watch=sizes_of([*checkpoints, *kept]))
     flaws = [flaw] if flaw else []
@@ -569,7 +567,9 @@ def verify_bundle(path: Path, *, anchors: Iterable[Path] = (), held: Collection[
     notes = []
     if claimed and not kept:
         notes.append(f"the ledger says it was anchored until entry {max(item['size'] for item in claimed)}; give that file with --anchor")
-    if anchors and not kept:
+    if any(torn for _, torn in anchor_files):
+        notes.append("some lines of the anchor files are no anchors: a crash while one was written, or somebody wrote into them")
+    if anchor_files and not kept:
         notes.append("the anchor files hold no head of this ledger")
     return conclude(history, flaws, origin=origin, key_entries=bundle.key_entries, checkpoints=checkpoints, anchors=kept, held=held, notes=notes)
 
