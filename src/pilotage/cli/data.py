@@ -43,7 +43,11 @@ def list_(context: typer.Context) -> None:
     from pilotage.data import datasets, versions
 
     with session(context).open() as workspace:
-        rows = [(each.name, each.kind, version.number, version.rows, version.id) for each in datasets(workspace) for version in versions(workspace, each.name)[:1]]
+        rows = [
+            (each.name, each.kind, version.number, version.rows, version.id)
+            for each in datasets(workspace)
+            for version in versions(workspace, each.name)[:1]
+        ]
     if not rows:
         typer.echo("No datasets yet. Bring one in: pilotage data import FILE --dataset NAME …")
         return

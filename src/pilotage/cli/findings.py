@@ -38,4 +38,7 @@ def show(context: typer.Context, finding_id: Annotated[str, typer.Argument(help=
         attempts = attempts_of(workspace, finding_id)
     typer.echo(f"{finding.title} ({finding.severity}): {finding.state}")
     table(("when", "state", "who", "why"), [(iso(event.at), event.state, event.who, event.why) for event in finding.history])
-    table(("objective", "target", "verdict", "judged by", "sample"), [(a.objective_key, a.fingerprint[:12], a.verdict, a.judged_by, a.sample_id) for a in attempts])
+    table(
+        ("objective", "target", "verdict", "judged by", "sample"),
+        [(a.objective_key, a.fingerprint[:12], a.verdict, a.judged_by, a.sample_id) for a in attempts],
+    )

@@ -18,7 +18,9 @@ def register(root: typer.Typer) -> None:
     root.command()(verify)
 
 
-def verify(context: typer.Context, bundle: Annotated[Path | None, typer.Argument(help="An exported bundle; the workspace's ledger if left out.")] = None) -> None:
+def verify(
+    context: typer.Context, bundle: Annotated[Path | None, typer.Argument(help="An exported bundle; the workspace's ledger if left out.")] = None
+) -> None:
     """Check every entry, signature and anchor. Exits 0 if nothing is broken, else 3."""
     from pilotage.ledger import verify as verify_workspace
     from pilotage.ledger import verify_bundle
@@ -45,7 +47,9 @@ def list_(
     from pilotage.ledger import entries
 
     with session(context).open() as workspace:
-        rows = [(e.seq, iso(e.created_at), e.actor, e.type, e.subject) for e in entries(workspace, after=after, limit=limit, subject=subject, type=type)]
+        rows = [
+            (e.seq, iso(e.created_at), e.actor, e.type, e.subject) for e in entries(workspace, after=after, limit=limit, subject=subject, type=type)
+        ]
     table(("seq", "when", "who", "what", "subject"), rows)
 
 
@@ -60,7 +64,9 @@ def checkpoint(context: typer.Context) -> None:
 
 
 @app.command()
-def anchor(context: typer.Context, path: Annotated[Path, typer.Argument(help="An append-only file somewhere else: another disk, a repository.")]) -> None:
+def anchor(
+    context: typer.Context, path: Annotated[Path, typer.Argument(help="An append-only file somewhere else: another disk, a repository.")]
+) -> None:
     """Write the signed head to another place, so that cutting the ledger's end can be seen."""
     from pilotage.ledger import anchor as write_anchor
 

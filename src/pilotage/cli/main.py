@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import agree, data, findings, ledger, pilot, practice, runs, server, users
+from pilotage.cli import data, findings, ledger, pilot, practice, review, runs, server, users
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
 
@@ -41,7 +41,7 @@ def _common(
 pilot.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
-app.add_typer(agree.app, name="review")
+app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")
 app.add_typer(practice.app, name="practice")
 app.add_typer(ledger.app, name="ledger")

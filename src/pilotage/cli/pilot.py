@@ -55,7 +55,9 @@ def run(
     model: Annotated[str | None, typer.Option(help="The model's name there.")] = None,
     key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the API key.")] = None,
     authorisation: Annotated[str | None, typer.Option(help="Who allowed trying that target. Needed with --target.")] = None,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try again what ended in an infrastructure error; marked as a re-try.")] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Try again what ended in an infrastructure error; marked as a re-try.")
+    ] = False,
 ) -> None:
     """Bring the pilot as far as it goes without people; run again to go on."""
     from pilotage.cli.render import progress
@@ -72,7 +74,9 @@ def run(
     raise typer.Exit(4 if result.paused else 0)
 
 
-def status(context: typer.Context, name: Annotated[str | None, typer.Argument(help="The pilot's name; all if left out.")] = None, json: Json = False) -> None:
+def status(
+    context: typer.Context, name: Annotated[str | None, typer.Argument(help="The pilot's name; all if left out.")] = None, json: Json = False
+) -> None:
     """Show where a pilot stands and what waits for whom."""
     from pilotage.readiness import pilot_names, pilot_status
 
@@ -114,7 +118,8 @@ def sign(
 ) -> None:
     """Sign the pilot's current verdict in a named role."""
     from pilotage.cli.users import who_acts
-    from pilotage.readiness import latest_cycle, sign as sign_cycle
+    from pilotage.readiness import latest_cycle
+    from pilotage.readiness import sign as sign_cycle
 
     with session(context).open() as workspace:
         person = who_acts(context, workspace)

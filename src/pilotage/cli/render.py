@@ -42,7 +42,11 @@ class TerminalProgress:
         from rich.progress import Progress as Bars
 
         self._bars = Bars(
-            TextColumn("{task.description:<9}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[tallies]}")
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[tallies]}"),
         )
         self._tasks: dict[str, Any] = {}
         self._bars.start()

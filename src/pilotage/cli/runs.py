@@ -20,7 +20,14 @@ def list_(context: typer.Context) -> None:
 
     with session(context).open() as workspace:
         rows = [
-            (run.id, run.kind, run.state, f"{run.done} / {run.planned}", ", ".join(f"{name} {n}" for name, n in sorted(run.counts.items())), iso(run.created_at))
+            (
+                run.id,
+                run.kind,
+                run.state,
+                f"{run.done} / {run.planned}",
+                ", ".join(f"{name} {n}" for name, n in sorted(run.counts.items())),
+                iso(run.created_at),
+            )
             for run in runs(workspace)
         ]
     if rows:

@@ -51,7 +51,9 @@ def list_(context: typer.Context) -> None:
     from pilotage.people import accounts
 
     with session(context).open() as workspace:
-        rows = [(each.login, each.display_name, ", ".join(sorted(each.roles)), "disabled" if each.disabled_at else "") for each in accounts(workspace)]
+        rows = [
+            (each.login, each.display_name, ", ".join(sorted(each.roles)), "disabled" if each.disabled_at else "") for each in accounts(workspace)
+        ]
     if rows:
         table(("login", "name", "roles", ""), rows)
     else:

@@ -60,13 +60,13 @@ class Cycle:
     updated_at: int
 
 
-def put_pilot(tx: WriteTransaction, pilot: Pilot) -> str:
+def put_pilot(tx: WriteTransaction, pilot: Pilot, *, declaration: dict[str, Any]) -> str:
     """Register the pilot, or bring its registration up to date with the file. Returns its id."""
     values = {
         "title": pilot.declaration.title,
         "folder": str(pilot.folder),
         "file_digest": pilot.digest,
-        "declaration": pilot.to_dict(),
+        "declaration": declaration,
     }
     found = tx.conn.execute(
         select(pilot_table.c.id, pilot_table.c.file_digest, pilot_table.c.folder).where(
@@ -84,9 +84,7 @@ def put_pilot(tx: WriteTransaction, pilot: Pilot) -> str:
             .where(pilot_table.c.workspace_id == tx.workspace_id, pilot_table.c.id == found.id)
             .values(**values, lock_version=pilot_table.c.lock_version + 1)
         )
-        record(
-            tx, type="pilot.changed", subject=found.id, body={"name": pilot.name, "file_digest": pilot.digest, "before": found.file_digest}
-        )
+        record(tx, type="pilot.changed", subject=found.id, body={"name": pilot.name, "file_digest": pilot.digest, "before": found.file_digest})
     return str(found.id)
 
 
@@ -140,9 +138,7 @@ def set_step(tx: WriteTransaction, cycle_id: str, name: str, step: StepRecord, *
     values: dict[str, Any] = {"steps": steps, "updated_at": tx.clock.now_us(), "lock_version": pilot_cycle.c.lock_version + 1}
     if cycle_state is not None:
         values["state"] = cycle_state
-    tx.conn.execute(
-        update(pilot_cycle).where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.id == cycle_id).values(**values)
-    )
+    tx.conn.execute(update(pilot_cycle).where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.id == cycle_id).values(**values))
 
 
 def set_verdict(tx: WriteTransaction, cycle_id: str, verdict: str) -> None:
@@ -185,18 +181,14 @@ def latest_cycle(workspace: Workspace, name: str) -> Cycle:
 def find_pilot_id(workspace: Workspace, name: str) -> str:
     """The id of the pilot called ``name``. Raises ``NotFound``."""
     with workspace.read() as conn:
-        found = conn.execute(
-            select(pilot_table.c.id).where(pilot_table.c.workspace_id == workspace.id, pilot_table.c.name == name)
-        ).scalar()
+        found = conn.execute(select(pilot_table.c.id).where(pilot_table.c.workspace_id == workspace.id, pilot_table.c.name == name)).scalar()
     if found is None:
         raise NotFound(f"This workspace has no pilot named '{name}'.", mend="run 'pilotage run <pilot.yaml>' first")
     return str(found)
 
 
 def _read(tx: WriteTransaction, cycle_id: str) -> Cycle:
-    row = tx.conn.execute(
-        select(pilot_cycle).where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.id == cycle_id)
-    ).one_or_none()
+    row = tx.conn.execute(select(pilot_cycle).where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.id == cycle_id)).one_or_none()
     if row is None:
         raise NotFound(f"There is no cycle {cycle_id}.")
     return _cycle(row)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pilotage.core import Declaration, InputError, digest, read_declaration, sha256_hex, validate
+from pilotage.core import Declared, digest, fit, read_declared, sha256_hex
 from pilotage.data import Card
-from pilotage.evidence import Gate, load_gates
+from pilotage.evidence import Gate, load_gates_file
 from pilotage.judging import Rubric, load_rubric_file
 from pilotage.models import TargetConfig
 from pilotage.people import ROLES
@@ -182,68 +182,65 @@ def load_pilot(path: Path, *, target: dict[str, Any] | None = None) -> Pilot:
     InputError, NotFound
         With file, line, field and a mend, at the first thing that does not fit.
     """
-    path = path / "pilot.yaml" if path.is_dir() else path
-    declaration = read_declaration(path)
-    if not isinstance(declaration.value, dict):
-        raise InputError("A pilot file is a mapping of keys to values.", where=f"{path.name}:1", mend="see examples/support-assistant/pilot.yaml")
-    folder = path.resolve().parent
+    declared = read_declared(path / "pilot.yaml" if path.is_dir() else path)
+    folder = (path if path.is_dir() else path.parent).resolve()
+    known = tuple(PilotFile.model_fields)
+    declared.mapping(known=known)
     named: dict[str, str] = {}
-    declaration = _with_target_files(declaration, folder, named, target)
-    parsed = validate(declaration, PilotFile)
-    _check_references(declaration, parsed, folder)
-    for key in ("rubric", "gates"):
-        relative = parsed.judge.rubric if key == "rubric" else parsed.gates
+    parsed = fit(declared, PilotFile, value=_filled_in(declared, folder, named, target))
+    _check_references(declared, parsed, folder)
+    for relative in (parsed.judge.rubric, parsed.gates):
         named[relative] = sha256_hex((folder / relative).read_bytes())
     rubric = load_rubric_file(folder / parsed.judge.rubric)
-    gates = tuple(load_gates(folder / parsed.gates))
+    gates = load_gates_file(folder / parsed.gates)
     whole = digest({"declaration": parsed.model_dump(mode="json"), "files": named})
     return Pilot(parsed, folder, whole, rubric, gates)
 
 
-def _with_target_files(declaration: Declaration, folder: Path, named: dict[str, str], replace: dict[str, Any] | None) -> Declaration:
-    """The target's system prompt and template may be files; what is tried is their text, so the text takes the file's place."""
-    value = dict(declaration.value)
+def _filled_in(declared: Declared, folder: Path, named: dict[str, str], replace: dict[str, Any] | None) -> dict[str, Any]:
+    """The declaration with the text of the files its target names: the system prompt, the template. What is tried is the text, not a path."""
+    value: dict[str, Any] = declared.plain()
     target = value.get("target")
-    if isinstance(target, dict):
-        target = {**target, **(replace or {})}
-        for key in ("system", "template"):
-            text = target.get(key)
-            if key == "template" and isinstance(text, dict) and isinstance(text.get("file"), str):
-                rest = {name: part for name, part in text.items() if name != "file"}
-                target[key] = {**rest, "template": _read_named(declaration, folder, ("target", key, "file"), text["file"], named)}
-            elif key == "system" and isinstance(text, dict) and set(text) == {"file"}:
-                target[key] = _read_named(declaration, folder, ("target", key, "file"), text["file"], named)
-        value["target"] = target
-    return Declaration(declaration.path, value, declaration.lines)
+    if not isinstance(target, dict):
+        return value
+    target |= replace or {}
+    system, template = target.get("system"), target.get("template")
+    if isinstance(system, dict) and set(system) == {"file"}:
+        target["system"] = _text_of(declared.at("target", "system", "file"), folder, named)
+    if isinstance(template, dict) and "file" in template:
+        rest = {name: part for name, part in template.items() if name != "file"}
+        target["template"] = {**rest, "template": _text_of(declared.at("target", "template", "file"), folder, named)}
+    return value
 
 
-def _read_named(declaration: Declaration, folder: Path, place: tuple[str, ...], relative: str, named: dict[str, str]) -> str:
-    path = _inside(declaration, folder, place, relative)
-    data = path.read_bytes()
+def _text_of(declared: Declared, folder: Path, named: dict[str, str]) -> str:
+    relative = declared.text()
+    data = _inside(declared, folder, relative).read_bytes()
     named[relative] = sha256_hex(data)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise declaration.error(place, f"{relative} is not valid UTF-8 (byte {error.start}).", mend="save it as UTF-8") from error
+        declared.refuse(f"{relative} is not valid UTF-8 (byte {error.start}).", mend="save it as UTF-8")
 
 
-def _inside(declaration: Declaration, folder: Path, place: tuple[str, ...], relative: str) -> Path:
+def _inside(declared: Declared, folder: Path, relative: str) -> Path:
     path = (folder / relative).resolve()
     if not path.is_relative_to(folder):
-        raise declaration.error(place, f"'{relative}' lies outside the pilot's folder.", why="a pilot reads only its own files", mend="move it in")
+        declared.refuse(f"'{relative}' lies outside the pilot's folder.", why="a pilot reads only its own files", mend="move it in")
     if not path.is_file():
-        raise declaration.error(place, f"The file '{relative}' does not exist.", mend=f"create it in {folder.name}/, or mend the path")
+        declared.refuse(f"The file '{relative}' does not exist.", mend=f"create it in {folder.name}/, or mend the path")
     return path
 
 
-def _check_references(declaration: Declaration, parsed: PilotFile, folder: Path) -> None:
+def _check_references(declared: Declared, parsed: PilotFile, folder: Path) -> None:
     for name, source in parsed.data.items():
-        _inside(declaration, folder, ("data", name, "path"), source.path)
-    _inside(declaration, folder, ("judge", "rubric"), parsed.judge.rubric)
-    _inside(declaration, folder, ("gates",), parsed.gates)
+        _inside(declared.at("data", name, "path"), folder, source.path)
+    _inside(declared.at("judge", "rubric"), folder, parsed.judge.rubric)
+    _inside(declared.at("gates"), folder, parsed.gates)
     for step, wanted, kind in (("evaluate", parsed.evaluate.data, "evaluation"), ("attack", parsed.attack.data, "objectives")):
-        source = parsed.data.get(wanted)
-        if source is None:
-            raise declaration.error((step, "data"), f"No data is named '{wanted}'.", mend=f"use one of: {', '.join(sorted(parsed.data))}")
-        if source.kind != kind:
-            raise declaration.error((step, "data"), f"'{wanted}' is of kind '{source.kind}'; this step needs '{kind}'.", mend="name other data")
+        here = declared.at(step, "data")
+        found = parsed.data.get(wanted)
+        if found is None:
+            here.refuse(f"No data is named '{wanted}'.", mend=f"use one of: {', '.join(sorted(parsed.data))}")
+        elif found.kind != kind:
+            here.refuse(f"'{wanted}' is of kind '{found.kind}'; this step needs '{kind}'.", mend="name other data")

@@ -10,13 +10,12 @@ from typing import Protocol
 
 from sqlalchemy import desc, select
 
-from pilotage.core import InputError, Refused
+from pilotage.core import InputError, Refused, new_id
 from pilotage.ledger import record
 from pilotage.readiness.cycle import Cycle, load_cycle
 from pilotage.readiness.deciding import Decision, decide_cycle
 from pilotage.readiness.tables import sign_off
 from pilotage.store import Workspace, WriteTransaction
-from pilotage.core import new_id
 
 
 class Signer(Protocol):
