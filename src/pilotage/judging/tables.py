@@ -39,17 +39,17 @@ judgement = table(
     Column("question", Text, nullable=False),
     Column("rater_id", Text, nullable=False),
     Column("rubric_id", Text, nullable=False),
-    Column("value", JsonText, nullable=False),
+    Column("value", JsonText),  # null where the rater abstained
     Column("abstained", Integer, nullable=False, default=0),
     Column("confidence", Float),
     Column("reason", Text),
-    Column("supersedes", Text),
+    Column("supersedes", Text, nullable=False),  # "" for the first of a chain: a null would escape the unique constraint below
     Column("suggestion", JsonText),  # what the rater was shown as a proposal, or null
     Column("arm", Text),  # suggestion_shown | withheld | ...
     Column("active_ms", BigInteger),
     Column("idempotency_key", Text, nullable=False),
     UniqueConstraint("workspace_id", "idempotency_key"),
-    # One current judgement per rater, item, question and rubric; a later one names the one it supersedes.
+    # One chain per rater, item, question and rubric: one first judgement, and each superseded at most once.
     UniqueConstraint("workspace_id", "item_id", "question", "rater_id", "rubric_id", "supersedes"),
 )
 

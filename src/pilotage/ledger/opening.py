@@ -1,0 +1,111 @@
+"""Opening a workspace so that nothing is written on top of a broken ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from pilotage.core import Clock
+from pilotage.ledger.append import append
+from pilotage.ledger.checking import WHOLE_UP_TO, broken, examine, refusal, verify
+from pilotage.ledger.entry import HEAD
+from pilotage.ledger.keys import held_keys
+from pilotage.ledger.tables import ledger_entry, ledger_head
+from pilotage.store import Workspace, WriteTransaction
+from pilotage.store.schema import workspace as workspace_table
+
+
+def create_workspace(location: str | Path, *, actor: str = "local", clock: Clock | None = None, key_dir: Path | str | None = None) -> Workspace:
+    """Make the workspace if it is not there yet, bring its schema up to date, and open it. See :func:`open_workspace`."""
+    return Workspace.create(location, actor=actor, clock=clock, guard=Guard(key_dir=key_dir))
+
+
+def open_workspace(location: str | Path, *, actor: str = "local", clock: Clock | None = None, key_dir: Path | str | None = None) -> Workspace:
+    """Open a workspace that exists. Its ledger is verified at the first write of this process.
+
+    The whole ledger is verified up to 50,000 entries; a larger one from the newest checkpoint that a key in ``key_dir`` (a setting) signed. If it
+    does not verify, every write raises ``IntegrityError`` with the first bad entry; reading goes on. The same if the workspace was sealed by a failed
+    ``verify``, or if the ledger that this process saw is no longer there (a backup put back, or another history) when it next writes.
+
+    Raises
+    ------
+    NotFound
+        If there is no workspace.
+    Refused
+        If its schema is newer than this version of Pilotage, or older and not yet upgraded.
+    """
+    return Workspace.open(location, actor=actor, clock=clock, guard=Guard(key_dir=key_dir))
+
+
+class Guard:
+    """Called by the writer at the start of every transaction; raises ``IntegrityError`` where nothing may be written."""
+
+    def __init__(self, *, key_dir: Path | str | None = None) -> None:
+        self._key_dir = key_dir
+        self._verified = False
+        self._refusal: str | None = None
+        self._seen: tuple[int, bytes] | None = None
+
+    def __call__(self, tx: WriteTransaction) -> None:
+        sealed, size, chain = self._state(tx)
+        if sealed is not None:
+            raise refusal(sealed)
+        if self._refusal is not None:
+            raise refusal(self._refusal)
+        if not self._verified:
+            self._verify(tx, size=size)
+        if self._seen is not None and not self._still_there(tx, size=size):
+            self._refusal = f"the first {self._seen[0]} entries that this process saw are no longer there: the ledger was put back or exchanged"
+            raise refusal(self._refusal)
+        # A head seen here is committed: the write lock is held, and our own entries of this transaction come later.
+        self._seen = (size, chain) if size else None
+
+    @staticmethod
+    def _state(tx: WriteTransaction) -> tuple[str | None, int, bytes]:
+        joined = (ledger_head.c.workspace_id == workspace_table.c.id) & (ledger_head.c.name == HEAD)
+        row = tx.conn.execute(
+            select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash)
+            .select_from(workspace_table.outerjoin(ledger_head, joined))
+            .where(workspace_table.c.id == tx.workspace_id)
+        ).one()
+        return row.sealed_reason, row.size or 0, row.chain_hash or b""
+
+    def _verify(self, tx: WriteTransaction, *, size: int) -> None:
+        held = held_keys(tx.workspace_id, key_dir=self._key_dir)
+        result = examine(tx.conn, tx.workspace_id, held=held, from_last_checkpoint=size > WHOLE_UP_TO).result
+        if not result.ok:
+            self._refusal = f"the ledger is broken from entry {result.first_bad_seq} on: {result.why}"
+            raise refusal(self._refusal)
+        self._verified = True
+
+    def _still_there(self, tx: WriteTransaction, *, size: int) -> bool:
+        assert self._seen is not None  # noqa: S101 - the caller looked
+        seen_size, seen_chain = self._seen
+        table = ledger_entry.c
+        found = tx.conn.execute(select(table.chain_hash).where(table.workspace_id == tx.workspace_id, table.seq == seen_size)).scalar()
+        return size >= seen_size and found == seen_chain
+
+
+def reopen(workspace: Workspace, *, reason: str, actor: str | None = None, key_dir: Path | str | None = None) -> int:
+    """Lift the seal that a failed ``verify`` put on the workspace, now that the ledger verifies again (a backup was put back, say).
+
+    Why, and who says so, is the next entry. A process that met the broken ledger goes on refusing until it opens the workspace anew.
+
+    Raises
+    ------
+    IntegrityError
+        If the ledger still does not verify.
+    """
+    result = verify(workspace, key_dir=key_dir)
+    if not result.ok:
+        raise broken(result)
+    table = workspace_table.c
+    with workspace.engine.connect().execution_options(pilotage_write=True) as conn, conn.begin():
+        sealed = conn.execute(select(table.sealed_reason).where(table.id == workspace.id)).scalar()
+        conn.execute(update(workspace_table).where(table.id == workspace.id).values(sealed_reason=None))
+
+    def say_so(tx: WriteTransaction) -> int:
+        return append(tx, type="ledger.reopened", subject=tx.workspace_id, body={"reason": reason, "sealed": sealed}, actor=actor)
+
+    return workspace.write(say_so)
