@@ -1,6 +1,6 @@
 """Tables of targets and of the response cache."""
 
-from sqlalchemy import Column, Integer, Text
+from sqlalchemy import Column, Text
 
 from pilotage.store import JsonText, table
 
@@ -16,7 +16,7 @@ target = table(
 # Keyed by sha256(canonical request + model fingerprint + repeat index). The value is JSON, never a pickle.
 response_cache = table(
     "response_cache",
+    Column("fingerprint", Text, nullable=False),
     Column("reply", JsonText, nullable=False),
-    Column("hits", Integer, nullable=False, default=0),
     key="cache_key",
 )

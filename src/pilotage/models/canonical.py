@@ -1,0 +1,56 @@
+"""Canonical JSON on the hot path, and the key of the response cache.
+
+:func:`pilotage.core.canonical_json` takes any value and is written in Python; at thousands of samples a second it would be the largest cost of a
+replay. What is hashed here holds only text, small integers, booleans and null under ASCII keys, and for those the standard library's C encoder writes
+the same RFC 8785 bytes (a test holds the two equal).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pilotage.core import canonical_json
+from pilotage.models.message import Request
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_LARGEST = 2**53 - 1
+
+
+def plain_canonical_json(value: Any) -> bytes:
+    """The RFC 8785 bytes of ``value``, which must hold no floats, no integers beyond ±(2**53 - 1) and only ASCII keys."""
+    try:
+        return _encode(value).encode()
+    except (UnicodeEncodeError, ValueError):
+        return canonical_json(value)  # raises the error that says what is wrong
+
+
+def cache_key(request: Request, *, fingerprint: str, repeat: int, draw: int = 0) -> str:
+    """The SHA-256 (hex) of the canonical request, the model's fingerprint and the repeat index.
+
+    ``request`` must be settled (no field left to the target). ``draw`` tells apart equal requests made within one sample.
+    """
+    temperature: float | int | None = request.temperature
+    plain = not request.tools and (request.seed is None or abs(request.seed) <= _LARGEST)
+    if temperature is not None:
+        # RFC 8785 writes 1.0 as 1; between 1e-4 and 1e15 Python and ECMAScript write other doubles alike.
+        if temperature == int(temperature):
+            temperature = int(temperature)
+        elif temperature < 1e-3:
+            plain = False
+    value = {
+        "draw": draw,
+        "fingerprint": fingerprint,
+        "repeat": repeat,
+        "request": {
+            "logprobs": request.logprobs,
+            "max_tokens": request.max_tokens,
+            "messages": [message.to_dict() for message in request.messages],
+            "seed": request.seed,
+            "stop": request.stop,
+            "temperature": temperature,
+            "tools": list(request.tools),
+        },
+    }
+    return hashlib.sha256(plain_canonical_json(value) if plain else canonical_json(value)).hexdigest()

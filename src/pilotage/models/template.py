@@ -1,0 +1,69 @@
+"""Rendering a conversation as one prompt, for models that complete text and know no chat.
+
+The template is Jinja, run in the immutable sandbox: it comes from a file somebody was sent, so it may neither reach into Python nor change its
+arguments. Messages are data to it and are never themselves read as a template.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pilotage.core import InputError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from pilotage.models.message import Message
+
+
+def render(source: str, messages: tuple[Message, ...]) -> str:
+    """The prompt for ``messages``. The template sees ``messages``, a list of ``{role, content, …}``.
+
+    Raises
+    ------
+    InputError
+        If the template is malformed, names something that does not exist, or tries what the sandbox forbids.
+    """
+    from jinja2.exceptions import TemplateError
+
+    try:
+        return _compiled(source).render(messages=[message.to_dict() for message in messages])
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, OverflowError) as error:
+        raise _bad(error) from error
+
+
+def check_template(source: str) -> None:
+    """Raise ``InputError`` unless the template renders a small conversation, and shows what the user says."""
+    from pilotage.models.message import Message
+
+    probe = "a probe of the template"
+    if probe not in render(source, (Message("system", "Be brief."), Message("user", probe))):
+        raise InputError(
+            "The completion template leaves out what the user says.",
+            where="target: template",
+            mend="print the content of each message, for example {% for m in messages %}{{ m.role }}: {{ m.content }}\\n{% endfor %}assistant:",
+        )
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str) -> Template:
+    from jinja2 import StrictUndefined
+    from jinja2.exceptions import TemplateSyntaxError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    # A prompt is not HTML: escaping would change what the model reads.
+    environment: Any = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    try:
+        compiled: Template = environment.from_string(source)
+    except TemplateSyntaxError as error:
+        raise _bad(error) from error
+    return compiled
+
+
+def _bad(error: Exception) -> InputError:
+    return InputError(
+        f"The completion template cannot be rendered: {error}",
+        where="target: template",
+        mend="use only 'messages', each with 'role' and 'content'",
+    )
