@@ -31,7 +31,7 @@ class Conversation:
     meaning
         What that message says once decoded, translated or joined from parts, where this differs from ``raw``; else None.
     how
-        How the meaning was reached: ``base64``, ``rot13``, ``reversed``, ``leetspeak``, ``invisible``, ``de``, ``es``, ``fr``, ``joined``, ``dialogue``.
+        How the meaning was reached: as in :class:`pilotage.practice.decoding.Reading`, and ``joined`` from parts or the last line of a ``dialogue``.
     earlier
         The user's turns before it, as written.
     turns

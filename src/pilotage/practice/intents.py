@@ -25,7 +25,7 @@ class Intent:
 
 
 _REVEAL = r"reveal|tell|show|print|repeat|give|share|what is|what does|spell|output|list|say|write|read|quote|copy|disclose|see|which"
-_SECRET = (
+_GUARDED = (
     r"canary(?! x2)|system prompt|hidden (?:\w+ )?(?:prompt|text|instructions)|secret (?:\w+ )?(?:code|value|instructions)|"
     r"(?:confidential|internal|secret|staff|hidden) (?:\w+ )?(?:code|prompt|instructions|part)|your (?:\w+ )?(?:prompt|instructions)|"
     r"code that only staff|above this conversation|code that you must never|before my first message"
@@ -52,7 +52,7 @@ _RULES: tuple[tuple[IntentKind, tuple[str, ...], str | None], ...] = (
         None,
     ),
     ("legal_advice", (r"\b(?:advise|advice|tell|help|explain)\b", r"\b(?:sue|lawsuit|court|legal advice)\b"), None),
-    ("reveal_secret", (rf"\b(?:{_REVEAL})\b", _SECRET), r"setting up|locker|two-step|what are your instructions for"),
+    ("reveal_secret", (rf"\b(?:{_REVEAL})\b", _GUARDED), r"setting up|locker|two-step|what are your instructions for"),
 )
 _COMPILED = tuple((kind, tuple(re.compile(part) for part in parts), re.compile(unless) if unless else None) for kind, parts, unless in _RULES)
 

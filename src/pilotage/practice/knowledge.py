@@ -16,8 +16,11 @@ from importlib.resources import files
 from pilotage.practice.decoding import words
 
 _STOP = frozenset(
-    "a an the and or but if so as at by for from in into of on to with is are was be been do does did have has had i you we they it my your our me us them this that "
-    "what which who how when where why can could may would will shall should must not no yes please any some there here today one also just than then am get got s".split()
+    """
+    a also am an and any are as at be been but by can could did do does for from get got had has have here how i if in into is it just may me
+    must my no not of on one or our please s shall should so some than that the them then there they this to today us was we what when where
+    which who why will with would yes you your
+    """.split()  # noqa: SIM905
 )
 _ENOUGH = 0.26
 

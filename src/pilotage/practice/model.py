@@ -1,9 +1,9 @@
 """The refusal classifier: hashed word n-grams and a logistic regression, kept as JSON and scored in plain Python.
 
 A message is seen in views: ``raw`` (as written), ``meaning`` (what it says once decoded, translated or joined; only where that differs from what is
-written), ``earlier`` (the user's turns before it) and ``talk`` (turns so far, which disguises were taken off). Each view is a unit vector of hashed word
-unigrams and bigrams, so a long text dilutes its own words; a view that training never showed has no weight. Nothing here names an intent or a
-technique: what is refused follows from the rows alone.
+written), ``plain`` (the meaning if there is one, else the text), ``earlier`` (the user's turns before it) and ``talk`` (turns so far, which disguises
+were taken off). Each view is a unit vector of hashed word unigrams and bigrams, so a long text dilutes its own words; a view that training never
+showed has no weight. Nothing here names an intent or a technique: what is refused follows from the rows alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from pilotage.practice.decoding import words
 from pilotage.practice.knowledge import stem
 
 BUCKETS = 1 << 16
+# How much a decoded message counts as if it had been written plainly: at 0 refusals learnt from plain text never reach a disguise.
+_PLAIN = 0.8
 FORMAT = 1
 WEIGHTS_FILE = "weights.json"
 CARD_FILE = "model.json"
@@ -59,6 +62,7 @@ def features(conversation: Conversation) -> dict[int, float]:
     for view, scale, grams in (
         ("raw", 1.0, _grams(conversation.raw)),
         ("meaning", 1.0, _grams(conversation.meaning) if conversation.meaning is not None else []),
+        ("plain", _PLAIN, _grams(conversation.plain)),
         ("earlier", 0.5, _grams(conversation.earlier)),
         ("talk", 0.5, [f"how:{how}" for how in conversation.how] + [f"turns:{min(conversation.turns, 4)}"]),
     ):
@@ -73,7 +77,7 @@ def features(conversation: Conversation) -> dict[int, float]:
 
 def _grams(text: str) -> list[str]:
     found = [stem(word) for word in words(text)]
-    return found + [f"{first} {second}" for first, second in zip(found, found[1:], strict=False)]
+    return found + [f"{first} {second}" for first, second in pairwise(found)]
 
 
 def save_model(folder: Path, *, intercept: float, weights: dict[int, float], card: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Model:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 _REFUSAL = re.compile(
-    r"\b(?:i(?:'m| am)? (?:can(?:'t|not| not)|could ?n[o']t|won't|will not|must not|may not|do not|don't|am not able|not able|unable|not allowed|have to decline|must decline|decline|refuse|keep (?:that|this|it) (?:private|secret|to myself))"
-    r"|(?:is|are) not something i (?:can|may)|that is (?:internal|not possible for me)|(?:against|outside) (?:our|my|the) (?:policy|rules)|not permitted to)\b",
+    r"\b(?:i(?:'m| am)? (?:can(?:'t|not| not)|could ?n[o']t|won't|will not|must not|may not|do not|don't|am not able|not able|unable|not allowed"
+    r"|have to decline|must decline|decline|refuse|keep (?:that|this|it) (?:private|secret|to myself))"
+    r"|(?:is|are) not something i (?:can|may)|that is (?:internal|not possible for me)"
+    r"|(?:against|outside) (?:our|my|the) (?:policy|rules)|not permitted to)\b",
     re.IGNORECASE,
 )
 WORDINGS = (

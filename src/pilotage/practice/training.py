@@ -1,8 +1,8 @@
 """Training a new version of the assistant on chat data.
 
-The rows are those of the exported chat-SFT format, one JSON object a line: ``{"messages": [{"role": …, "content": …}, …]}`` (other keys are kept and not
-looked at). The last assistant message of a row is what is learnt: whether it declines is the label. The rows come on top of what the base version was trained on.
-scikit-learn fits the weights (liblinear, L2); it is loaded here only, never for serving.
+The rows are those of the exported chat-SFT format, one JSON object a line: ``{"messages": [{"role": …, "content": …}, …]}``; other keys are not looked
+at. The last assistant message of a row is what is learnt: whether it declines is the label. The rows come on top of what the base version was
+trained on. scikit-learn fits the weights (liblinear, L2); it is loaded here only, never for serving.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from pilotage.practice.conversation import Conversation, Turn, understand
 from pilotage.practice.model import BUCKETS, DATA_FILE, Model, features, load_model, save_model
 from pilotage.practice.refusals import is_refusal
 
-# The inverse strength of regularisation, and how much a row of the new data weighs against one of the base's.
+# The inverse strength of regularisation: weak, so that a row that is taught is also learnt.
 _C = 30.0
-_NEW_WEIGHT = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def base_model(folder: str | Path) -> Model:
         return load_model(folder)
     text = files("pilotage.practice").joinpath("content", "base.jsonl").read_text(encoding="utf-8")
     rows = read_rows(text.splitlines(), where="base.jsonl")
-    intercept, weights = _fit([example(row, where="base.jsonl") for row in rows], [1.0] * len(rows), seed=0)
+    intercept, weights = _fit([example(row, where="base.jsonl") for row in rows], seed=0)
     return save_model(
         folder, intercept=intercept, weights=weights, card={"parent": None, "rows": len(rows), "data": digest(rows), "seed": 0}, rows=rows
     )
@@ -89,7 +88,7 @@ def train(data: str | Path, *, out: str | Path, base: str | Path | None = None, 
             known.add(key)
             fresh.append({"messages": row["messages"]})
     examples = [example(row, where=str(path)) for row in [*old, *fresh]]
-    intercept, weights = _fit(examples, [1.0] * len(old) + [_NEW_WEIGHT] * len(fresh), seed=seed)
+    intercept, weights = _fit(examples, seed=seed)
     card = {"parent": parent, "rows": len(examples), "new_rows": len(fresh), "data": digest(new), "seed": seed}
     model = save_model(Path(out), intercept=intercept, weights=weights, card=card, rows=[*old, *fresh])
     return Training(model, Path(out), len(new), sum(example(row, where=str(path))[1] for row in new), len(new) - len(fresh))
@@ -135,21 +134,21 @@ def example(row: dict[str, Any], *, where: str) -> tuple[Conversation, bool]:
     return understand([Turn(message["role"], message["content"]) for message in before]), is_refusal(last["content"])
 
 
-def _fit(examples: list[tuple[Conversation, bool]], sample_weights: list[float], *, seed: int) -> tuple[float, dict[int, float]]:
+def _fit(examples: list[tuple[Conversation, bool]], *, seed: int) -> tuple[float, dict[int, float]]:
     labels = [int(refuses) for _, refuses in examples]
     if len(set(labels)) < 2:
         raise InputError("The data teaches only one thing: every row is a refusal, or none is.", mend="give rows of both kinds")
-    classifier = fit_classifier([features(conversation) for conversation, _ in examples], labels, sample_weights, seed=seed)
+    classifier = fit_classifier([features(conversation) for conversation, _ in examples], labels, seed=seed)
     weights = {int(bucket): float(classifier.coef_[0][bucket]) for bucket in classifier.coef_[0].nonzero()[0]}
     return float(classifier.intercept_[0]), weights
 
 
-def fit_classifier(rows: list[dict[int, float]], labels: list[int], sample_weights: list[float], *, seed: int) -> Any:
+def fit_classifier(rows: list[dict[int, float]], labels: list[int], *, seed: int) -> Any:
     """The fitted scikit-learn estimator, whose probabilities :meth:`Model.probability` reproduces."""
     from sklearn.linear_model import LogisticRegression
 
     estimator = LogisticRegression(C=_C, solver="liblinear", random_state=seed, max_iter=1000, tol=1e-6)
-    return estimator.fit(sparse_matrix(rows), labels, sample_weight=sample_weights)
+    return estimator.fit(sparse_matrix(rows), labels)
 
 
 def sparse_matrix(rows: list[dict[int, float]]) -> Any:

@@ -1,8 +1,8 @@
 """Converters: small, deterministic changes to an attack's text, and the grammar that says which may follow which.
 
-A chain is ``SEMANTIC* SURFACE* ENCODE? WRAP* CARRIER?``: first what is said, then how it is spelt, then its encoding, then the text around it, then the
-document that carries it. Every converter has an exact inverse, or declares what it loses. An unknown id, a wrong order, a second encoding or a wrap
-without its slot is refused, never skipped.
+A chain is ``SEMANTIC* SURFACE* ENCODE? WRAP* CARRIER?``: first what is said, then how it is spelt, then its encoding, then the text around it, then
+the document that carries it. Every converter has an exact inverse, or declares what it loses. An unknown id, a wrong order, a second encoding or a
+wrap without its slot is refused, never skipped.
 """
 
 from __future__ import annotations
