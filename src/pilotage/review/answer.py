@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import RowMapping, select, update
 
 from pilotage.core import MICROSECONDS, Conflict, InputError, PilotageError, Refused, digest, new_id
-from pilotage.judging import Judgement, Rater, add_judgement, ensure_rater, find_rubric
+from pilotage.judging import Judgement, Rater, add_judgement, ensure_rater
+from pilotage.judging.rubric import find_rubric
 from pilotage.ledger import record
 from pilotage.review.claim import LEASE_S
 from pilotage.review.questions import check_answers, without_text

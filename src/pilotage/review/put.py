@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import select, update
 
 from pilotage.core import InputError, NotFound, content_id
-from pilotage.judging import Item, Rubric, find_rubric, put_item, put_rubric
+from pilotage.judging import Item, Rubric, put_item, put_rubric
+from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item_payload
 from pilotage.review.questions import check_answers, required_role
 from pilotage.review.rows import A, T, count, move
