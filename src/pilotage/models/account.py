@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pilotage.core import Refused
+from pilotage.models.limiter import Pace
 from pilotage.models.message import Usage
 from pilotage.models.target import Limits, Prices
 
@@ -65,6 +66,7 @@ class Account:
     def __init__(self, limits: Limits, prices: Prices, *, already: Spent | None = None, monotonic: Callable[[], float] | None = None) -> None:
         self.limits = limits
         self.spent = already or Spent()
+        self.pace = Pace(limits.requests_per_s)
         self._prices = prices
         self._undrained = Spent()
         self._reserved_requests = 0
@@ -74,17 +76,10 @@ class Account:
         self._monotonic = monotonic or _loop_time
         self._deadline = None if limits.wall_s is None else self._monotonic() + limits.wall_s
 
-    def check(self) -> None:
-        """Raise ``BudgetReached`` if no further request could be made even if it cost nothing, or the time is up."""
-        limits = self.limits
+    def check_time(self) -> None:
+        """Raise ``BudgetReached`` if the time is up."""
         if self._deadline is not None and self._monotonic() >= self._deadline:
-            raise BudgetReached("wall_s", f"The time limit of {limits.wall_s:g} s is reached.")
-        if limits.requests is not None and self.spent.requests >= limits.requests:
-            raise BudgetReached("requests", f"The limit of {limits.requests} requests is reached.")
-        if limits.tokens is not None and self.spent.tokens >= limits.tokens:
-            raise BudgetReached("tokens", f"The limit of {limits.tokens} tokens is reached ({self.spent.tokens} used).")
-        if limits.spend_minor is not None and self.spent.millionths >= limits.spend_minor * _MILLION and self._prices != Prices():
-            raise BudgetReached("spend_minor", f"The spending limit of {limits.spend_minor} minor units is reached.")
+            raise BudgetReached("wall_s", f"The time limit of {self.limits.wall_s:g} s is reached.")
 
     async def reserve(self, *, prompt_tokens: int, completion_tokens: int) -> None:
         """Set aside one try of at most this many tokens, waiting for other tries to settle if need be.
@@ -97,7 +92,7 @@ class Account:
         cost = self._cost(prompt_tokens, completion_tokens)
         tokens = prompt_tokens + completion_tokens
         while True:
-            self.check()
+            self.check_time()
             short = self._short(tokens, cost)
             if short is None:
                 break

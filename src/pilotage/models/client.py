@@ -72,6 +72,10 @@ class Client:
                     self._fingerprint = sha256_hex(canonical_json(await self._describe()))
         return self._fingerprint
 
+    async def probe(self) -> None:
+        """Raise ``Unavailable`` if the target cannot be reached now."""
+        await self._transport.describe()
+
     async def _describe(self) -> dict[str, Any]:
         config = self._config
         return {
@@ -159,6 +163,8 @@ class Client:
             try:
                 ticket = await self._gate.acquire()
                 await self._pace.wait()
+                if account is not self._account:
+                    await account.pace.wait()
                 sent = True
                 started = time.perf_counter_ns()
                 result = await self._transport.send(encoded, request)

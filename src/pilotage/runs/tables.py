@@ -16,6 +16,7 @@ run = table(
     Column("stop_reason", Text),
     Column("planned", BigInteger, nullable=False),
     Column("counts", JsonText, nullable=False),  # outcome -> n, kept in the same transaction as the outputs
+    Column("rerolled", JsonText, nullable=False),  # outcome -> n, of those in ``counts`` that are not first attempts
     Column("usage", JsonText, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("workspace_id", "plan_hash"),
@@ -30,8 +31,17 @@ sample = table(
     Column("slices", JsonText, nullable=False),
     Column("spec", JsonText, nullable=False),
 )
-run_sample = table("run_sample", Column("position", BigInteger, nullable=False), key=("run_id", "sample_id"))
 
+# ``output_id`` is the output this run counts, null while there is none. Another run that tries the sample again does not change it.
+run_sample = table(
+    "run_sample",
+    Column("position", BigInteger, nullable=False),
+    Column("output_id", Text),
+    UniqueConstraint("workspace_id", "run_id", "position"),
+    key=("run_id", "sample_id"),
+)
+
+# ``run_id`` and ``batch`` say which run made it and in which transaction; the ledger holds a digest of each batch.
 output = table(
     "output",
     Column("sample_id", Text, nullable=False),
@@ -42,6 +52,8 @@ output = table(
     Column("latency_us", BigInteger, nullable=False),
     Column("cached", Integer, nullable=False),
     Column("digest", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("batch", Text, nullable=False),
     UniqueConstraint("workspace_id", "sample_id", "attempt"),
-    Index("ix_output_created", "workspace_id", "created_at"),
+    Index("ix_output_batch", "workspace_id", "run_id", "batch"),
 )
