@@ -15,7 +15,7 @@ from starlette.types import Scope
 from pilotage import __version__
 from pilotage.server import errors
 from pilotage.server.guard import Guard
-from pilotage.server.pages import login
+from pilotage.server.pages import data, findings, gates, ledger, login, overview, queues, runs
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -61,10 +61,11 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")
-    app.include_router(login.router)
     review = _review_router()
-    if review is not None:
-        app.include_router(review)
+    for router in (login.router, overview.router, *([review] if review else []), queues.router, gates.router, runs.router):
+        app.include_router(router)
+    for router in (findings.router, data.router, ledger.router):
+        app.include_router(router)
 
     @app.get("/healthz", include_in_schema=False)
     def healthy() -> JSONResponse:

@@ -191,7 +191,7 @@ async def _read(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             return body
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MAX_FORM_BYTES:
             raise InputError("This form is too large.", where=f"more than {MAX_FORM_BYTES} bytes", mend="send less at once")
         if not message.get("more_body"):
