@@ -78,10 +78,10 @@ def status(
     context: typer.Context, name: Annotated[str | None, typer.Argument(help="The pilot's name; all if left out.")] = None, json: Json = False
 ) -> None:
     """Show where a pilot stands and what waits for whom."""
-    from pilotage.readiness import pilot_names, pilot_status
+    from pilotage.readiness import pilot_ids, pilot_status
 
     with session(context).open() as workspace:
-        names = [name] if name else pilot_names(workspace)
+        names = [name] if name else list(pilot_ids(workspace))
         found = [pilot_status(workspace, each) for each in names]
     if json:
         from pilotage.cli.render import as_json

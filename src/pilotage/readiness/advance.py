@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pilotage.core import PilotageError, Progress, SilentProgress, Step, Unavailable
@@ -23,31 +23,11 @@ from pilotage.readiness.measuring import measure
 from pilotage.readiness.pilot import Pilot
 from pilotage.readiness.reviewing import send_to_review
 from pilotage.readiness.status import PilotStatus, pilot_status
+from pilotage.readiness.voyage import Voyage
 from pilotage.store import Workspace, WriteTransaction
 
 if TYPE_CHECKING:
     from pilotage.models import InProcess
-
-
-@dataclass
-class Voyage:
-    """What the steps share while one cycle is brought forward."""
-
-    workspace: Workspace
-    pilot: Pilot
-    cycle: Cycle
-    progress: Progress
-    retry_errors: bool = False
-
-    def note(self, step: str, record: StepRecord, *, cycle_state: str | None = None) -> None:
-        """Write where a step stands."""
-        now = self.workspace.clock.now_us()
-        before = self.cycle.steps[step]
-        started = before.started_at if before.started_at is not None and record.state != "running" else now
-        ended = now if record.state in ("done", "failed", "paused") else None
-        full = replace(record, started_at=started, ended_at=ended)
-        self.workspace.write(lambda tx: set_step(tx, self.cycle.id, step, full, cycle_state=cycle_state))
-        self.cycle = load_cycle(self.workspace, self.cycle.id)
 
 
 def advance(

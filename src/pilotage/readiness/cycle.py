@@ -178,6 +178,13 @@ def latest_cycle(workspace: Workspace, name: str) -> Cycle:
     return found[0]
 
 
+def pilot_ids(workspace: Workspace) -> dict[str, str]:
+    """The ids of all pilots by name."""
+    with workspace.read() as conn:
+        rows = conn.execute(select(pilot_table.c.name, pilot_table.c.id).where(pilot_table.c.workspace_id == workspace.id).order_by(pilot_table.c.name))
+        return {row.name: row.id for row in rows}
+
+
 def find_pilot_id(workspace: Workspace, name: str) -> str:
     """The id of the pilot called ``name``. Raises ``NotFound``."""
     with workspace.read() as conn:

@@ -70,11 +70,25 @@ class Evaluate(_Part):
     repeats: int = Field(default=1, ge=1, le=20)
 
 
+class TechniqueShare(_Part):
+    """A technique that is tried on a share of the objectives only."""
+
+    name: str
+    share: float = Field(gt=0, le=1)
+
+
 class Attack(_Part):
-    """The attack campaign. ``techniques`` are tried on every objective; ``twins`` asks the benign twin of each objective too."""
+    """The attack campaign.
+
+    techniques
+        Tried on every objective, or on a share of them drawn by ``seed``. None listed: all that ship.
+    twin_techniques
+        Ways the benign twins are put, to measure over-refusal. None listed: the same as ``techniques``.
+    """
 
     data: str
-    techniques: tuple[str, ...] = ("all",)
+    techniques: tuple[str | TechniqueShare, ...] = ()
+    twin_techniques: tuple[str | TechniqueShare, ...] = ()
     trials: int = Field(default=1, ge=1, le=20)
     seed: int = 7
     twins: bool = True
@@ -95,8 +109,18 @@ class Judge(_Part):
 
 
 class Review(_Part):
-    """What people look at: every suspected failure, and a random share of what the machines passed (to measure what they miss)."""
+    """What people look at.
 
+    audit_share
+        Of what the machines passed, the share drawn at random: it measures what they miss.
+    per_cluster
+        Failures that evidence proves (a canary in the answer, a forbidden call) are alike within a cluster; people confirm this many of each, and all
+        of the rest where they disagree with one. What no rule can tell goes to people one by one.
+    overlap
+        How many people answer each item.
+    """
+
+    per_cluster: int = Field(default=2, ge=1, le=100)
     audit_share: float = Field(default=0.05, ge=0.01, le=1.0)
     overlap: int = Field(default=1, ge=1, le=5)
     seed: int = 7

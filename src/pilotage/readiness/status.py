@@ -60,12 +60,6 @@ class PilotStatus:
         }
 
 
-def pilot_names(workspace: Workspace) -> list[str]:
-    """The names of all pilots, in order."""
-    with workspace.read() as conn:
-        return list(conn.execute(select(pilot_table.c.name).where(pilot_table.c.workspace_id == workspace.id).order_by(pilot_table.c.name)).scalars())
-
-
 def pilot_status(workspace: Workspace, name: str) -> PilotStatus:
     """Where the pilot called ``name`` stands. Raises ``NotFound``."""
     cycle = latest_cycle(workspace, name)
