@@ -15,6 +15,7 @@ const UNDECIDED = new Set(["unclear", "unsure", "unknown", "undecided", "cannot_
 
 const $ = (id) => document.getElementById(id);
 const stage = $("wb-stage");
+const beside = $("wb-beside");
 const actions = $("wb-actions");
 const help = $("wb-help");
 
@@ -27,7 +28,7 @@ function el(tag, attributes = {}, ...children) {
     if (value === true) made.setAttribute(name, "");
     else if (value !== false && value != null) made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((child) => child != null && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return made;
 }
 
@@ -518,14 +519,14 @@ function edit() {
   if (!task || desk.past || !written(rubricOf(task)).length) return announce("This rubric asks for no text.");
   desk.editing = true;
   show({ stay: true });
-  stage.querySelector("textarea")?.focus();
+  beside.querySelector("textarea")?.focus();
 }
 
 function endEdit(saved) {
   const task = current();
   if (saved && task) {
     const drafts = {};
-    for (const field of stage.querySelectorAll("textarea[data-question]")) drafts[field.dataset.question] = field.value;
+    for (const field of beside.querySelectorAll("textarea[data-question]")) drafts[field.dataset.question] = field.value;
     desk.drafts[task.task_id] = drafts;
     keep.write(sessionStorage, `${PREFIX}.drafts`, desk.drafts);
   }
@@ -668,8 +669,8 @@ function capture(event) {
 
 function toggleHelp() {
   if (help.open) return help.close();
-  showHelp();
   help.showModal();
+  showHelp();
 }
 
 function showHelp(note = "", focusOn = null) {
@@ -738,8 +739,8 @@ function show({ stay = false, focus = true } = {}) {
     desk.editing = false;
     active.restart();
   }
-  const parts = task ? taskParts(task) : [emptyCard()];
-  stage.replaceChildren(...parts);
+  stage.replaceChildren(...(task ? taskParts(task) : [emptyCard()]));
+  beside.replaceChildren(...(task ? besideParts(task) : []));
   actions.hidden = !task;
   if (task) actions.replaceChildren(...actionButtons(task));
   showHistory();
@@ -751,14 +752,14 @@ function show({ stay = false, focus = true } = {}) {
 
 function taskParts(task) {
   const rubric = rubricOf(task);
-  const { conversation = [], tool_calls: calls = [], verdict, objective, technique, clause, question, reference, proposed_correction: _, authors: __, ...more } =
+  const { conversation = [], tool_calls: calls = [], verdict: ___, objective, technique, clause, question, reference, proposed_correction: _, authors: __, ...more } =
     task.payload ?? {};
   const hidden = task.harmful && !task.shown;
   const past = desk.past ? desk.decisions[desk.pastIndex] : null;
-  const facts = [["Objective", objective?.prompt ?? objective], ["Technique", technique?.name ?? technique], ["Clause", clause], ["Question", question], ["Reference answer", reference]]
+  const facts = [["Objective", objective?.prompt ?? objective], ["Technique", technique && words(technique.name ?? technique)], ["Clause", clause], ["Question", question], ["Reference answer", reference]]
     .filter(([, value]) => value != null && value !== "")
     .map(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto", class: hidden && name === "Objective" ? "wb-blurred" : false, "aria-hidden": hidden && name === "Objective" ? "true" : false }, textOf(value))]);
-  const tags = [...task.why.map(words), ...Object.values(task.slices ?? {}).map(String)];
+  const tags = [...task.why, ...Object.values(task.slices ?? {})].map(words);
   const lastReply = conversation.findLastIndex((turn) => turn.role === "assistant");
   return [
     past && el("p", { class: "wb-past" }, `Looking back: you recorded “${past.said}”${past.undone ? ", and undid it" : ""}.`),
@@ -769,12 +770,16 @@ function taskParts(task) {
       hidden && el("p", { class: "wb-veil" }, "This may be upsetting, so it is blurred. ", button("reveal", "Show it"), " Showing it is put on record."),
       el("ol", { class: `wb-talk${hidden ? " wb-blurred" : ""}`, "aria-hidden": hidden ? "true" : false, "aria-label": "Conversation" },
         conversation.map((turn, index) => turnItem(turn, index === lastReply))),
-      calls.length > 0 && el("div", { class: hidden ? "wb-blurred" : false, "aria-hidden": hidden ? "true" : false }, el("h3", {}, "Actions it took"), calls.map(callItem)),
+      calls.length > 0 && el("div", { class: `wb-acts${hidden ? " wb-blurred" : ""}`, "aria-hidden": hidden ? "true" : false }, el("h3", {}, "Actions it took"), calls.map(callItem)),
       Object.keys(more).length > 0 && el("details", { class: "wb-more" }, el("summary", {}, "More about this item"),
         el("dl", { class: "wb-facts" }, Object.entries(more).map(([name, value]) => [el("dt", {}, words(name)), el("dd", { dir: "auto" }, textOf(value))])))),
-    verdictCard(task, rubric, verdict),
-    ...written(rubric).map((one) => textCard(task, rubric, one)),
   ].filter(Boolean);
+}
+
+/** What belongs to the decision: the machine's proposal and the texts. */
+function besideParts(task) {
+  const rubric = rubricOf(task);
+  return [verdictCard(task, rubric, task.payload?.verdict), ...written(rubric).map((one) => textCard(task, rubric, one))].filter(Boolean);
 }
 
 function turnItem(turn, judged) {
@@ -863,11 +868,12 @@ function actionButtons(task) {
           yes && button("accept", "Agree", { kind: "wb-accept", detail: outcome(task, rubric, yes).words }),
           no && button("reject", "Opposite", { kind: "wb-reject", detail: outcome(task, rubric, no).words }))
       : el("p", { class: "wb-none" }, "No machine proposed an answer: choose one."),
-    el("div", { class: "wb-row wb-options", role: "group", "aria-label": question?.prompt ?? "Answers" }, options,
+    el("div", { class: "wb-rest" },
+      el("div", { class: "wb-row wb-options", role: "group", "aria-label": question?.prompt ?? "Answers" }, options,
       questions.length > 1 && el("small", {}, `question ${desk.question + 1} of ${questions.length}`),
       questions.length > 1 && button("record", "Record", { disabled: !whole, detail: whole ? outcome(task, rubric, desk.chosen).words : "" })),
-    el("div", { class: "wb-row wb-tools" }, button("skip", "Skip"), button("undo", "Undo"), button("flag", task.flagged ? "Unflag" : "Flag"),
-      task.harmful && button("reveal", task.shown ? "Hide" : "Show"), button("guideline", "Guideline"), button("older", "History"), button("help", "Help")),
+      el("div", { class: "wb-row wb-tools" }, button("skip", "Skip"), button("undo", "Undo"), button("flag", task.flagged ? "Unflag" : "Flag"),
+      task.harmful && button("reveal", task.shown ? "Hide" : "Show"), button("guideline", "Guideline"), button("older", "History"), button("help", "Help"))),
   ];
 }
 
@@ -904,6 +910,7 @@ function showError(told) {
   });
   stage.replaceChildren(el("section", { class: "wb-card wb-error", role: "alert" }, el("h2", {}, told.what),
     [told.where, told.why, told.mend].filter(Boolean).map((line) => el("p", { dir: "auto" }, line)), el("p", { class: "wb-row" }, again)));
+  beside.replaceChildren();
   actions.hidden = true;
 }
 
@@ -912,7 +919,7 @@ function showHistory() {
   if (!desk.decisions.length) return place.replaceChildren(el("li", { class: "wb-none" }, "None yet."));
   place.replaceChildren(...desk.decisions.slice(0, 10).map((decision, index) => {
     const open = el("button", { type: "button", class: "wb-past-one", "aria-current": index === desk.pastIndex ? "true" : false },
-      el("span", { dir: "auto" }, decision.title || decision.task_id.slice(-6)),
+      el("span", { dir: "auto" }, decision.title),
       el("small", { class: decision.undone ? "wb-struck" : decision.kind === "refused" ? "wb-flag" : "" }, decision.kind === "refused" ? `not recorded: ${decision.said}` : decision.said));
     open.addEventListener("click", () => look(index - desk.pastIndex));
     return el("li", {}, open);
@@ -952,7 +959,7 @@ async function start() {
     const past = got.decisions.filter((decision) => !local.has(decision.task_id)).map((decision) => ({
       ...decision,
       said: decision.kind === "skipped" ? "skipped" : Object.entries(decision.answers).map(([name, value]) => say(questionNamed(name), value)).join(", ") || decision.kind,
-      title: "",
+      title: `item ${decision.task_id.slice(-6)}`,
     }));
     desk.decisions.push(...past);
     showHistory();
