@@ -44,9 +44,7 @@ def get_gates(workspace: WorkspaceDep, name: str, cycle: int | None = None) -> l
 
 
 @router.get("/evidence", tags=["gates"])
-def list_evidence(
-    workspace: WorkspaceDep, metric: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100
-) -> list[gates.EvidenceLine]:
+def list_evidence(workspace: WorkspaceDep, metric: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[gates.EvidenceLine]:
     """The latest figures."""
     return gates.list_evidence(workspace, metric=metric, limit=limit)
 
@@ -70,9 +68,7 @@ def get_run(workspace: WorkspaceDep, run_id: str) -> runs.RunLine:
 
 
 @router.get("/runs/{run_id}/samples", tags=["runs"])
-def list_samples(
-    workspace: WorkspaceDep, turn: TurnDep, run_id: str, outcome: str | None = None, slice: str | None = None
-) -> Page[runs.SampleLine]:
+def list_samples(workspace: WorkspaceDep, turn: TurnDep, run_id: str, outcome: str | None = None, slice: str | None = None) -> Page[runs.SampleLine]:
     """The samples of a run, without what was said."""
     runs.find_run(workspace, run_id)
     return runs.list_samples(workspace, run_id, outcome=outcome, slice=slice, turn=turn)
@@ -140,11 +136,4 @@ def list_entries(
 @router.post("/ledger/verify", tags=["ledger"], dependencies=[require("verify")])
 def verify_ledger(workspace: WorkspaceDep) -> dict[str, Any]:
     """Check the whole chain now: integrity, signer and anchor are three separate answers."""
-    found = ledger.verify(workspace)
-    return {
-        "integrity": found.integrity,
-        "first_bad_seq": found.first_bad_seq,
-        "signer": found.signer,
-        "anchored_until": found.anchored_until,
-        "entries": found.entries,
-    }
+    return ledger.verify(workspace).to_dict()
