@@ -222,7 +222,7 @@ def _fetch_every_page(workspace: Workspace, status: PilotStatus, address: str) -
         base = address.partition("?")[0].rstrip("/")
         jar: Any = aiohttp.CookieJar(unsafe=True)  # 'unsafe' means: cookies for an IP address
         async with aiohttp.ClientSession(cookie_jar=jar) as client:
-            pages = ["", *status.pages(workspace)]
+            pages = ["", *_pages(workspace, status)]
             for number, page in enumerate(pages):
                 async with client.get(address if number == 0 else f"{base}{page}") as response:
                     body = await response.text()
@@ -231,3 +231,19 @@ def _fetch_every_page(workspace: Workspace, status: PilotStatus, address: str) -
             return len(pages)
 
     typer.echo(f"fetched {asyncio.run(fetch())} pages, all answered 200")
+
+
+def _pages(workspace: Workspace, status: PilotStatus) -> list[str]:
+    """One address of every kind of page there is something to show on."""
+    from pilotage.data import datasets, versions
+    from pilotage.readiness import find_pilot_id
+    from pilotage.redteam import findings
+    from pilotage.runs import samples_page
+
+    runs = [str(status.steps[step].links["run"]) for step in ("evaluate", "attack") if "run" in status.steps[step].links]
+    found = ["/pilots", f"/pilots/{status.name}", f"/pilots/{status.name}/gates", f"/review/{status.name}", "/review", "/runs", "/findings", "/data"]
+    found += ["/ledger", "/people", "/api/openapi.json", *(f"/runs/{run}" for run in runs)]
+    found += [f"/samples/{row.sample_id}" for run in runs for row in samples_page(workspace, run, limit=1).rows]
+    found += [f"/findings/{finding.id}" for finding in findings(workspace, find_pilot_id(workspace, status.name))[:1]]
+    found += [f"/data/{each.name}/{version.number}" for each in datasets(workspace) for version in versions(workspace, each.name)[:1]]
+    return found

@@ -170,5 +170,11 @@ def render_decision(decision: Decision) -> None:
     """Print the gates and the verdict."""
     from pilotage.cli.render import table
 
-    table(("gate", "verdict", "figure", "limit", "why"), [gate.cells() for gate in decision.gates])
+    rows = []
+    for gate in decision.gates:
+        for limit in gate.limits:
+            figure = limit.evidence
+            shown = "" if figure is None or figure.estimate is None else f"{figure.estimate:.3f} [{figure.lower:.3f}, {figure.upper:.3f}] n={figure.n}"
+            rows.append((gate.gate.name, str(limit.verdict), str(limit.limit), shown, "" if str(limit.verdict) == "pass" else limit.why))
+    table(("gate", "verdict", "limit", "figure", "why"), rows)
     typer.echo(f"verdict: {decision.headline}")

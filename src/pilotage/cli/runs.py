@@ -45,10 +45,10 @@ def show(
 ) -> None:
     """Show a run and its samples."""
     from pilotage.cli.render import table
-    from pilotage.runs import load_run, samples_page
+    from pilotage.runs import run_summary, samples_page
 
     with session(context).open() as workspace:
-        run = load_run(workspace, run_id)
+        run = run_summary(workspace, run_id)
         page = samples_page(workspace, run_id, limit=limit, outcome=outcome)
     typer.echo(str(run))
     table(("sample", "item", "outcome", "ms"), [(row.sample_id, row.item_key, row.outcome or "", (row.latency_us or 0) // 1000) for row in page.rows])

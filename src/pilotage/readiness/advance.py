@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pilotage.core import PilotageError, Progress, SilentProgress, Step, Unavailable
 from pilotage.judging import put_rubric
 from pilotage.readiness.curating import curate
-from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, cycles, find_or_start_cycle, load_cycle, pilot_ids, put_pilot, set_step
+from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, load_cycle, pilot_ids, put_pilot, set_step
 from pilotage.readiness.deciding import decide_cycle, declaration_of, put_decision, subject_of
 from pilotage.readiness.exercising import exercise
 from pilotage.readiness.ingesting import ingest
@@ -84,8 +84,8 @@ async def _advance(
 
 
 def _judge_and_decide(voyage: Voyage) -> None:
-    outputs = _step(voyage, "judge", lambda: judge(voyage))
-    if send_to_review(voyage, outputs):
+    _step(voyage, "judge", lambda: judge(voyage))
+    if send_to_review(voyage):
         return
     outputs = judged_outputs(voyage)
     _step(voyage, "curate", lambda: curate(voyage, outputs))
@@ -142,7 +142,7 @@ def _decide(voyage: Voyage) -> Any:
 
 def _note_failure(voyage: Voyage, error: BaseException) -> None:
     running = [name for name in STEPS if voyage.cycle.steps[name].state == "running"]
-    state = "paused" if isinstance(error, Unavailable | KeyboardInterrupt) else "failed"
+    state: StepState = "paused" if isinstance(error, Unavailable | KeyboardInterrupt) else "failed"
     text = error.what if isinstance(error, PilotageError) else "stopped; run again to go on"
     for name in running:
         voyage.note(name, replace(voyage.cycle.steps[name], state=state, detail=text))
