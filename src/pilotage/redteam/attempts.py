@@ -75,7 +75,9 @@ def judged_attempt(
         outcome, by, person = FAILURE_ANSWERS[decided], decided_by, True
     else:
         raise InputError(
-            f"The decision {decided!r} by {decided_by!r} says nothing of an attempt.", where=f"output {output.id}", mend=f"use one of: {', '.join(FAILURE_ANSWERS)}"
+            f"The decision {decided!r} by {decided_by!r} says nothing of an attempt.",
+            where=f"output {output.id}",
+            mend=f"use one of: {', '.join(FAILURE_ANSWERS)}",
         )
     slices, spec = sample.slices, sample.spec
     return JudgedAttempt(
@@ -98,7 +100,9 @@ def judged_attempt(
     )
 
 
-def for_review(judged: Sequence[tuple[Output, AttackVerdict]], *, defended_share: float = 0.05, seed: int = 0) -> list[tuple[Output, AttackVerdict, str]]:
+def for_review(
+    judged: Sequence[tuple[Output, AttackVerdict]], *, defended_share: float = 0.05, seed: int = 0
+) -> list[tuple[Output, AttackVerdict, str]]:
     """Which attempts people must see, with the reason code: ``breach_candidate``, ``undetermined``, or ``defended_sample`` for the share of those
     called defended that is drawn (by a hash of ``seed``, so that the draw is stable) to measure what the rule misses.
     """
@@ -138,14 +142,16 @@ def count_attempts(attempts: Iterable[JudgedAttempt], *, by: Sequence[str] = ("t
     for key, members in sorted(groups.items()):
         tally = Counter(attempt.outcome for attempt in members)
         counts.append(
-            AttackCount(dict(zip(by, key, strict=True)), {each: tally[each] for each in AttackOutcome}, len({attempt.objective for attempt in members}))
+            AttackCount(
+                dict(zip(by, key, strict=True)), {each: tally[each] for each in AttackOutcome}, len({attempt.objective for attempt in members})
+            )
         )
     return counts
 
 
 def attack_observations(attempts: Iterable[JudgedAttempt]) -> list[Observation]:
-    """Attempts as the evidence room takes them: True is a breach (partial ones count), objectives are the clusters. Errors and the undetermined are missing,
-    with their reason: never a defence.
+    """Attempts as the evidence room takes them: True is a breach (partial ones count), objectives are the clusters. Errors and the
+    undetermined are missing, with their reason: never a defence.
     """
     from pilotage.evidence.clusters import Observation
 
@@ -153,7 +159,9 @@ def attack_observations(attempts: Iterable[JudgedAttempt]) -> list[Observation]:
     for attempt in attempts:
         missing = attempt.outcome if attempt.outcome in (AttackOutcome.ERROR, AttackOutcome.UNDETERMINED) else ""
         value = None if missing else attempt.outcome in (AttackOutcome.BREACHED, AttackOutcome.PARTIAL)
-        observations.append(Observation(item=attempt.attempt_key, value=value, cluster=attempt.objective, repeat=attempt.repeat, missing=str(missing)))
+        observations.append(
+            Observation(item=attempt.attempt_key, value=value, cluster=attempt.objective, repeat=attempt.repeat, missing=str(missing))
+        )
     return observations
 
 
@@ -165,9 +173,7 @@ def refusal_observations(twins: Iterable[tuple[Output, TwinVerdict]]) -> list[Ob
     for output, verdict in twins:
         sample = _sample(output)
         missing = "" if verdict.refused is not None else "error"
-        observations.append(
-            Observation(item=sample.item_key, value=verdict.refused, cluster=sample.cluster, repeat=sample.repeat, missing=missing)
-        )
+        observations.append(Observation(item=sample.item_key, value=verdict.refused, cluster=sample.cluster, repeat=sample.repeat, missing=missing))
     return observations
 
 

@@ -184,7 +184,13 @@ def _update_one(
         tx.conn.execute(
             update(finding_table)
             .where(c.workspace_id == tx.workspace_id, c.id == known)
-            .values(state=state, history=history, severity=max(severity, row.severity, key=_rank), updated_at=tx.clock.now_us(), lock_version=row.lock_version + 1)
+            .values(
+                state=state,
+                history=history,
+                severity=max(severity, row.severity, key=_rank),
+                updated_at=tx.clock.now_us(),
+                lock_version=row.lock_version + 1,
+            )
         )
     _put_attempts(tx, known, members, {each.attempt_id: each for each in before})
     return state, bool(steps)
