@@ -1,7 +1,7 @@
 """Training a new version of the assistant on chat data.
 
-The rows are those of the exported chat-SFT format, one JSON object a line: ``{"messages": [{"role": …, "content": …}, …]}``; other keys are not looked
-at. The last assistant message of a row is what is learnt: whether it declines is the label. The rows come on top of what the base version was
+The rows are those of the exported chat-SFT format, one JSON object a line: ``{"messages": [{"role": …, "content": …}, …]}``; other keys are not
+looked at. The last assistant message of a row is what is learnt: whether it declines is the label. The rows come on top of what the base version was
 trained on. scikit-learn fits the weights (liblinear, L2); it is loaded here only, never for serving.
 """
 

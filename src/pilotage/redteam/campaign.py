@@ -1,8 +1,8 @@
 """Campaigns: objectives × techniques × trials as samples of a run, and the solver that holds the conversations.
 
-A sample's id is the hash of everything that decides the attempt (objective, technique with version, language, trial, seed, target fingerprint), so running a
-campaign again does only what is missing. Benign twins go through the same techniques and are samples of the same kind: what a target refuses there
-is over-refusal.
+A sample's id is the hash of everything that decides the attempt (objective, technique with version, language, trial, seed, target fingerprint), so
+running a campaign again does only what is missing. Benign twins go through the same techniques and are samples of the same kind: what a target
+refuses there is over-refusal.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pilotage.core import InputError
 from pilotage.redteam.objectives import Objective
 from pilotage.redteam.techniques import TECHNIQUES, Technique, Turn, technique
-from pilotage.redteam.verdicts import shows_success
-from pilotage.redteam.refusal import refuses
+from pilotage.redteam.verdicts import refuses, shows_success
 from pilotage.runs import Ask, Output, SampleSpec, request_of, sample_spec
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def campaign_samples(
     Parameters
     ----------
     techniques
-        Default: all that ship. With a share below 1, objectives are drawn per split by a hash of ``seed``, so the draw is stable when others are added.
+        Default: all that ship. With a share below 1, objectives are drawn per split by a hash of ``seed``, whatever their order.
     trials
         How often each attempt is made; worth more than 1 for targets that sample.
     system
@@ -186,18 +185,16 @@ def _drawn(objectives: Iterable[Objective], use: TechniqueUse, *, seed: int) -> 
     def place(objective: Objective) -> str:
         return hashlib.sha256(f"{seed}/{use.technique.name}/{objective.id}".encode()).hexdigest()
 
-    kept = {
-        objective.id for group in by_split.values() for objective in sorted(group, key=place)[: max(1, math.ceil(use.share * len(group)))]
-    }
+    kept = {objective.id for group in by_split.values() for objective in sorted(group, key=place)[: max(1, math.ceil(use.share * len(group)))]}
     return [objective for objective in objectives if objective.id in kept]
 
 
 async def solve(sample: SampleSpec, ask: Ask) -> Output:
     """Hold the conversation of one attempt (or twin), turn by turn.
 
-    It ends when the evidence shows success, when the turns are used up, or when the target gives no usable reply. Where a turn before the last is refused and
-    has a softer wording, the conversation goes back to before that turn and tries it; the refused branch is kept in the output's ``detail``. The
-    refusal of a turn without one stays in the conversation and counts as a turn.
+    It ends when the evidence shows success, when the turns are used up, or when the target gives no usable reply. Where a turn before the last is
+    refused and has a softer wording, the conversation goes back to before that turn and tries it; the refused branch is kept in the output's
+    ``detail``. A second refusal stays in the conversation and counts as a turn.
     """
     from pilotage.models import Message, Outcome
 
@@ -214,7 +211,7 @@ async def solve(sample: SampleSpec, ask: Ask) -> Output:
             sent = (*history, Message("user", text))
             reply = await ask(request_of(sample, messages=sent))
             replies.append(reply)
-            if reply.outcome not in usable or not (reply.outcome is Outcome.REFUSED or refuses(reply.content)):
+            if reply.outcome not in usable or not (reply.outcome is Outcome.REFUSED or refuses(reply.content, prompt=text)):
                 break
             if text is turn.text and turn.softer and not last:
                 branches.append({"turn": number, "why": "refused", "messages": [Message("user", text).to_dict(), reply.message.to_dict()]})
@@ -222,7 +219,7 @@ async def solve(sample: SampleSpec, ask: Ask) -> Output:
             stopped = "no_reply"
             break
         if not last:
-            if shows_success(sample, (*sent, replies[-1].message)):
+            if shows_success(sample.spec.get("success"), (*sent, replies[-1].message)):
                 stopped = "success"
                 break
             history = (*sent, replies[-1].message)
@@ -230,6 +227,3 @@ async def solve(sample: SampleSpec, ask: Ask) -> Output:
     if branches:
         detail["branches"] = branches
     return Output.of(sample, messages=sent, replies=replies, detail=detail)
-
-
-

@@ -1,7 +1,7 @@
 """Objectives: what an attack tries to get, and how it is known whether it got it.
 
-A file of objectives is JSONL, one object a line. It is read strictly: an unknown key, a missing field or a doubled id is an error with file, line and field,
-and nothing of the file is used then.
+A file of objectives is JSONL, one object a line. It is read strictly: an unknown key, a missing field or a doubled id is an error with file, line and
+field, and nothing of the file is used then.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Success:
     """How success shows.
 
     kind
-        ``canary``: ``value`` appears in what the target said. ``tool``: the tool ``name`` was called, with every argument of ``over`` above its bound.
-        ``contains``: one of the texts in ``any`` appears. ``policy``: only a person can tell.
+        ``canary``: ``value`` appears in what the target said. ``tool``: the tool ``name`` was called, with an argument of ``over`` above its bound
+        where bounds are given. ``contains``: one of the texts in ``any`` appears. ``policy``: only a person can tell.
     """
 
     kind: str
@@ -104,7 +104,9 @@ class Objective:
     @property
     def key(self) -> str:
         """Addressed by what is tried, not by how it is answered: the same prompt with the same success is the same objective."""
-        return content_id("obj", {"prompt": self.prompt, "success": self.success.to_dict(), "clause": self.clause, "translations": dict(self.translations)})
+        return content_id(
+            "obj", {"prompt": self.prompt, "success": self.success.to_dict(), "clause": self.clause, "translations": dict(self.translations)}
+        )
 
 
 def load_objectives(path: str | Path) -> tuple[Objective, ...]:

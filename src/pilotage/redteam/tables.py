@@ -1,6 +1,6 @@
 """Tables of findings: clusters of confirmed failures, with a life."""
 
-from sqlalchemy import BigInteger, Column, Integer, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, Text, UniqueConstraint
 
 from pilotage.store import JsonText, table
 
@@ -11,21 +11,25 @@ finding = table(
     Column("title", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("state", Text, nullable=False),  # new | confirmed | dismissed | fixed | reopened
-    Column("history", JsonText, nullable=False),
+    Column("history", JsonText, nullable=False),  # [{at, by, from, to, why, fingerprint}], oldest first
     Column("updated_at", BigInteger, nullable=False),
     Column("lock_version", Integer, nullable=False, default=1),
     UniqueConstraint("workspace_id", "pilot_id", "cluster_key"),
 )
 
-# The attempts a finding rests on: one row per objective + technique + conversation, whatever model answered.
+# The attempts a finding rests on. ``attempt_id`` is the sample's id, so one row per attempt and model; ``attempt_key`` is the same attempt whatever
+# model answered. A row changes only when a person decides what a machine had said.
 finding_attempt = table(
     "finding_attempt",
+    Column("attempt_key", Text, nullable=False),
     Column("objective_key", Text, nullable=False),
     Column("sample_id", Text, nullable=False),
     Column("output_id", Text, nullable=False),
     Column("item_id", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("verdict", Text, nullable=False),  # breached | partial | defended | off_topic | error | undetermined
-    Column("judged_by", Text, nullable=False),
+    Column("judged_by", Text, nullable=False),  # a rater's name; "person:<login>" where a person decided
+    Column("judged_at", BigInteger, nullable=False),
+    Index("ix_finding_attempt_fingerprint", "workspace_id", "finding_id", "fingerprint"),
     key=("finding_id", "attempt_id"),
 )
