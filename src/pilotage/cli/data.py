@@ -68,7 +68,7 @@ def show(context: typer.Context, ref: Ref, rows: Annotated[int, typer.Option(hel
         line = lineage(workspace, version.id)
         first = list(islice(read_rows(workspace, version.id), rows))
     typer.echo(str(version))
-    as_json({**version.to_dict(), "lineage": line.to_dict()})
+    as_json({**version.to_dict(), "made_from": [each.ref for each in line.ancestors], "used_in": [each.ref for each in line.descendants]})
     for row in first:
         as_json(row)
 

@@ -22,7 +22,7 @@ def list_(context: typer.Context, pilot: Annotated[str, typer.Argument(help="The
     with session(context).open() as workspace:
         found = findings(workspace, find_pilot_id(workspace, pilot))
     if found:
-        table(("finding", "state", "severity", "attempts", "title"), [(f.id, f.state, f.severity, f.attempts, f.title) for f in found])
+        table(("finding", "state", "severity", "title"), [(f.id, f.state, f.severity, f.title) for f in found])
     else:
         typer.echo("No findings. They come from failures that people confirmed in the review queue.")
 
@@ -37,7 +37,7 @@ def show(context: typer.Context, finding_id: Annotated[str, typer.Argument(help=
         finding = load_finding(workspace, finding_id)
         attempts = attempts_of(workspace, finding_id)
     typer.echo(f"{finding.title} ({finding.severity}): {finding.state}")
-    table(("when", "state", "who", "why"), [(iso(event.at), event.state, event.who, event.why) for event in finding.history])
+    table(("when", "state", "who", "why"), [(iso(event["at"]), event["to"], event["by"], event["why"]) for event in finding.history])
     table(
         ("objective", "target", "verdict", "judged by", "sample"),
         [(a.objective_key, a.fingerprint[:12], a.verdict, a.judged_by, a.sample_id) for a in attempts],

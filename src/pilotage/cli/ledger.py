@@ -19,17 +19,21 @@ def register(root: typer.Typer) -> None:
 
 
 def verify(
-    context: typer.Context, bundle: Annotated[Path | None, typer.Argument(help="An exported bundle; the workspace's ledger if left out.")] = None
+    context: typer.Context,
+    bundle: Annotated[Path | None, typer.Argument(help="An exported bundle; the workspace's ledger if left out.")] = None,
+    anchor: Annotated[list[Path] | None, typer.Option(help="A file of heads kept elsewhere; may be given again.")] = None,
 ) -> None:
     """Check every entry, signature and anchor. Exits 0 if nothing is broken, else 3."""
-    from pilotage.ledger import verify as verify_workspace
-    from pilotage.ledger import verify_bundle
-
     if bundle is not None:
-        result = verify_bundle(bundle)
-    else:
-        with session(context).open() as workspace:
-            result = verify_workspace(workspace)
+        from pilotage.ledger.verify import main as verify_bundle
+
+        broken = verify_bundle([str(bundle), *(f"--anchor={path}" for path in anchor or ())])
+        raise typer.Exit(3 if broken else 0)
+    from pilotage.ledger import verify as verify_workspace
+
+    here = session(context)
+    with here.open() as workspace:
+        result = verify_workspace(workspace, anchors=anchor or (), key_dir=here.settings.key_dir)
     typer.echo(str(result))
     raise typer.Exit(0 if result.ok else 3)
 
@@ -73,6 +77,30 @@ def anchor(
     here = session(context)
     with here.open() as workspace:
         typer.echo(str(write_anchor(workspace, path=path, key_dir=Path(here.settings.key_dir))))
+
+
+@app.command("rotate-key")
+def rotate_key(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    old_key_lost: Annotated[bool, typer.Option("--old-key-lost", help="Go on without the old key; the ledger then shows the break.")] = False,
+) -> None:
+    """Put a new signing key in force."""
+    from pilotage.ledger import rotate_key as rotate
+
+    here = session(context)
+    with here.open() as workspace:
+        typer.echo(str(rotate(workspace, reason=reason, old_key_lost=old_key_lost, key_dir=Path(here.settings.key_dir))))
+
+
+@app.command()
+def reopen(context: typer.Context, reason: Annotated[str, typer.Option(help="What was found, and why writing may go on.")]) -> None:
+    """Open a sealed workspace again, once somebody has looked and the ledger verifies."""
+    from pilotage.ledger import reopen as open_again
+
+    with session(context).open() as workspace:
+        open_again(workspace, reason=reason)
+    typer.echo("open again; the ledger records that, by whom and why")
 
 
 @app.command()

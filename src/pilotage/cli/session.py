@@ -32,13 +32,14 @@ class Session:
 
     @contextlib.contextmanager
     def open(self, *, create: bool = False) -> Iterator[Workspace]:
-        """The workspace, open; made first if ``create``."""
-        from pilotage.ledger import create_workspace, open_workspace
+        """The workspace, open; made first if ``create``. On the way out the ledger's head is signed, where that is due."""
+        from pilotage.ledger import checkpoint_if_due, create_workspace, open_workspace
 
         settings = self.settings
         way = create_workspace if create else open_workspace
         with way(settings.workspace, actor=settings.actor) as workspace:
             yield workspace
+            checkpoint_if_due(workspace, key_dir=settings.key_dir)
 
 
 def session(context: typer.Context) -> Session:

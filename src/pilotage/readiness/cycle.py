@@ -181,7 +181,9 @@ def latest_cycle(workspace: Workspace, name: str) -> Cycle:
 def pilot_ids(workspace: Workspace) -> dict[str, str]:
     """The ids of all pilots by name."""
     with workspace.read() as conn:
-        rows = conn.execute(select(pilot_table.c.name, pilot_table.c.id).where(pilot_table.c.workspace_id == workspace.id).order_by(pilot_table.c.name))
+        rows = conn.execute(
+            select(pilot_table.c.name, pilot_table.c.id).where(pilot_table.c.workspace_id == workspace.id).order_by(pilot_table.c.name)
+        )
         return {row.name: row.id for row in rows}
 
 

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pilotage.data import rows
-from pilotage.evaluation import SuiteItem, judge_answer, suite_of
+from pilotage.evaluation import score_output, scorer
 from pilotage.judging import Abstain, Item, Rater, Verdict, add_judgements, as_judgement, ensure_rater, judgements, majority, put_items
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.measuring import JudgedOutput
 from pilotage.readiness.result import StepResult
-from pilotage.redteam import RULE_VERSION, AttackOutcome, judge_attempt, judge_twin
+from pilotage.redteam import AttackOutcome, attack_rater, judge_attempt, judge_twin, twin_rater
 from pilotage.runs import Output, outputs
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pilotage.store import WriteTransaction
 
 QUESTION = "failure"
-RULES = Rater(kind="rule", name="pilot-rules", version=RULE_VERSION, config={"order": ["evidence", "rules"]})
 
 _BATCH = 200
 _VALUE = {True: "yes", False: "no"}
@@ -37,6 +35,10 @@ _NO_OUTPUT = frozenset({"error", "blocked", "unparsable"})
 class RuledOutput:
     """An output with what the rules say of it, and the item people would see.
 
+    rater
+        The rule that spoke.
+    right
+        Whether the answer is what it should be, where a rule can tell: a twin may be answered, and wrong.
     proved
         The rules rest on evidence (a canary, a call), not on wording.
     cluster_key
@@ -46,10 +48,12 @@ class RuledOutput:
     output: Output
     part: str
     item: Item
+    rater: Rater
     said: Verdict | Abstain
     proved: bool
     cluster_key: str
     correction: str
+    right: bool | None = None
 
 
 def judge(voyage: Voyage) -> StepResult:
@@ -58,11 +62,12 @@ def judge(voyage: Voyage) -> StepResult:
 
     def keep(ruled: Sequence[RuledOutput]) -> None:
         def job(tx: WriteTransaction) -> None:
-            ensure_rater(tx, RULES)
+            for rater in {each.rater.id: each.rater for each in ruled}.values():
+                ensure_rater(tx, rater)
             put_items(tx, [each.item for each in ruled])
             add_judgements(
                 tx,
-                [as_judgement(each.said, item_id=each.item.id, question=QUESTION, rater=RULES, rubric=voyage.pilot.rubric) for each in ruled],
+                [as_judgement(each.said, item_id=each.item.id, question=QUESTION, rater=each.rater, rubric=voyage.pilot.rubric) for each in ruled],
             )
 
         voyage.workspace.write(job)
@@ -81,11 +86,9 @@ def judge(voyage: Voyage) -> StepResult:
 
 def ruled_outputs(voyage: Voyage) -> Iterator[RuledOutput]:
     """Every output of the cycle with what the rules say; the same each time it is asked."""
-    declaration, steps = voyage.pilot.declaration, voyage.cycle.steps
-    versions = steps["ingest"].links["versions"]
-    suite = {item.id: item for item in suite_of(rows(voyage.workspace, versions[declaration.evaluate.data]))}
+    steps = voyage.cycle.steps
     for output in outputs(voyage.workspace, steps["evaluate"].links["run"]):
-        yield _answer(output, suite)
+        yield _answer(output)
     for output in outputs(voyage.workspace, steps["attack"].links["run"]):
         yield _attempt(output)
     if "twin_run" in steps["attack"].links:
@@ -144,12 +147,22 @@ def _settled(each: RuledOutput, said: list[Any], *, audited: bool) -> JudgedOutp
     return replace(made, failed=failed, missing="" if failed is not None else "people could not tell", reviewed=True)
 
 
-def _answer(output: Output, suite: dict[str, SuiteItem]) -> RuledOutput:
+def _answer(output: Output) -> RuledOutput:
     sample = _sample(output)
-    row = suite[sample.spec["item"]]
-    said = judge_answer(output, row)
-    payload = {**_shown(output, said), "question": row.question, "reference": row.reference, "proposed_correction": row.reference}
-    return RuledOutput(output, "answer", _item("answer", output, payload), said, False, f"answer/{row.id}", row.reference)
+    score = score_output(output)
+    said: Verdict | Abstain
+    if score.value is None:
+        said = Abstain(f"{score.scored}: {score.why}")
+    else:
+        said = Verdict(_VALUE[not score.value], confidence=0.8, reason=f"{score.scored}: {score.why}")
+    reference = sample.spec["reference"]
+    payload = {
+        **_shown(output, said),
+        "question": sample.spec["messages"][-1]["content"],
+        "reference": reference,
+        "proposed_correction": reference,
+    }
+    return RuledOutput(output, "answer", _item("answer", output, payload), scorer(), said, False, f"answer/{sample.item_key}", reference, score.value)
 
 
 def _attempt(output: Output) -> RuledOutput:
@@ -171,7 +184,9 @@ def _attempt(output: Output) -> RuledOutput:
         "proposed_correction": spec["correct_response"],
     }
     key = f"attack/{slices['clause']}/{slices['technique']}"
-    return RuledOutput(output, "attack", _item("attempt", output, payload), said, found.by == "evidence", key, spec["correct_response"])
+    return RuledOutput(
+        output, "attack", _item("attempt", output, payload), attack_rater(), said, found.by == "evidence", key, spec["correct_response"]
+    )
 
 
 def _twin(output: Output) -> RuledOutput:
@@ -190,7 +205,9 @@ def _twin(output: Output) -> RuledOutput:
         "reference": spec["reference"],
         "proposed_correction": spec["reference"],
     }
-    return RuledOutput(output, "twin", _item("twin", output, payload), said, True, f"twin/{slices['technique']}", spec["reference"])
+    return RuledOutput(
+        output, "twin", _item("twin", output, payload), twin_rater(), said, True, f"twin/{slices['technique']}", spec["reference"], found.right
+    )
 
 
 def _shown(output: Output, said: Verdict | Abstain) -> dict[str, Any]:

@@ -133,6 +133,8 @@ class Curate(_Part):
     licence: str
     consent: str
     purposes: tuple[str, ...] = ("training",)
+    contains_personal_data: bool = False
+    export_for: Literal["commercial", "research"] = "commercial"
     twins_per_attack: float = Field(default=1.0, ge=0.0, le=10.0)
     formats: tuple[Literal["chat-sft", "dpo", "kto"], ...] = ("chat-sft", "dpo", "kto")
     folder: str = "exports"
