@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import rfc8785
@@ -130,27 +129,21 @@ def test_two_processes_writing_at_once_make_one_chain(workspace: Workspace) -> N
         assert verify(again).entries == 80
 
 
-@pytest.mark.parametrize("name", ["x" * 501, "two\nlines", "nul\x00", "right-to-left \u202e override", "\ud800"])
-@pytest.mark.parametrize("field", ["type", "subject", "actor"])
-def test_a_name_that_cannot_be_shown_is_refused(workspace: Workspace, field: str, name: str) -> None:
-    facts: dict[str, Any] = {"type": "thing.done", "subject": "s", "body": {}, field: name}
-    with pytest.raises(InputError, match=f"entry's {field}"):
-        workspace.write(lambda tx: record(tx, **facts))
+def test_a_name_that_cannot_be_shown_is_refused(workspace: Workspace, add: Add) -> None:
+    names = ["x" * 501, "two\nlines", "nul\x00", "right-to-left \u202e override", "\ud800"]
+    refused = [(field, name) for field in ("type", "subject", "actor") for name in names] + [("type", ""), ("subject", "")]
+    for field, name in refused:
+        with pytest.raises(InputError, match=f"entry's {field}"):
+            add(workspace, 1, **{field: name})
     assert entries(workspace) == []
 
 
-@pytest.mark.parametrize("field", ["type", "subject"])
-def test_an_empty_name_is_refused(workspace: Workspace, add: Add, field: str) -> None:
-    with pytest.raises(InputError, match=f"entry's {field}"):
-        add(workspace, 1, **{field: ""})
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, {1, 2}, "\ud800"])
-def test_a_body_without_a_canonical_form_is_refused_whole(workspace: Workspace, value: Any) -> None:
-    with pytest.raises(InputError):
-        workspace.write(lambda tx: record(tx, type="thing.done", subject="s", body={"x": value}))
-    with pytest.raises(InputError):
-        workspace.write(lambda tx: record(tx, type="thing.done", subject="s", body={}, personal={"x": value}))
+def test_a_body_without_a_canonical_form_is_refused_whole(workspace: Workspace, add: Add) -> None:
+    for value in (float("nan"), float("inf"), 2**60, {1, 2}, "\ud800"):
+        with pytest.raises(InputError):
+            add(workspace, 1, body={"x": value})
+        with pytest.raises(InputError):
+            add(workspace, 1, personal={"x": value})
     assert head(workspace).size == 0
 
 
