@@ -125,7 +125,7 @@ def list_queues(workspace: WorkspaceDep) -> list[queues.QueueLine]:
     return queues.list_queues(workspace)
 
 
-@router.get("/ledger", tags=["ledger"])
+@router.get("/ledger", tags=["ledger"], dependencies=[require("ledger")])
 def list_entries(
     workspace: WorkspaceDep, turn: TurnDep, type: str | None = None, actor: str | None = None, subject: str | None = None
 ) -> Page[acts.Act]:

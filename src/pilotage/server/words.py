@@ -124,6 +124,13 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def brief(value: Any, length: int = 56) -> str:
+    """A JSON value on one line, cut after ``length`` characters."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 FILTERS = {
     "count": count,
     "figure": figure,
@@ -137,4 +144,5 @@ FILTERS = {
     "label": label,
     "short": short,
     "pretty": pretty,
+    "brief": brief,
 }
