@@ -10,6 +10,7 @@ import pytest
 
 from pilotage.core import Conflict, InputError, ManualClock, Refused
 from pilotage.judging import Item, Rubric, judgements, person
+from pilotage.ledger import create_workspace, entries, verify
 from pilotage.review import answer, claim, counts, flag, history, look, put_task, reveal, skip, undo, withdraw
 from pilotage.store import Workspace
 
@@ -228,3 +229,30 @@ def test_uncovering_blurred_content_is_recorded_the_first_time(workspace: Worksp
     assert reveal(workspace, task_id, ANN)
     assert not reveal(workspace, task_id, ANN)
     assert look(workspace, task_id, ANN).revealed
+
+
+def test_every_decision_is_in_the_ledger_and_free_text_only_behind_a_commitment(tmp_path: Path, rubric: Rubric, item: Callable[..., Item]) -> None:
+    with create_workspace(tmp_path / "recorded") as workspace:
+        task_id = workspace.write(lambda tx: put_task(tx, "pilot", item("one"), rubric, ["sample"], harmful=True))
+        claim(workspace, "pilot", ANN)
+        flag(workspace, task_id, ANN, reason="secret reason")
+        reveal(workspace, task_id, ANN)
+        answer(workspace, task_id, ANN, {"failure": "yes"}, idempotency_key="k", correction="secret text", reason="secret thought")
+        undo(workspace, task_id, ANN)
+        skip(workspace, task_id, ANN, reason="secret wish")
+        claim(workspace, "pilot", BEN)
+        with pytest.raises(Conflict):
+            answer(workspace, task_id, ANN, {"failure": "no"}, idempotency_key="late", correction="secret too")
+        seen = [entry for entry in entries(workspace, limit=100) if entry.type.startswith(("review.", "judgement."))]
+        kinds = [entry.type for entry in seen]
+        assert kinds.count("judgement.made") == 4  # two answers, and two abstentions that take them back
+        assert [kind for kind in kinds if kind != "judgement.made"] == [
+            "review.flagged",
+            "review.revealed",
+            "review.undone",
+            "review.skipped",
+            "review.refused",
+        ]
+        assert {entry.actor for entry in seen} == {"ann"}
+        assert "secret" not in "".join(str(entry.body) for entry in seen)
+        assert verify(workspace).integrity == "ok"

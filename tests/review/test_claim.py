@@ -119,22 +119,35 @@ def test_a_lapsed_claim_frees_its_place(tmp_path: Path, rubric: Rubric, item: Ca
 
 
 def test_a_page_that_was_loaded_again_gets_back_what_it_held(workspace: Workspace, put: Callable[..., str]) -> None:
-    for name in "abcde":
-        put(name)
-    held = ids(claim(workspace, "pilot", ANN, n=2))
-    again = ids(claim(workspace, "pilot", ANN, n=3, holding=[*reversed(held), "task_unknown"]))
-    assert again[:2] == list(reversed(held)) and len(again) == 3
+    for number in range(5):
+        put(str(number), priority=-number)
+    held = ids(claim(workspace, "pilot", ANN, n=2, holder="tab"))
+    again = ids(claim(workspace, "pilot", ANN, n=3, holder="tab"))
+    assert again[:2] == held and len(again) == 3
+    assert held[0] not in ids(claim(workspace, "pilot", ANN, n=3, holder="tab", having=[held[0]]))
 
 
-def test_holding_renews_the_lease_and_cannot_take_what_others_hold(tmp_path: Path, rubric: Rubric, item: Callable[..., Item]) -> None:
+def test_another_window_gets_other_tasks_unless_it_takes_over(workspace: Workspace, put: Callable[..., str]) -> None:
+    task_id = put("one")
+    claim(workspace, "pilot", ANN, holder="closed window")
+    assert claim(workspace, "pilot", ANN, holder="new window") == []
+    assert claim(workspace, "pilot", BEN, holder="closed window", take_over=True) == []
+    assert ids(claim(workspace, "pilot", ANN, holder="new window", take_over=True)) == [task_id]
+    assert ids(claim(workspace, "pilot", ANN, holder="new window")) == [task_id]
+
+
+def test_a_holder_renews_its_leases_by_asking_for_nothing(tmp_path: Path, rubric: Rubric, item: Callable[..., Item]) -> None:
     clock = ManualClock()
     with Workspace.create(tmp_path, clock=clock) as workspace:
         task_id = workspace.write(lambda tx: put_task(tx, "pilot", item("one"), rubric, ["sample"]))
-        claim(workspace, "pilot", ANN, lease_s=60)
+        claim(workspace, "pilot", ANN, lease_s=60, holder="tab")
         clock.advance(50)
-        claim(workspace, "pilot", ANN, lease_s=60, holding=[task_id])
+        assert claim(workspace, "pilot", ANN, n=0, lease_s=60, holder="tab", having=[task_id]) == []
         clock.advance(50)
-        assert claim(workspace, "pilot", BEN, holding=[task_id]) == []
+        assert claim(workspace, "pilot", BEN) == []
+        clock.advance(10)
+        assert ids(claim(workspace, "pilot", BEN)) == [task_id]
+        assert claim(workspace, "pilot", ANN, holder="tab") == []
 
 
 def test_what_is_given_back_is_free_at_once(workspace: Workspace, put: Callable[..., str]) -> None:
@@ -145,7 +158,7 @@ def test_what_is_given_back_is_free_at_once(workspace: Workspace, put: Callable[
     assert ids(claim(workspace, "pilot", ANN)) == [task_id]
 
 
-@pytest.mark.parametrize("n", [0, -1, 51])
+@pytest.mark.parametrize("n", [-1, 51])
 def test_an_odd_number_of_tasks_is_refused(workspace: Workspace, n: int) -> None:
     with pytest.raises(InputError, match="cannot be claimed at once"):
         claim(workspace, "pilot", ANN, n=n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -388,69 +388,3 @@ def test_an_empty_queue_says_what_to_do(browser: Any, address: str) -> None:
     assert "Nothing waits for you here" in page.locator(".wb-empty h2").inner_text()
     assert page.locator(".wb-empty a").get_attribute("href") == "/"
     context.close()
-
-
-# ---- the requests, without a browser
-
-
-@pytest.fixture
-def ask(filled: Workspace) -> Callable[..., Any]:
-    """Send JSON as the page does."""
-    import json
-
-    from browserless import Client
-
-    client = Client(create_app(filled, local_token=TOKEN))
-    assert client.get(f"/?token={TOKEN}").status == 303
-    csrf = client.csrf_token()
-
-    def send(method: str, path: str, body: dict[str, Any] | None = None, *, token: str = csrf) -> Any:
-        headers = {"content-type": "application/json", "accept": "application/json", "x-csrf-token": token}
-        return client.send(method, f"/api/v1/review/{path}", body=json.dumps(body).encode() if body else b"", headers=headers)
-
-    return send
-
-
-def test_a_claim_brings_the_items_their_rubric_and_the_numbers(ask: Callable[..., Any]) -> None:
-    told = ask("POST", "claim", {"queue": "support", "n": 2}).json()
-    assert [task["payload"]["objective"] for task in told["tasks"]] == ["secret 0", "secret 1"]
-    assert [question["name"] for question in told["rubrics"][RUBRIC.id]["questions"]] == ["failure", "correction"]
-    assert told["counts"]["open"] == 20 and told["answered"] == 0 and told["standing"] is None
-
-
-def test_an_answer_sent_twice_is_acknowledged_twice_and_counted_once(ask: Callable[..., Any], filled: Workspace) -> None:
-    task_id = ask("POST", "claim", {"queue": "support", "n": 1}).json()["tasks"][0]["task_id"]
-    body = {"task_id": task_id, "idempotency_key": "k", "answers": {"failure": "no"}}
-    first, again = ask("POST", "answer", body), ask("POST", "answer", body)
-    assert (first.status, again.status) == (200, 200)
-    assert again.json()["repeated"] and first.json()["judgements"] == again.json()["judgements"]
-    assert len(answers(filled)) == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status", "says"),
-    [
-        ("claim", {"queue": "support", "n": 0}, 422, "cannot be read"),
-        ("claim", {"queue": "support", "surprise": 1}, 422, "cannot be read"),
-        ("skip", {"task_id": "task_none", "idempotency_key": "k"}, 404, "no such review task"),
-        ("undo", {"task_id": "task_none", "idempotency_key": "k"}, 404, "no such review task"),
-        ("answer", {"task_id": "task_none", "idempotency_key": "k", "answers": {}}, 404, "no such review task"),
-    ],
-)
-def test_a_request_that_makes_no_sense_is_told_so(ask: Callable[..., Any], path: str, body: dict[str, Any], status: int, says: str) -> None:
-    answer = ask("POST", path, body)
-    assert answer.status == status
-    assert says in answer.json()["what"]
-
-
-def test_nothing_is_decided_without_the_security_token(ask: Callable[..., Any], filled: Workspace) -> None:
-    assert ask("POST", "claim", {"queue": "support"}, token="stale").status == 403
-    assert counts(filled, "support").answers == 0
-
-
-def test_a_past_item_is_shown_only_to_who_was_served_it(ask: Callable[..., Any], filled: Workspace) -> None:
-    (theirs,) = claim(filled, "support", person("ben"), n=1)
-    assert ask("GET", f"tasks/{theirs.task_id}").status == 403
-    mine = ask("POST", "claim", {"queue": "support", "n": 1}).json()["tasks"][0]
-    assert ask("GET", f"tasks/{mine['task_id']}").json()["task"]["payload"] == mine["payload"]
-    assert ask("GET", "history?queue=support").json() == {"decisions": []}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, select, update
 
 from pilotage.core import MICROSECONDS, InputError
 from pilotage.judging import Rater, ensure_rater
@@ -32,7 +32,9 @@ def claim(
     lease_s: float = LEASE_S,
     *,
     roles: Collection[str] | None = None,
-    holding: Collection[str] = (),
+    holder: str = "",
+    having: Collection[str] = (),
+    take_over: bool = False,
     skipped_too: bool = False,
 ) -> list[Claimed]:
     """Take up to ``n`` tasks of ``queue`` for ``rater``: highest priority first, then oldest.
@@ -44,28 +46,33 @@ def claim(
     ----------
     roles
         What the person may do; tasks that need another role are left for others. None skips the check, for callers that made it.
-    holding
-        Ids of tasks the person already holds and wants back, as after a page was loaded again. Those they still hold come first, with a new lease.
+    holder
+        Names the page or program that claims for the person, the same after a reload. What it claimed before and did not get or forgot comes first,
+        and all its claims in this queue get a new lease. Without a name nothing is handed out again.
+    having
+        Ids of tasks the holder knows it holds: these are renewed but not handed out again.
+    take_over
+        Whether to hand over what the person holds in other places too, as after a window was closed.
     skipped_too
         Whether tasks the person skipped before are offered again.
 
     Raises
     ------
     InputError
-        If ``n`` is not 1 to 50, the lease is not positive, or the rater is not a person.
+        If ``n`` is not 0 to 50 (0 only renews), the lease is not positive, or the rater is not a person.
     """
     check_person(rater)
-    if not 1 <= n <= MAX_CLAIM:
-        raise InputError(f"{n} tasks cannot be claimed at once.", mend=f"ask for 1 to {MAX_CLAIM}")
+    if not 0 <= n <= MAX_CLAIM:
+        raise InputError(f"{n} tasks cannot be claimed at once.", mend=f"ask for 0 to {MAX_CLAIM}")
     if lease_s <= 0:
         raise InputError(f"A lease of {lease_s} seconds is none.", mend="give a positive number of seconds")
-    held_before = list(dict.fromkeys(holding))
+    known = set(having)
 
     def job(tx: WriteTransaction) -> list[Claimed]:
-        now = tx.clock.now_us()
         rater_id = ensure_rater(tx, rater)
-        until = now + round(lease_s * MICROSECONDS)
-        kept = _renew(tx, rater_id, held_before, until, now)
+        until = tx.clock.now_us() + round(lease_s * MICROSECONDS)
+        held = _renew(tx, rater_id, queue, holder, until, take_over=take_over)
+        kept = [task_id for task_id in held if task_id not in known][:n]
         release_expired(tx)
         taken: list[str] = []
         if len(kept) < n:
@@ -78,7 +85,7 @@ def claim(
                 conditions.append(T.role.in_({"", *roles}))
             found = tx.conn.execute(select(review_task).where(*conditions).order_by(T.position).limit(n - len(kept))).mappings().all()
             for task in found:
-                take(tx, task["id"], queue, rater_id, until)
+                take(tx, task["id"], queue, rater_id, until, holder)
                 move(tx, task, claims=1)
             taken = [task["id"] for task in found]
         return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken])
@@ -112,13 +119,13 @@ def release_expired(tx: WriteTransaction) -> int:
     return len(lapsed)
 
 
-def take(tx: WriteTransaction, task_id: str, queue: str, rater_id: str, until: int) -> None:
+def take(tx: WriteTransaction, task_id: str, queue: str, rater_id: str, until: int, holder: str) -> None:
     """Write the claim's row; the caller moves the task."""
     if load_assignment(tx.conn, tx.workspace_id, task_id, rater_id) is None:
-        row = {"task_id": task_id, "rater_id": rater_id, "queue": queue, "state": "claimed", "expires_at": until}
+        row = {"task_id": task_id, "rater_id": rater_id, "queue": queue, "state": "claimed", "expires_at": until, "holder": holder}
         tx.insert(review_assignment, row)
     else:
-        set_assignment(tx, task_id, rater_id, state="claimed", expires_at=until)
+        set_assignment(tx, task_id, rater_id, state="claimed", expires_at=until, holder=holder)
 
 
 def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
@@ -126,11 +133,14 @@ def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
     move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=-1)
 
 
-def _renew(tx: WriteTransaction, rater_id: str, task_ids: list[str], until: int, now: int) -> list[str]:
-    """Those of ``task_ids`` that the person holds and nobody released, with the lease drawn out."""
-    if not task_ids:
+def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: int, *, take_over: bool) -> list[str]:
+    """What the person still holds under this name (or anywhere, to take it over), in the queue's order, with the lease drawn out."""
+    if not holder and not take_over:
         return []
-    where = and_(A.workspace_id == tx.workspace_id, A.rater_id == rater_id, A.state == "claimed", A.task_id.in_(task_ids))
-    held = set(tx.conn.execute(select(A.task_id).where(where)).scalars())
-    tx.conn.execute(update(review_assignment).where(where, or_(A.expires_at < until, A.expires_at <= now)).values(expires_at=until))
-    return [task_id for task_id in task_ids if task_id in held]
+    where = [A.workspace_id == tx.workspace_id, A.rater_id == rater_id, A.queue == queue, A.state == "claimed"]
+    if not take_over:
+        where.append(A.holder == holder)
+    in_order = select(A.task_id).join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(*where).order_by(T.position)
+    held = list(tx.conn.execute(in_order).scalars())
+    tx.conn.execute(update(review_assignment).where(*where).values(expires_at=until, holder=holder))
+    return held

@@ -41,6 +41,7 @@ review_assignment = table(
     Column("queue", Text, nullable=False),
     Column("state", Text, nullable=False),  # claimed | answered | skipped | released
     Column("expires_at", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False, default=""),  # the page or program that claimed it for the person
     Column("flagged", Integer, nullable=False, default=0),
     Column("revealed", Integer, nullable=False, default=0),
     Index("ix_review_assignment_rater", "workspace_id", "rater_id", "queue", "state"),

@@ -31,11 +31,13 @@ class _Body(BaseModel):
 
 
 class ClaimBody(_Body):
-    """Tasks wanted from a queue. ``holding``: ids of those the page held when it was loaded again."""
+    """Tasks wanted from a queue. ``holder`` names the page, ``having`` what it knows it holds; n = 0 only renews its leases."""
 
     queue: Identifier
-    n: int = Field(default=3, ge=1, le=20)
-    holding: list[Identifier] = Field(default_factory=list, max_length=50)
+    n: int = Field(default=3, ge=0, le=20)
+    holder: str = Field(default="", max_length=200)
+    having: list[Identifier] = Field(default_factory=list, max_length=200)
+    take_over: bool = False
     skipped_too: bool = False
 
 
@@ -92,9 +94,11 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         workspace,
         body.queue,
         rater,
-        n=max(body.n, len(body.holding)),
+        n=body.n,
         roles=who.roles,
-        holding=body.holding,
+        holder=body.holder,
+        having=body.having,
+        take_over=body.take_over,
         skipped_too=body.skipped_too,
     )
     return {
@@ -102,7 +106,7 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         "rubrics": _rubrics(workspace, {task.rubric_id for task in claimed}),
         "answered": review.answered_by(workspace, body.queue, rater),
         "counts": review.counts(workspace, body.queue).to_dict(),
-        "standing": None if claimed else review.standing(workspace, body.queue, rater, roles=who.roles).to_dict(),
+        "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles).to_dict(),
     }
 
 

@@ -131,6 +131,7 @@ const outbox = {
   timer: 0,
   signedOut: false,
   last: 0,
+  changes: 0, // counts what went in and out, so that figures fetched meanwhile are not trusted
 
   names() {
     const stored = [];
@@ -153,10 +154,12 @@ const outbox = {
     const entry = { op, body: { ...body, idempotency_key: newKey() }, attempted: false };
     const name = `${PREFIX}.outbox.${String(this.last).padStart(15, "0")}.${entry.body.idempotency_key}`;
     if (!keep.write(localStorage, name, entry)) this.memory.set(name, entry);
+    this.changes += 1;
     this.send();
     return name;
   },
   drop(name) {
+    this.changes += 1;
     this.memory.delete(name);
     try {
       localStorage.removeItem(name);
@@ -251,7 +254,7 @@ const desk = {
   past: null, // a task of the history that is being looked at
   pastIndex: -1,
   answered: 0,
-  open: 0,
+  base: { open: 0, answered: 0 }, // what the server last told, between two decisions
   standing: null,
   claiming: false,
   retry: 0,
@@ -262,27 +265,43 @@ const desk = {
 const current = () => desk.ready[0] ?? null;
 const rubricOf = (task) => desk.rubrics[task.rubric_id] ?? { name: "", number: 0, guideline: "", questions: [] };
 
-async function refill({ again = false, first = false } = {}) {
-  if (desk.claiming || outbox.signedOut || (desk.ready.length >= PREFETCH && !again)) return;
+/** This page's name towards the server: what it claims stays its own through a reload or a lost reply. */
+const HOLDER = keep.read(sessionStorage, `${PREFIX}.holder`, null) ?? newKey();
+keep.write(sessionStorage, `${PREFIX}.holder`, HOLDER);
+
+/** Every task that is here: ready, or decided and on its way. */
+function having() {
+  const deciding = outbox.names().map((name) => outbox.get(name)).filter((entry) => entry && ["answer", "skip"].includes(entry.op));
+  return [...new Set([...desk.ready.map((task) => task.task_id), ...deciding.map((entry) => entry.body.task_id)])].slice(0, 200);
+}
+
+/** Claim until PREFETCH tasks are ready. `skipped`: those skipped before too; `takeOver`: those held in other windows too. */
+async function refill({ skipped = false, takeOver = false } = {}) {
+  if (desk.claiming || outbox.signedOut || desk.ready.length >= PREFETCH) return;
   desk.claiming = true;
   clearTimeout(desk.retry);
-  const held = first ? keep.read(sessionStorage, `${PREFIX}.held`, []) : [];
+  const changes = outbox.changes;
   try {
-    const got = await call("POST", "claim", { queue, n: first ? PREFETCH : PREFETCH - desk.ready.length || 1, holding: held, skipped_too: again });
+    const wanted = { n: PREFETCH - desk.ready.length, holder: HOLDER, having: having(), take_over: takeOver, skipped_too: skipped };
+    const got = await call("POST", "claim", { queue, ...wanted });
     Object.assign(desk.rubrics, got.rubrics);
     const known = new Set(desk.ready.map((task) => task.task_id));
     const empty = desk.ready.length === 0;
+    // What was decided while this was on its way is not for the desk any more.
+    for (const id of having()) known.add(id);
     desk.ready.push(...got.tasks.filter((task) => !known.has(task.task_id)));
-    desk.answered = got.answered + outbox.pending("answer");
-    desk.open = got.counts.open;
+    if (!desk.started || (changes === outbox.changes && !outbox.names().length)) {
+      desk.answered = got.answered + outbox.pending("answer") - outbox.pending("undo");
+      desk.base = { open: got.counts.open, answered: got.answered };
+    }
     desk.standing = got.standing;
+    const begun = desk.started;
     desk.started = true;
-    remember();
     if (empty && !desk.past) {
       show();
-      if (desk.ready.length && !first) announce("There is a new item.");
+      if (desk.ready.length && begun) announce("There is a new item.");
     }
-    if (!desk.ready.length) desk.retry = setTimeout(refill, POLL_MS);
+    if (!desk.ready.length) desk.retry = setTimeout(() => refill(), POLL_MS);
   } catch (error) {
     if (error.status === 401) {
       problem("You are signed out. ", signInLink(), " to go on.");
@@ -290,7 +309,7 @@ async function refill({ again = false, first = false } = {}) {
       showError(error.told ?? { what: error.message });
     } else {
       if (!desk.ready.length && !desk.past) showError({ what: error.message, mend: "it is tried again by itself; what you decided is kept" });
-      desk.retry = setTimeout(() => refill({ first: !desk.started }), Math.min(10_000, 1000 + outbox.waitMs));
+      desk.retry = setTimeout(() => refill(), Math.min(10_000, 1000 + outbox.waitMs));
     }
   } finally {
     desk.claiming = false;
@@ -299,24 +318,18 @@ async function refill({ again = false, first = false } = {}) {
   }
 }
 
-/** What a reload needs: which tasks this page holds. Ids only: nothing that was judged is stored. */
-function remember() {
-  keep.write(sessionStorage, `${PREFIX}.held`, desk.ready.map((task) => task.task_id));
-}
-
 function putBack(task, { drafts } = {}) {
   desk.ready = [task, ...desk.ready.filter((other) => other.task_id !== task.task_id)];
   if (drafts) desk.drafts[task.task_id] = drafts;
   desk.past = null;
   desk.pastIndex = -1;
-  remember();
   show();
 }
 
 setInterval(() => {
   // Whoever reads long keeps what they read.
   if (desk.ready.length && Date.now() - active.last < IDLE_MS * 10) {
-    call("POST", "claim", { queue, n: desk.ready.length, holding: desk.ready.map((task) => task.task_id) }).catch(() => {});
+    call("POST", "claim", { queue, n: 0, holder: HOLDER, having: having() }).catch(() => {});
   }
 }, RENEW_MS);
 
@@ -445,12 +458,11 @@ function moveOn(task, { kind, said, name }) {
   desk.decisions.unshift({ task_id: task.task_id, kind, said, name, drafts, undone: false, title: titleOf(task) });
   delete desk.drafts[task.task_id];
   keep.write(sessionStorage, `${PREFIX}.drafts`, desk.drafts);
-  remember();
   problem("");
   show();
   const next = current();
   announce(`${kind === "skipped" ? "Skipped" : `Recorded: ${said}`}. ${next ? `Next: ${titleOf(next)}` : "Nothing more is ready."}`);
-  if (desk.ready.length < 2) refill();
+  if (desk.ready.length < PREFETCH - 1) refill();
 }
 
 async function undo(decision) {
@@ -724,7 +736,7 @@ function titleOf(task) {
 }
 
 function status() {
-  const waiting = Math.max(desk.ready.length, desk.open - outbox.pending("answer"));
+  const waiting = Math.max(desk.ready.length, desk.base.open - (desk.answered - desk.base.answered));
   const out = outbox.names().length;
   const away = outbox.waitMs > 0 || navigator.onLine === false;
   $("wb-status").textContent = `${desk.answered} done, ${waiting} waiting, outbox ${out}${away ? ": no connection, your answers are kept here" : ""}`;
@@ -877,16 +889,22 @@ function actionButtons(task) {
   ];
 }
 
+function pressable(text, run) {
+  const made = el("button", { type: "button", class: "wb-small wb-strong" }, text);
+  made.addEventListener("click", run);
+  return made;
+}
+
 function emptyCard() {
   const standing = desk.standing;
   const lines = [];
-  let again = null;
+  const offers = [];
   if (!standing) return el("section", { class: "wb-card wb-empty" }, el("h2", {}, "One moment"), el("p", {}, "Fetching what waits for you …"));
   if (standing.skipped) {
-    again = el("button", { type: "button", class: "wb-small wb-strong" }, "Take back what you skipped");
-    again.addEventListener("click", () => refill({ again: true }));
+    offers.push(pressable("Take back what you skipped", () => refill({ skipped: true })));
     lines.push(el("li", {}, `You skipped ${plural(standing.skipped, "item")} that still ${standing.skipped === 1 ? "waits" : "wait"}.`));
   }
+  if (standing.held) offers.push(pressable("Take over what you hold elsewhere", () => refill({ takeOver: true })));
   if (standing.held) lines.push(el("li", {}, `You hold ${plural(standing.held, "item")} in another window, or held ${standing.held === 1 ? "it" : "them"} in one you closed: free again within ten minutes.`));
   if (standing.held_by_others) lines.push(el("li", {}, `${plural(standing.held_by_others, "item")} are in other people's hands.`));
   if (standing.own_work) lines.push(el("li", {}, `${plural(standing.own_work, "item")} are your own work; somebody else reviews them.`));
@@ -896,17 +914,16 @@ function emptyCard() {
   return el("section", { class: "wb-card wb-empty" },
     el("h2", {}, done ? "Nothing more waits for you" : "Nothing waits for you here"),
     el("p", {}, done ? `You answered ${plural(desk.answered, "item")}.` : "Items come here when a run finds something that a person must look at.",
-      lines.length || desk.open ? "" : " Run the pilot again to go on: what you decided is taken up from here."),
+      lines.length || desk.base.open ? "" : " Run the pilot again to go on: what you decided is taken up from here."),
     lines.length > 0 && el("ul", {}, lines),
-    el("p", { class: "wb-row" }, again, overview),
+    el("p", { class: "wb-row" }, offers, overview),
     el("p", { class: "wb-none" }, "New items appear by themselves."));
 }
 
 function showError(told) {
-  const again = el("button", { type: "button", class: "wb-small wb-strong" }, "Try again now");
-  again.addEventListener("click", () => {
+  const again = pressable("Try again now", () => {
     outbox.flush();
-    refill({ first: !desk.started });
+    refill();
   });
   stage.replaceChildren(el("section", { class: "wb-card wb-error", role: "alert" }, el("h2", {}, told.what),
     [told.where, told.why, told.mend].filter(Boolean).map((line) => el("p", { dir: "auto" }, line)), el("p", { class: "wb-row" }, again)));
@@ -943,7 +960,7 @@ function showGuideline() {
 
 addEventListener("online", () => {
   outbox.flush();
-  refill({ first: !desk.started });
+  refill();
 });
 addEventListener("offline", status);
 addEventListener("storage", (event) => event.key?.startsWith(`${PREFIX}.outbox.`) && status());
@@ -952,7 +969,7 @@ addEventListener("beforeunload", (event) => outbox.memory.size && event.preventD
 async function start() {
   show();
   outbox.send();
-  await refill({ first: true });
+  await refill();
   try {
     const got = await call("GET", `history?${new URLSearchParams({ queue, limit: 10 })}`);
     const local = new Set(desk.decisions.map((decision) => decision.task_id));
