@@ -1,6 +1,6 @@
 """The evaluation suite: questions with what a right answer must and must not hold.
 
-A file is JSONL, one item a line. It is read strictly: an unknown key, a missing field, a doubled id or question is an error with file, line and field.
+A file is JSONL, one item a line. It is read strictly: an unknown key, a missing field, a doubled id or question is an error with its line and field.
 """
 
 from __future__ import annotations

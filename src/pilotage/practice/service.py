@@ -116,14 +116,6 @@ def serve(model: str | Path | Model, *, port: int = 0, latency_s: float = 0.0) -
         await site.start()
         return int(runner.addresses[0][1])
 
-    try:
-        taken = loop.run_until_complete(start())
-    except OSError as error:
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-        raise Unavailable(
-            f"The practice assistant cannot listen: {error.strerror}", where=f"{_HOST}:{port}", mend="choose another port, or 0 for a free one"
-        ) from error
     thread = threading.Thread(target=loop.run_forever, name="practice-assistant", daemon=True)
     thread.start()
     closed = threading.Event()
@@ -137,6 +129,15 @@ def serve(model: str | Path | Model, *, port: int = 0, latency_s: float = 0.0) -
         thread.join(timeout=10)
         loop.close()
 
+    try:
+        taken = asyncio.run_coroutine_threadsafe(start(), loop).result(timeout=30)
+    except OSError as error:
+        stop()
+        raise Unavailable(
+            f"The practice assistant cannot listen: {error.strerror}",
+            where=f"{_HOST}:{port}",
+            mend="choose another port, or 0 for a free one",
+        ) from error
     return Serving(f"http://{_HOST}:{taken}/v1", loaded, stop)
 
 

@@ -10,6 +10,7 @@ what is held back for the gate.
 from pilotage.redteam.attempts import (
     FAILURE_ANSWERS,
     AttackCount,
+    ForReview,
     attack_observations,
     attack_rater,
     attempt_item,
@@ -55,6 +56,7 @@ __all__ = [
     "Finding",
     "FindingChanges",
     "FindingState",
+    "ForReview",
     "JudgedAttempt",
     "LeakGuard",
     "Objective",

@@ -8,6 +8,7 @@ Reference: Broder (1997) "On the resemblance and containment of documents".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from pilotage.judging.decode import leet_undone, readings, squeezed
@@ -18,11 +19,12 @@ _GRAM = 4
 
 
 class LeakGuard:
-    """Knows what is held back. Cost of a look-up: readings of the text × held-back prompts, set operations on a few hundred 4-grams each."""
+    """Knows what is held back. Cost of a look-up: the readings of the text, times its 4-grams, times the held-back prompts that share one."""
 
     def __init__(self, held_back: Iterable[str]) -> None:
-        self._grams = [grams for grams in (_grams(squeezed(text)) for text in dict.fromkeys(held_back)) if grams]
-        self._leet = [grams for grams in (_grams(squeezed(leet_undone(text))) for text in dict.fromkeys(held_back)) if grams]
+        texts = list(dict.fromkeys(held_back))
+        self._plain = _Index(squeezed(text) for text in texts)
+        self._leet = _Index(squeezed(leet_undone(text)) for text in texts)
 
     def finds(self, *texts: str) -> bool:
         """Whether any of ``texts`` is, or holds, something nearly identical to a held-back prompt."""
@@ -30,7 +32,7 @@ class LeakGuard:
             for reading in readings(text):
                 # Line by line as well: one line of a long message may be the whole payload.
                 for part in {reading.text, *reading.text.splitlines()}:
-                    if _near(_grams(squeezed(part)), self._grams) or _near(_grams(squeezed(leet_undone(part))), self._leet):
+                    if self._plain.near(squeezed(part)) or self._leet.near(squeezed(leet_undone(part))):
                         return True
         return False
 
@@ -41,14 +43,25 @@ def similarity(first: str, second: str) -> float:
     return len(one & other) / len(one | other) if one or other else 1.0
 
 
-def _near(grams: frozenset[str], held_back: Iterable[frozenset[str]]) -> bool:
-    if not grams:
-        return False
-    for wanted in held_back:
-        shared = len(grams & wanted)
-        if shared >= INSIDE * len(wanted) or shared >= NEAR * len(grams | wanted):
-            return True
-    return False
+class _Index:
+    """Which texts hold which 4-gram."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._sizes: list[int] = []
+        self._holders: dict[str, list[int]] = {}
+        for number, grams in enumerate(grams for grams in map(_grams, texts) if grams):
+            self._sizes.append(len(grams))
+            for gram in grams:
+                self._holders.setdefault(gram, []).append(number)
+
+    def near(self, text: str) -> bool:
+        grams = _grams(text)
+        shared: Counter[int] = Counter()
+        for gram in grams:
+            shared.update(self._holders.get(gram, ()))
+        return any(
+            both >= INSIDE * self._sizes[number] or both >= NEAR * (len(grams) + self._sizes[number] - both) for number, both in shared.items()
+        )
 
 
 def _grams(text: str) -> frozenset[str]:

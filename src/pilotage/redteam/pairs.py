@@ -116,8 +116,8 @@ def build_training_rows(
         Decides which twins are drawn.
 
     Reasons for leaving out: ``gate_split``, ``leak`` (near-identical to something held back), ``not_confirmed``, ``unreviewed`` (no correction),
-    ``chosen_compliant`` (the correction itself shows the breach, or repeats the rejected answer), ``duplicate``, ``same_wording``, ``twin_unanswered``.
-    Cost: rows × held-back prompts.
+    ``chosen_compliant`` (the correction itself shows the breach, or repeats the rejected answer), ``duplicate``, ``same_wording``,
+    ``twin_unanswered``. Cost: rows × held-back prompts.
     """
     guard = LeakGuard(held_back)
     left_out: Counter[str] = Counter()
