@@ -73,6 +73,13 @@ def test_a_bad_row_is_set_aside_with_its_line_field_and_reason(
     assert (result.rows_in, result.kept, result.quarantined) == (3, 2, 1)
 
 
+def test_a_large_whole_number_is_kept_only_if_its_digits_survive(folder_workspace: Workspace, tmp_path: Path) -> None:
+    lines = [b'{"id":"%d","n":%d}' % (number, number) for number in (2**53, 10**20, 2**53 + 1, 2**60, 10**21, -(2**53))]
+    result = bring_lines(folder_workspace, tmp_path, lines)
+    assert [row["n"] for row in list(rows(folder_workspace, result.version.id))[1:]] == [2**53, 10**20, -(2**53)]
+    assert [bad.line for bad in result.bad] == [4, 5, 6]
+
+
 def test_blank_lines_and_a_byte_order_mark_are_no_rows_but_count_as_lines(folder_workspace: Workspace, tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"id":"a"}\r\n\r\n   \n{"id":"b"}\n{"id":"a"}')

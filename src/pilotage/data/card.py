@@ -15,7 +15,7 @@ class Card(BaseModel):
     licence
         An SPDX identifier or expression (``CC-BY-4.0``), or ``custom`` together with ``use``.
     use
-        For a custom licence: the widest use it allows.
+        For a custom licence: the widest use it allows. Beside another licence it can only narrow it.
     consent
         On what footing the people in (or behind) the data agreed: ``written for this project``, ``opt-in 2026-03``, ``not needed: …``.
     purposes

@@ -40,14 +40,18 @@ _USES = {name.lower(): use for names, use in ((_COMMERCIAL, Use.COMMERCIAL), (_N
 
 
 def use_of(card: Card) -> Use:
-    """What the card's licence allows. ``A AND B`` allows what both do, ``A OR B`` what either does; anything not understood is ``unknown``."""
+    """What the card's licence allows. ``A AND B`` allows what both do, ``A OR B`` what either does; anything not understood is
+    ``unknown``. A ``use`` on the card narrows a licence; it never widens one, unless the licence is ``custom``.
+    """
     licence = (card.licence or "").strip()
+    stated = Use(card.use) if card.use else None
     if licence.lower() == "custom" or licence.startswith("LicenseRef-"):
-        return Use(card.use) if card.use else Use.UNKNOWN
+        return stated or Use.UNKNOWN
     if "(" in licence:
         return Use.UNKNOWN
     either = [[part.strip().lower() for part in re.split(r"\s+AND\s+", group)] for group in re.split(r"\s+OR\s+", licence)]
-    return max((_meet(_USES.get(part, Use.UNKNOWN) for part in both) for both in either), key=_ORDER.index)
+    found = max((_meet(_USES.get(part, Use.UNKNOWN) for part in both) for both in either), key=_ORDER.index)
+    return found if stated is None else _meet([found, stated])
 
 
 def effective_use(cards: Iterable[Card]) -> Use:

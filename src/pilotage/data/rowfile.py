@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from pilotage.core import MultisetDigest, digest
+from pilotage.data.strict_json import exact_integer
 
 GROUP_ROWS = 4096
 GROUP_BYTES = 8 * 1024 * 1024
@@ -139,7 +140,10 @@ class RowFile:
         self.close()
 
 
+_decoder = json.JSONDecoder(parse_int=exact_integer)
+
+
 def parse_row(text: str) -> dict[str, Any]:
     """A row from the canonical JSON it is stored as."""
-    row: dict[str, Any] = json.loads(text)
+    row: dict[str, Any] = _decoder.decode(text)
     return row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pilotage.core import canonical_json
 from pilotage.data.contract import Problem
 
 
@@ -29,7 +30,22 @@ def _constant(text: str) -> Any:
     raise _Bad(Problem(None, f"{text} is not JSON: write null for a missing number"))
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+def exact_integer(text: str) -> int | float:
+    """The number that ``text``, digits without fraction or exponent, stands for in canonical JSON.
+
+    Canonical JSON writes the double 2**53 as ``9007199254740992``, so a whole number beyond the safe range is read as a double where the double
+    is written with these very digits. Otherwise it stays an integer, which has no canonical form and is refused later.
+    """
+    value = int(text)
+    if -_SAFE < value < _SAFE or len(text) > _LONGEST_PLAIN:
+        return value
+    double = float(value)
+    return double if canonical_json(double).decode() == text else value
+
+
+_SAFE = 2**53
+_LONGEST_PLAIN = len("-100000000000000000000")  # RFC 8785: from 1e21 on, numbers are written with an exponent
+_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=exact_integer)
 
 
 def parse_json(text: str) -> Any:
