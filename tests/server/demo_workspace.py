@@ -38,7 +38,7 @@ def _steps(now: int, *, waiting: bool) -> dict[str, Any]:
 
 
 def fill(workspace: Workspace, *, samples: int = 120) -> None:
-    """Write the demo rows."""
+    """Write the demo rows. Some of their texts are hostile, as a model's may be."""
     now = workspace.clock.now_us()
 
     def job(tx: WriteTransaction) -> None:
