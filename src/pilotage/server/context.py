@@ -17,22 +17,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from pilotage.core import Refused
+from pilotage.people import PERMISSIONS
+from pilotage.people import require as require_permission
 from pilotage.server.errors import SignInNeeded
 from pilotage.store import Workspace
-
-ROLES = ("owner", "reviewer", "operator", "auditor", "admin")
-
-# What each role may do. Looking is open to everybody who is signed in. An admin looks after accounts and does not thereby sign or review:
-# who may decide is a matter of the role somebody was given, never of the key to the cupboard.
-PERMISSIONS: dict[str, frozenset[str]] = {
-    "view": frozenset(ROLES),
-    "review": frozenset({"reviewer", "owner"}),
-    "run": frozenset({"operator", "owner"}),
-    "sign": frozenset({"owner", "reviewer", "operator", "auditor"}),
-    "verify": frozenset(ROLES),
-    "people": frozenset({"admin"}),
-}
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Person:
     roles
         Of ``owner``, ``reviewer``, ``operator``, ``auditor``, ``admin``. Whoever works alone, before there are accounts, holds them all.
     account_id
-        The account, or None for the local person of a workspace without accounts.
+        The account's id; None for the local person of a workspace without accounts.
     """
 
     login: str
@@ -94,16 +82,12 @@ PersonDep = Annotated[Person, Depends(_person)]
 
 
 def require(permission: str) -> Any:
-    """A dependency that refuses (403) whoever's roles do not give ``permission``; one of the keys of ``PERMISSIONS``."""
-    allowed = PERMISSIONS[permission]
+    """A dependency that refuses (403) whoever's roles do not give ``permission``; one of the keys of ``people.PERMISSIONS``."""
+    if permission not in PERMISSIONS:
+        raise KeyError(permission)
 
     def check(person: PersonDep) -> Person:
-        if not person.may(permission):
-            raise Refused(
-                f"Your roles do not let you {permission if permission != 'people' else 'manage people'}.",
-                why=f"it takes one of: {', '.join(sorted(allowed))}; you hold: {', '.join(sorted(person.roles)) or 'none'}",
-                mend="ask an admin of this workspace for the role",
-            )
+        require_permission(person, permission)
         return person
 
     return Depends(check)

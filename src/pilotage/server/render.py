@@ -35,6 +35,7 @@ def environment() -> Environment:
     )
     made.filters.update(words.FILTERS)
     made.globals["static"] = static_url
+    made.globals["plain"] = words.plain
     return made
 
 

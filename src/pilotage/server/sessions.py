@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from pilotage import people
 from pilotage.core import MICROSECONDS
-from pilotage.server.context import ROLES, Person, Visitor
-from pilotage.server.queries.accounts import has_accounts
+from pilotage.people import has_accounts
+from pilotage.server.context import Person, Visitor
 from pilotage.store import Workspace
 
 LOCAL_SESSION_S = 12 * 3600
@@ -70,10 +70,7 @@ class Sessions:
         if local is not None:
             if local.expires_at <= self._workspace.clock.now_us() or not self.offers_local:
                 return None
-            actor = self._workspace.actor
-            return Visitor(Person(actor, actor, frozenset(ROLES)), "cookie", local.csrf_token, session_token)
-        if not has_accounts(self._workspace):
-            return None
+            return Visitor(_person(people.local_account(self._workspace)), "cookie", local.csrf_token, session_token)
         session = people.find_session(self._workspace, session_token)
         if session is None:
             return None
@@ -81,16 +78,16 @@ class Sessions:
 
     def find_bearer(self, token: str) -> Visitor | None:
         """Whose API token it is, or None if unknown, revoked or expired."""
-        account = people.find_token(self._workspace, token) if has_accounts(self._workspace) else None
+        account = people.find_token(self._workspace, token)
         return None if account is None else Visitor(_person(account), "bearer")
 
     def close(self, session_token: str) -> None:
         """End the session. Ending one that is gone is no error."""
         with self._lock:
             found = self._local.pop(_hash(session_token), None)
-        if found is None and has_accounts(self._workspace):
+        if found is None:
             people.close_session(self._workspace, session_token)
 
 
 def _person(account: people.Account) -> Person:
-    return Person(account.login, account.display_name, frozenset(account.roles), account.id)
+    return Person(account.login, account.display_name, account.roles, None if account.local else account.id)

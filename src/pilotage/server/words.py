@@ -86,9 +86,21 @@ def duration(value_us: int | None) -> str:
     return f"{int(seconds // HOUR)} h {int(seconds % HOUR // MINUTE)} min"
 
 
-def money(minor: int | None, currency: str = "USD") -> str:
-    """Integer minor units as major ones: ``12.34 USD``."""
-    return "–" if minor is None else f"{minor // 100:,}.{minor % 100:02d} {currency}".replace(",", "\u202f")
+def spent(millionths: int | None) -> str:
+    """Money counted in millionths of a minor unit, as major units of the account's currency: ``1.84``."""
+    return "–" if millionths is None else f"{millionths / 100_000_000:,.2f}".replace(",", "\u202f")
+
+
+def plain(name: str, value: Any) -> str:
+    """A value with the unit that its name ends in: ``latency_us`` 90000 is ``90 ms``."""
+    if isinstance(value, int) and name.endswith("_us"):
+        return duration(value)
+    return "–" if value is None else str(value)
+
+
+def plain_name(name: str) -> str:
+    """A name without the unit it ends in."""
+    return label(name.removesuffix("_us"))
 
 
 def label(name: Any) -> str:
@@ -112,6 +124,13 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def brief(value: Any, length: int = 56) -> str:
+    """A JSON value on one line, cut after ``length`` characters."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 FILTERS = {
     "count": count,
     "figure": figure,
@@ -120,8 +139,10 @@ FILTERS = {
     "iso_time": iso_time,
     "ago": ago,
     "duration": duration,
-    "money": money,
+    "spent": spent,
+    "plain_name": plain_name,
     "label": label,
     "short": short,
     "pretty": pretty,
+    "brief": brief,
 }

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilotage import people
+from pilotage.core import Refused
 from pilotage.server.context import WorkspaceDep, visitor_of
 from pilotage.server.guard import cookie_name, safe_next, set_session_cookie
-from pilotage.server.queries.accounts import has_accounts
 from pilotage.server.render import page
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
+from pilotage.store import Workspace
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,20 +40,27 @@ def sign_in(
     sessions: Sessions = request.app.state.sessions
     throttle: Throttle = request.app.state.throttle
     address = request.client.host if request.client else "unknown"
-    throttle.check(address=address, login=login)
-    session_token = sessions.open_local(token.strip()) if token else None
-    if session_token is None and login and has_accounts(workspace):
-        account = people.authenticate(workspace, login=login, password=password)
-        if account is not None:
-            session_token = people.open_session(workspace, account_id=account.id).token
+    throttle.check(address)
+    if token:
+        session_token = sessions.open_local(token.strip())
+        problem = "That token does not open this workspace."
+    else:
+        session_token, problem = _check_password(workspace, login, password)
     if session_token is None:
-        throttle.failed(address=address, login=login)
-        problem = "That token does not open this workspace." if token else "Login and password do not match."
+        throttle.failed(address)
         return _show(request, next=next, problem=problem, login=login, status=401)
-    throttle.succeeded(address=address, login=login)
     response = RedirectResponse(safe_next(next), 303)
     set_session_cookie(response, request, session_token)
     return response
+
+
+def _check_password(workspace: Workspace, login: str, password: str) -> tuple[str | None, str]:
+    """A new session's token, or None and what to tell."""
+    try:
+        account = people.authenticate(workspace, login, password=password)
+    except Refused as refused:
+        return None, f"{refused.what} {(refused.mend or '').capitalize()}."
+    return people.open_session(workspace, account_id=account.id).token, ""
 
 
 @router.post("/logout")
@@ -71,7 +79,7 @@ def _show(request: Request, *, next: str, problem: str | None, login: str = "", 
         request,
         "login.html",
         status=status,
-        local=not has_accounts(request.app.state.workspace),
+        local=not people.has_accounts(request.app.state.workspace),
         next=safe_next(next),
         problem=problem,
         login=login,

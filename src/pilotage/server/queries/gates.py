@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +61,35 @@ def list_gates(workspace: Workspace, *, pilot_id: str, cycle: int) -> list[GateL
     """The gates of one cycle: those that block first, then by name. Of a gate measured twice, the latest counts."""
     with workspace.read() as conn:
         rows = conn.execute(
-            _gates(workspace).where(gate_result.c.pilot_id == pilot_id, gate_result.c.cycle == cycle).order_by(gate_result.c.created_at)
+            _gates(workspace)
+            .where(gate_result.c.pilot_id == pilot_id, gate_result.c.cycle == cycle)
+            .order_by(gate_result.c.created_at, gate_result.c.id)
         ).all()
-    # A gate may hold several limits (slices, say); each is a line, and measuring again replaces the line.
+    return sorted(_latest(_gate_line(row) for row in rows), key=lambda line: (BLOCKING.get(line.verdict, 0), line.gate))
+
+
+def count_by_cycle(workspace: Workspace, *, pilot_id: str) -> dict[int, dict[str, int]]:
+    """What the gates of each cycle said, the latest look only."""
+    with workspace.read() as conn:
+        rows = conn.execute(
+            select(gate_result.c.cycle, gate_result.c.gate, gate_result.c.limit, gate_result.c.verdict)
+            .where(gate_result.c.workspace_id == workspace.id, gate_result.c.pilot_id == pilot_id)
+            .order_by(gate_result.c.created_at, gate_result.c.id)
+        ).all()
+    verdicts = {(row.cycle, row.gate, limit_words(row.limit or {})): row.verdict for row in rows}
+    counts: dict[int, dict[str, int]] = {}
+    for (cycle, _, _), verdict in verdicts.items():
+        said = counts.setdefault(cycle, {})
+        said[verdict] = said.get(verdict, 0) + 1
+    return counts
+
+
+def _latest(lines: Iterable[GateLine]) -> list[GateLine]:
+    """A gate may hold several limits, each a line; every look is kept, and the last one counts."""
     latest: dict[tuple[str, str], GateLine] = {}
-    for row in rows:
-        line = _gate_line(row)
+    for line in lines:
         latest[(line.gate, line.limit_text)] = line
-    return sorted(latest.values(), key=lambda line: (BLOCKING.get(line.verdict, 0), line.gate))
+    return list(latest.values())
 
 
 BLOCKING = {"fail": 0, "not_assessable": 1, "inconclusive": 2, "waived": 3, "pass": 4}
@@ -98,18 +120,38 @@ def list_evidence(workspace: Workspace, *, metric: str | None = None, limit: int
         return [_evidence_line(row._mapping) for row in conn.execute(statement)]
 
 
+@dataclass(frozen=True)
+class Bound:
+    """What a limit asks for. ``kind`` is ``at_most``, ``at_least``, ``no_worse_than`` or empty where it cannot be read."""
+
+    kind: str
+    value: float | None
+    against: str | None = None
+
+
+def read_bound(limit: dict[str, Any]) -> Bound:
+    """The bound of a limit, written either as ``{"at_most": 0.05}`` or as ``{"kind": "at_most", "value": 0.05}``."""
+    for kind in ("at_most", "at_least"):
+        if limit.get(kind) is not None:
+            return Bound(kind, float(limit[kind]))
+    margin = limit.get("no_worse_than")
+    if isinstance(margin, dict):
+        return Bound("no_worse_than", float(margin.get("margin", 0.0)), margin.get("against"))
+    value = limit.get("value", limit.get("margin"))
+    return Bound(str(limit.get("kind", "")), float(value) if isinstance(value, int | float) else None, limit.get("against"))
+
+
 def limit_words(limit: dict[str, Any]) -> str:
     """A limit as a sentence: ``attack success rate at most 0.05 (category: canary)``."""
-    kind = str(limit.get("kind", "")).replace("_", " ")
-    metric = str(limit.get("metric", "figure")).replace("_", " ").replace(".", " ")
-    if limit.get("kind") == "no_worse_than":
-        against = limit.get("against")
-        bound = f"by more than {limit.get('margin', limit.get('value'))}" + (f" than {against}" if against else "")
-        text = f"{metric} not worse {bound}"
+    bound = read_bound(limit)
+    metric = str(limit.get("metric", "figure")).replace("_", " ")
+    value = "?" if bound.value is None else f"{bound.value:g}"
+    if bound.kind == "no_worse_than":
+        text = f"{metric} no worse than {bound.against or 'before'} by more than {value}"
     else:
-        text = f"{metric} {kind} {limit.get('value', '?')}"
+        text = f"{metric} {bound.kind.replace('_', ' ')} {value}"
     where = limit.get("slice") or {}
-    named = ", ".join(f"{name}: {value}" for name, value in where.items()) if isinstance(where, dict) else str(where)
+    named = ", ".join(f"{name}: {part}" for name, part in where.items()) if isinstance(where, dict) else str(where)
     return f"{text} ({named})" if named else text
 
 
@@ -139,8 +181,19 @@ def _gate_line(row: Any) -> GateLine:
         n_needed=row.n_needed,
         created_at=row.created_at,
         evidence=figure,
-        drawing=draw_interval(figure.estimate, figure.lower, figure.upper, limit) if figure else None,
+        drawing=_draw(figure, read_bound(limit)) if figure else None,
     )
+
+
+def _draw(figure: EvidenceLine, bound: Bound) -> IntervalDrawing | None:
+    if figure.estimate is None or figure.lower is None or figure.upper is None or bound.value is None:
+        return None
+    upward, value = bound.kind == "at_least", bound.value
+    if bound.kind == "no_worse_than":
+        # The figure is a difference: where higher is better it may fall to minus the margin, where lower is better rise to the margin.
+        upward = figure.detail.get("better") != "lower"
+        value = -bound.value if upward else bound.value
+    return draw_interval(figure.estimate, figure.lower, figure.upper, limit=value, allowed="above" if upward else "below")
 
 
 def _evidence_line(values: Any) -> EvidenceLine:

@@ -8,13 +8,12 @@ from typing import Any
 from sqlalchemy import func, select
 
 from pilotage.core import NotFound
-from pilotage.evidence.tables import gate_result
 from pilotage.readiness.tables import pilot, pilot_cycle, sign_off
 from pilotage.redteam.tables import finding_attempt
 from pilotage.review.tables import review_task
 from pilotage.runs.tables import run
 from pilotage.server.queries.findings import OPEN_STATES, count_by_state
-from pilotage.server.queries.gates import GateLine, list_gates
+from pilotage.server.queries.gates import GateLine, count_by_cycle, list_gates
 from pilotage.store import Workspace
 
 # The loop, in its order, with what each step does.
@@ -28,7 +27,7 @@ STEPS = {
     "measure": "figures with intervals",
     "decide": "gates, then signatures",
 }
-STEP_STATES = ("done", "running", "waiting", "failed", "pending")
+STEP_STATES = ("done", "running", "waiting", "paused", "failed", "pending")
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,7 @@ class PilotDetail:
     id: str
     name: str
     title: str
+    owner: str | None
     declaration: dict[str, Any]
     folder: str
     cycle: CycleLine | None
@@ -165,6 +165,7 @@ def pilot_id_of(workspace: Workspace, name: str) -> str:
 def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> PilotDetail:
     """One pilot in its latest cycle, or in cycle number ``cycle``. Raises ``NotFound``."""
     pilot_id = pilot_id_of(workspace, name)
+    gate_counts = count_by_cycle(workspace, pilot_id=pilot_id)
     with workspace.read() as conn:
         row = conn.execute(select(pilot).where(pilot.c.workspace_id == workspace.id, pilot.c.id == pilot_id)).one()
         cycle_rows = conn.execute(
@@ -172,13 +173,6 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
             .where(pilot_cycle.c.workspace_id == workspace.id, pilot_cycle.c.pilot_id == pilot_id)
             .order_by(pilot_cycle.c.number.desc())
         ).all()
-        gate_counts = _tally(
-            conn.execute(
-                select(gate_result.c.cycle, gate_result.c.verdict, func.count())
-                .where(gate_result.c.workspace_id == workspace.id, gate_result.c.pilot_id == pilot_id)
-                .group_by(gate_result.c.cycle, gate_result.c.verdict)
-            )
-        )
         attempt_counts = _tally(
             conn.execute(
                 select(finding_attempt.c.fingerprint, finding_attempt.c.verdict, func.count())
@@ -216,11 +210,11 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
             if chosen
             else []
         )
-        waiting = conn.execute(
-            select(func.count())
-            .select_from(review_task)
-            .where(review_task.c.workspace_id == workspace.id, review_task.c.queue == pilot_id, review_task.c.state == "open")
-        ).scalar_one()
+        open_tasks = conn.execute(
+            select(review_task.c.queue, func.count())
+            .where(review_task.c.workspace_id == workspace.id, review_task.c.queue.in_((pilot_id, name)), review_task.c.state == "open")
+            .group_by(review_task.c.queue)
+        ).all()
         live = conn.execute(
             select(run.c.id, run.c.kind, run.c.state, run.c.stop_reason)
             .where(run.c.workspace_id == workspace.id, run.c.pilot_id == pilot_id, run.c.state != "done")
@@ -233,17 +227,21 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
     findings = count_by_state(workspace, pilot_id=pilot_id)
     roles = roles_to_sign(declaration)
     latest = line is not None and line is cycles[0]
-    waits = _waits(name, pilot_id, waiting, line, roles, signatures, gates) if latest else []
+    queue = open_tasks[0][0] if open_tasks else name
+    waiting = sum(n for _, n in open_tasks)
+    steps = _steps(name, queue, dict(chosen.steps or {}) if chosen else {})
+    waits = _waits(name, queue, waiting, line, roles, signatures, gates) + _paused(name, steps) if latest else []
     headline, reason, tone = _headline(line, gates, waits)
     return PilotDetail(
         id=pilot_id,
         name=row.name,
         title=row.title,
+        owner=_text(declaration.get("owner")),
         declaration=declaration,
         folder=row.folder,
         cycle=line,
         cycles=cycles,
-        steps=_steps(name, pilot_id, dict(chosen.steps or {}) if chosen else {}),
+        steps=steps,
         gates=gates,
         signatures=signatures,
         roles_to_sign=roles,
@@ -274,13 +272,13 @@ def roles_to_sign(declaration: dict[str, Any]) -> list[str]:
     return [str(role.get("role")) if isinstance(role, dict) else str(role) for role in roles] or ["owner"]
 
 
-def _steps(name: str, pilot_id: str, steps: dict[str, Any]) -> list[StepLine]:
+def _steps(name: str, queue: str, steps: dict[str, Any]) -> list[StepLine]:
     links = {
         "ingest": "/data",
         "evaluate": f"/runs?pilot={name}&kind=evaluation",
         "attack": f"/runs?pilot={name}&kind=attack",
         "judge": f"/findings?pilot={name}",
-        "review": f"/review/{pilot_id}",
+        "review": f"/review/{queue}",
         "curate": "/data",
         "measure": f"/pilots/{name}/gates",
         "decide": f"/pilots/{name}/gates",
@@ -305,15 +303,24 @@ def _steps(name: str, pilot_id: str, steps: dict[str, Any]) -> list[StepLine]:
 
 
 def _waits(
-    name: str, pilot_id: str, waiting: int, line: CycleLine | None, roles: list[str], signatures: list[Signature], gates: list[GateLine]
+    name: str, queue: str, waiting: int, line: CycleLine | None, roles: list[str], signatures: list[Signature], gates: list[GateLine]
 ) -> list[Waits]:
     waits = []
     if waiting:
-        waits.append(Waits(f"{waiting} {'answer waits' if waiting == 1 else 'answers wait'} for judgement", "reviewer", f"/review/{pilot_id}"))
+        waits.append(Waits(f"{waiting} {'answer waits' if waiting == 1 else 'answers wait'} for judgement", "reviewer", f"/review/{queue}"))
     if line is not None and gates and not waiting:
         signed = {signature.role for signature in signatures}
-        waits += [Waits(f"The {role}'s signature", role, f"/pilots/{name}#sign") for role in roles if role not in signed]
+        waits += [Waits(f"the {role}'s signature", role, f"/pilots/{name}#sign") for role in roles if role not in signed]
     return waits
+
+
+def _paused(name: str, steps: list[StepLine]) -> list[Waits]:
+    """Steps that stopped before their end, by a budget or a target out of reach."""
+    return [
+        Waits(f"{step.name} is paused: {step.detail or 'see its run'}; the same command goes on", "operator", step.link)
+        for step in steps
+        if step.state == "paused"
+    ]
 
 
 def _headline(line: CycleLine | None, gates: list[GateLine], waits: list[Waits]) -> tuple[str, str, str]:
@@ -339,6 +346,8 @@ def _headline(line: CycleLine | None, gates: list[GateLine], waits: list[Waits])
         return "No-go", gates_say, "bad"
     if line.verdict == "go":
         return "Go", gates_say, "good"
+    if any(wait.whom == "operator" for wait in waits):
+        return "Paused", gates_say, "wait"
     if line.state == "waiting" or (waits and line.state != "running"):
         return "Waiting for people", gates_say, "wait"
     if line.state == "running":

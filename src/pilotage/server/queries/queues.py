@@ -37,7 +37,10 @@ def list_queues(workspace: Workspace) -> list[QueueLine]:
             func.sum(case((is_open & (review_task.c.harmful == 1), 1), else_=0)).label("harmful"),
             func.min(case((is_open, review_task.c.due_at))).label("due_at"),
         )
-        .outerjoin(pilot, (pilot.c.workspace_id == review_task.c.workspace_id) & (pilot.c.id == review_task.c.queue))
+        .outerjoin(
+            pilot,
+            (pilot.c.workspace_id == review_task.c.workspace_id) & ((pilot.c.id == review_task.c.queue) | (pilot.c.name == review_task.c.queue)),
+        )
         .where(review_task.c.workspace_id == workspace.id)
         .group_by(review_task.c.queue, pilot.c.name, pilot.c.title)
     )

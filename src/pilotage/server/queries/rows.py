@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from pilotage import data
@@ -22,8 +21,8 @@ class Rows:
 
 
 def list_rows(workspace: Workspace, version_id: str, *, start: int = 0, size: int = ROWS_A_PAGE) -> Rows:
-    """``size`` rows from ``start`` on. Cost: versions are read from their beginning, so it grows with ``start``."""
+    """``size`` rows from ``start`` on."""
     try:
-        return Rows([dict(row) for row in islice(data.rows(workspace, version_id), start, start + size)])
+        return Rows(list(data.rows_page(workspace, version_id, offset=start, limit=size).rows))
     except PilotageError as error:
         return Rows(problem=error.to_dict())
