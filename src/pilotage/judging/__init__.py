@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pilotage.judging.agreement import Agreement, Rating, cohen_kappa, krippendorff_alpha, ratings_of
     from pilotage.judging.consensus import Consensus, Vote, consensuses, majority, put_consensus
+    from pilotage.judging.decode import Reading, readings
     from pilotage.judging.item import Item, ItemRef, item_refs, load_item, put_item, put_items
     from pilotage.judging.judgement import Judgement, add_judgement, add_judgements, judgements, load_judgement
+    from pilotage.judging.model_judge import Ask, JudgeReport, ModelRater
     from pilotage.judging.rater import Rater, RaterKind, ensure_rater, load_rater, person
+    from pilotage.judging.refusal import REFUSAL_QUESTION, Refusal
     from pilotage.judging.rubric import Option, Question, Rubric, Scale, load_rubric, load_rubric_file, put_rubric
+    from pilotage.judging.rules import Canary, Contains, Exact, ForbiddenTool, MustContain, MustNotContain, Pattern, Rule, ToolArgument, rule_from
     from pilotage.judging.verdict import Abstain, OutputView, RuleRater, Verdict, as_judgement
 
 # numpy and the rest load when a name is first used, so that importing a room that only keeps judgements stays cheap.
@@ -30,6 +34,31 @@ _FROM = {
     "consensus": ("Consensus", "Vote", "consensuses", "majority", "put_consensus"),
     "item": ("Item", "ItemRef", "item_refs", "load_item", "put_item", "put_items"),
     "judgement": ("Judgement", "add_judgement", "add_judgements", "judgements", "load_judgement"),
+    "decode": (
+        "Reading",
+        "readings",
+    ),
+    "model_judge": (
+        "Ask",
+        "JudgeReport",
+        "ModelRater",
+    ),
+    "refusal": (
+        "REFUSAL_QUESTION",
+        "Refusal",
+    ),
+    "rules": (
+        "Canary",
+        "Contains",
+        "Exact",
+        "ForbiddenTool",
+        "MustContain",
+        "MustNotContain",
+        "Pattern",
+        "Rule",
+        "ToolArgument",
+        "rule_from",
+    ),
     "rater": ("Rater", "RaterKind", "ensure_rater", "load_rater", "person"),
     "rubric": ("Option", "Question", "Rubric", "Scale", "load_rubric", "load_rubric_file", "put_rubric"),
     "verdict": ("Abstain", "OutputView", "RuleRater", "Verdict", "as_judgement"),
@@ -44,21 +73,36 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "REFUSAL_QUESTION",
     "Abstain",
     "Agreement",
+    "Ask",
+    "Canary",
     "Consensus",
+    "Contains",
+    "Exact",
+    "ForbiddenTool",
     "Item",
     "ItemRef",
+    "JudgeReport",
     "Judgement",
+    "ModelRater",
+    "MustContain",
+    "MustNotContain",
     "Option",
     "OutputView",
+    "Pattern",
     "Question",
     "Rater",
     "RaterKind",
     "Rating",
+    "Reading",
+    "Refusal",
     "Rubric",
+    "Rule",
     "RuleRater",
     "Scale",
+    "ToolArgument",
     "Verdict",
     "Vote",
     "add_judgement",
@@ -82,4 +126,6 @@ __all__ = [
     "put_items",
     "put_rubric",
     "ratings_of",
+    "readings",
+    "rule_from",
 ]

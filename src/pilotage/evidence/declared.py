@@ -1,0 +1,160 @@
+"""A YAML file somebody wrote by hand, read so that every complaint can name the line.
+
+Values come with the line they stand on. A field nobody knows, a field twice, a wrong type: each is an :class:`InputError` with ``file:line``, the
+field, and a mend. Aliases, tags and merge keys are refused: what is not written plainly is not declared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from pilotage.core import InputError
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One value of the file: ``value`` is a dict or list of :class:`Declared`, or plain text, number, bool or None."""
+
+    value: Any
+    file: str
+    line: int
+    field: str
+
+    @property
+    def where(self) -> str:
+        """``rubric.yaml:12 field 'questions[0].kind'``."""
+        return f"{self.file}:{self.line}" + (f" field '{self.field}'" if self.field else "")
+
+    def refuse(self, what: str, *, why: str | None = None, mend: str | None = None) -> NoReturn:
+        """Raise ``InputError`` at this place."""
+        raise InputError(what, where=self.where, why=why, mend=mend)
+
+    def mapping(self, *, known: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Declared]:
+        """This value as a mapping that has only ``known`` fields and all of ``required``."""
+        if not isinstance(self.value, dict):
+            self.refuse(f"This must be a mapping, not {_kind(self.value)}.", mend=f"write it with the fields: {', '.join(known)}")
+        for name, entry in self.value.items():
+            if name not in known:
+                entry.refuse(f"Unknown field '{name}'.", mend=f"use: {', '.join(known)}")
+        missing = [name for name in required if name not in self.value]
+        if missing:
+            self.refuse(f"The field '{missing[0]}' is missing.", mend=f"add '{missing[0]}:' here")
+        return dict(self.value)
+
+    def entries(self) -> list[Declared]:
+        """This value as a list."""
+        if not isinstance(self.value, list):
+            self.refuse(f"This must be a list, not {_kind(self.value)}.", mend="write each entry on its own line, after '- '")
+        return list(self.value)
+
+    def text(self, *, one_of: tuple[str, ...] = ()) -> str:
+        """This value as non-empty text, one of ``one_of`` where given."""
+        if not isinstance(self.value, str) or not self.value.strip():
+            self.refuse(f"This must be text, not {_kind(self.value)}.", mend=f"use one of: {', '.join(one_of)}" if one_of else "put it in quotes")
+        if one_of and self.value not in one_of:
+            self.refuse(f"'{self.value}' is not known here.", mend=f"use one of: {', '.join(one_of)}")
+        return str(self.value)
+
+    def number(self, *, at_least: float | None = None, at_most: float | None = None) -> float:
+        """This value as a finite number within the bounds."""
+        value = self.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value in (float("inf"), float("-inf")):
+            self.refuse(f"This must be a finite number, not {_kind(value)}.")
+        if (at_least is not None and value < at_least) or (at_most is not None and value > at_most):
+            span = " and ".join(
+                part
+                for part in (f"at least {at_least:g}" if at_least is not None else "", f"at most {at_most:g}" if at_most is not None else "")
+                if part
+            )
+            self.refuse(f"{value} is out of range: it must be {span}.")
+        return float(value)
+
+    def whole(self, *, at_least: int = 0) -> int:
+        """This value as a whole number."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int):
+            self.refuse(f"This must be a whole number, not {_kind(self.value)}.")
+        if self.value < at_least:
+            self.refuse(f"{self.value} is out of range: it must be at least {at_least}.")
+        return int(self.value)
+
+    def plain(self) -> Any:
+        """The value without its places."""
+        if isinstance(self.value, dict):
+            return {name: entry.plain() for name, entry in self.value.items()}
+        if isinstance(self.value, list):
+            return [entry.plain() for entry in self.value]
+        return self.value
+
+
+def read_declared(path: str | Path) -> Declared:
+    """The file's one document.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not UTF-8, not YAML, empty, holds several documents, or uses aliases, tags or a field twice.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError("This file does not exist.", where=str(path), mend="check the name, or create it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"This file cannot be read: {error}", where=str(path), mend="save it as UTF-8 text") from error
+    return parse_declared(text, file=str(path))
+
+
+def parse_declared(text: str, *, file: str) -> Declared:
+    """As :func:`read_declared`, from text; ``file`` is the name complaints use."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InputError(
+            f"This is not YAML: {error.problem}", where=f"{file}:{mark.line + 1}" if mark else file, mend="mend the YAML at this line"
+        ) from error
+    except yaml.YAMLError as error:
+        raise InputError(f"This is not YAML: {error}", where=file, mend="save it as plain UTF-8 YAML") from error
+    if node is None:
+        raise InputError("This file is empty.", where=file, mend="see the documentation for an example to start from")
+    return _declared(node, file, "", seen=set())
+
+
+def _declared(node: yaml.Node, file: str, field: str, *, seen: set[int]) -> Declared:
+    line = node.start_mark.line + 1
+    here = Declared(None, file, line, field)
+    if id(node) in seen:
+        here.refuse("Anchors and aliases are not used here.", mend="write the value out")
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Declared] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
+                Declared(None, file, key_node.start_mark.line + 1, field).refuse("A field's name must be plain text.", mend="put it in quotes")
+            name = str(key_node.value)
+            child = f"{field}.{name}" if field else name
+            if name in mapping:
+                Declared(None, file, key_node.start_mark.line + 1, child).refuse(f"The field '{name}' is here twice.", mend="keep one of them")
+            mapping[name] = _declared(value_node, file, child, seen=seen)
+        return Declared(mapping, file, line, field)
+    if isinstance(node, yaml.SequenceNode):
+        return Declared([_declared(child, file, f"{field}[{index}]", seen=seen) for index, child in enumerate(node.value)], file, line, field)
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        here.refuse(f"The tag {node.tag} is not used here.", mend="remove it")
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError) as error:
+        here.refuse(f"This value cannot be read: {error}", mend="put it in quotes if it is text")
+    # A bare date is text to whoever reads it next; YAML's own date type would lose how it was written.
+    return Declared(str(node.value) if type(value).__name__ in ("date", "datetime") else value, file, line, field)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    names = {dict: "a mapping", list: "a list", str: "text", bool: "yes/no", int: "a whole number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
