@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
+from pilotage.core import IntegrityError
 from pilotage.ledger.append import commitment_of
 from pilotage.ledger.entry import HEAD, leaf_bytes
 from pilotage.ledger.keys import held_keys
@@ -53,13 +54,36 @@ def verify(workspace: Workspace, *, anchors: Sequence[Path | str] = (), key_dir:
         Where this machine keeps the keys it trusts; the setting ``key_dir`` unless given.
     """
     with workspace.read() as conn:
-        result = check(conn, workspace.id, anchors=anchors, held=held_keys(workspace.id, key_dir=key_dir))
-    return result if result.ok else _seal(workspace, result)
+        result = examine(conn, workspace.id, anchors=anchors, held=held_keys(workspace.id, key_dir=key_dir)).result
+    return result if result.ok else seal(workspace, result)
 
 
-def check(
+def broken(result: Verification) -> IntegrityError:
+    """The refusal that follows from a verification that failed."""
+    return refusal(f"the ledger is broken from entry {result.first_bad_seq} on: {result.why}")
+
+
+def refusal(reason: str) -> IntegrityError:
+    """The refusal to write or sign."""
+    return IntegrityError(
+        f"Nothing is written: {reason}.",
+        where="the ledger",
+        why="what is written on top of a broken ledger could not be trusted either",
+        mend="run 'pilotage verify', find out who changed the database, and restore it from a backup",
+    )
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A verification, and the history it recomputed."""
+
+    result: Verification
+    history: History
+
+
+def examine(
     conn: Connection, workspace_id: str, *, held: frozenset[str], anchors: Sequence[Path | str] = (), from_last_checkpoint: bool = False
-) -> Verification:
+) -> Examined:
     """Verify on an open connection, changing nothing.
 
     ``from_last_checkpoint`` begins at the newest checkpoint that a held key signed (if there is one): what lies before it is then taken on the word
@@ -73,19 +97,20 @@ def check(
     flaws = [flaw] if flaw else _head_flaws(conn, workspace_id, history)
     if history.start == 0:
         flaws += _payload_flaws(conn, workspace_id)
-    return conclude(
+    result = conclude(
         history,
         flaws,
         origin=origin,
-        key_entries=_bodies(conn, workspace_id, type=KEY_ENTRY),
+        key_entries=bodies(conn, workspace_id, type=KEY_ENTRY),
         checkpoints=checkpoints,
         anchors=kept,
         held=held,
         notes=notes,
     )
+    return Examined(result, history)
 
 
-def links(conn: Connection, workspace_id: str, *, after: int = 0) -> Iterator[Link]:
+def links(conn: Connection, workspace_id: str, *, after: int = 0, batch: int = _BATCH) -> Iterator[Link]:
     """The stored entries after ``after`` as the verifier takes them, their bytes put together from the columns."""
     table = ledger_entry.c
     columns = (
@@ -102,7 +127,8 @@ def links(conn: Connection, workspace_id: str, *, after: int = 0) -> Iterator[Li
         table.created_by,
     )
     query = select(*columns).where(table.workspace_id == workspace_id, table.seq > after).order_by(table.seq)
-    result = conn.execute(query, execution_options={"stream_results": True, "yield_per": _BATCH})
+    result = conn.execute(query, execution_options={"stream_results": True, "yield_per": batch})
+    last = after
     try:
         for seq, type, actor, subject, body, commitment, prev_hash, leaf_hash, chain_hash, time, created_by in result:
             try:
@@ -120,6 +146,15 @@ def links(conn: Connection, workspace_id: str, *, after: int = 0) -> Iterator[Li
             except (TypeError, AttributeError, UnicodeEncodeError):
                 leaf = b""  # a column holds what was never written to it: SQLite lets a forger put bytes into text; no entry has this hash
             yield seq, prev_hash, leaf if created_by == actor else b"", leaf_hash, chain_hash
+            last = seq
+    except DBAPIError as error:
+        if "decode" not in str(error.orig):
+            raise
+        # Text that is no UTF-8: SQLite lets it in, its driver does not read it, nor what is fetched with it. Go on one by one, up to that entry.
+        if batch > 1:
+            yield from links(conn, workspace_id, after=last, batch=1)
+        else:
+            yield last + 1, b"", b"", b"", b""
     finally:
         result.close()
 
@@ -153,10 +188,12 @@ def _anchored(conn: Connection, workspace_id: str, files: Sequence[Path | str], 
     notes: list[str] = []
     for place in dict.fromkeys([*given, *sorted(known)]):
         try:
-            found = read_anchor_file(Path(place).read_text(encoding="utf-8"), origin=origin)
-        except (OSError, ValueError) as error:
+            found, torn = read_anchor_file(Path(place).read_text(encoding="utf-8"), origin=origin)
+        except (OSError, UnicodeDecodeError) as error:
             notes.append(f"the anchors in {place} could not be read: {error}")
             continue
+        if torn:
+            notes.append(f"{torn} lines of {place} are no anchors: a crash while one was written, or somebody wrote into it")
         if not found:
             notes.append(f"the anchor file {place} holds no head of this ledger")
         kept += found
@@ -175,9 +212,9 @@ def _head_flaws(conn: Connection, workspace_id: str, history: History) -> list[F
         return []
     if row.chain_hash != history.chain:
         return [Flaw(history.size, "the last entry is not the one the head names")]
-    first = history.tree.differs_from(row.frontier)
-    if first is not None:
-        return [Flaw(first + 1, "the Merkle tree kept in the head was made over other entries")]
+    if row.frontier != history.tree.to_bytes():
+        first = history.tree.differs_from(row.frontier)
+        return [Flaw((first or 0) + 1, "the Merkle tree kept in the head was made over other entries")]
     return []
 
 
@@ -204,7 +241,8 @@ def _payload_flaws(conn: Connection, workspace_id: str) -> list[Flaw]:
     return flaws
 
 
-def _bodies(conn: Connection, workspace_id: str, *, type: str) -> list[tuple[int, dict[str, Any]]]:
+def bodies(conn: Connection, workspace_id: str, *, type: str) -> list[tuple[int, dict[str, Any]]]:
+    """Numbers and bodies of all entries of one type; a body that is no object reads as an empty one."""
     table = ledger_entry.c
     rows = conn.execute(select(table.seq, table.body).where(table.workspace_id == workspace_id, table.type == type).order_by(table.seq))
     found = []
@@ -217,7 +255,7 @@ def _bodies(conn: Connection, workspace_id: str, *, type: str) -> list[tuple[int
     return found
 
 
-def _seal(workspace: Workspace, result: Verification) -> Verification:
+def seal(workspace: Workspace, result: Verification) -> Verification:
     """Close the workspace for writing. Not through the writer: that refuses already where the ledger is broken."""
     reason = f"the ledger is broken from entry {result.first_bad_seq} on: {result.why}"
     table = workspace_table.c

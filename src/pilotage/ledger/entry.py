@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from pilotage.core import NotFound, iso
+from pilotage.core import IntegrityError, NotFound, iso
 from pilotage.ledger.tables import ledger_anchor, ledger_checkpoint, ledger_entry, ledger_head, ledger_payload
 from pilotage.ledger.verify import EMPTY_ROOT, GENESIS, CompactRange
 from pilotage.store import Workspace
@@ -94,7 +94,7 @@ def entries(workspace: Workspace, *, after: int = 0, limit: int = 100, subject: 
                 type=row.type,
                 actor=row.actor,
                 subject=row.subject,
-                body=json.loads(row.body),
+                body=_read_object(row.body, what=f"the body of entry {row.seq}"),
                 created_at=row.created_at,
                 chain_hash=row.chain_hash.hex(),
                 commitment=row.commitment,
@@ -135,5 +135,14 @@ def payload(workspace: Workspace, commitment: str) -> dict[str, Any] | None:
         raise NotFound(f"No personal data was ever kept under {commitment!r}.", mend="take the commitment from the entry")
     if row.payload is None:
         return None
-    value: dict[str, Any] = json.loads(row.payload)
+    return _read_object(row.payload, what="personal data")
+
+
+def _read_object(text: str, *, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError):
+        value = None
+    if not isinstance(value, dict):
+        raise IntegrityError(f"The ledger is damaged: {what} is not what was written.", mend="run 'pilotage verify'")
     return value

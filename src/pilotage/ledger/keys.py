@@ -6,6 +6,7 @@ key (``<workspace>.key``, readable by its owner only) and the public keys this m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -78,12 +79,12 @@ def held_keys(workspace_id: str, *, key_dir: Path | str | None = None) -> frozen
     return frozenset(held)
 
 
-def load_key(workspace_id: str, *, folder: Path) -> SigningKey | None:
-    """The workspace's private key, or None if this machine holds none."""
+def load_key(workspace_id: str, *, folder: Path, waiting: bool = False) -> SigningKey | None:
+    """The workspace's private key, or None if this machine holds none. ``waiting``: the one that a rotation has made but not put in place yet."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    file = folder / f"{workspace_id}.key"
+    file = _key_file(workspace_id, folder=folder, waiting=waiting)
     try:
         data = file.read_bytes()
     except FileNotFoundError:
@@ -111,12 +112,20 @@ def make_key(workspace_id: str) -> SigningKey:
     return SigningKey(origin_of(workspace_id), Ed25519PrivateKey.generate())
 
 
-def keep_key(workspace_id: str, key: SigningKey, *, folder: Path, suffix: str = ".key") -> None:
-    """Write the private key where :func:`load_key` finds it. It is never readable by others, not even while it is being written."""
+def keep_key(workspace_id: str, key: SigningKey, *, folder: Path, waiting: bool = False) -> None:
+    """Write the private key where :func:`load_key` finds it. It is never readable by others, not even while it is being written.
+
+    A key that is in place is never overwritten: of two processes that make the first key, one wins.
+    """
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     data = key._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write(folder / f"{workspace_id}{suffix}", data)
+    _write(_key_file(workspace_id, folder=folder, waiting=waiting), data, replace=waiting)
+
+
+def promote_key(workspace_id: str, *, folder: Path) -> None:
+    """Put the waiting key in place of the old one, whose private half is gone with that."""
+    _key_file(workspace_id, folder=folder, waiting=True).replace(_key_file(workspace_id, folder=folder, waiting=False))
 
 
 def trust_key(workspace_id: str, public: str, *, folder: Path) -> None:
@@ -133,18 +142,25 @@ def change_note(old: SigningKey | None, new: SigningKey, *, before: str | None) 
     return write_note(text, [key.sign(text) for key in (old, new) if key is not None])
 
 
+def _key_file(workspace_id: str, *, folder: Path, waiting: bool) -> Path:
+    return folder / f"{workspace_id}{'.new.key' if waiting else '.key'}"
+
+
 def _folder(key_dir: Path | str | None) -> Path:
     return Path(key_dir if key_dir is not None else load_settings().key_dir).expanduser()
 
 
-def _write(file: Path, data: bytes) -> None:
+def _write(file: Path, data: bytes, *, replace: bool = True) -> None:
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".new-")  # made with mode 0600
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        Path(temporary).replace(file)
-    except BaseException:
+        if replace:
+            Path(temporary).replace(file)
+        else:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, file)
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from pilotage.core import Clock, IntegrityError
-from pilotage.ledger.checking import WHOLE_UP_TO, check
+from pilotage.core import Clock
+from pilotage.ledger.append import append
+from pilotage.ledger.checking import WHOLE_UP_TO, broken, examine, refusal, verify
 from pilotage.ledger.entry import HEAD
 from pilotage.ledger.keys import held_keys
 from pilotage.ledger.tables import ledger_entry, ledger_head
@@ -49,14 +50,14 @@ class Guard:
     def __call__(self, tx: WriteTransaction) -> None:
         sealed, size, chain = self._state(tx)
         if sealed is not None:
-            raise _refusal(sealed)
+            raise refusal(sealed)
         if self._refusal is not None:
-            raise _refusal(self._refusal)
+            raise refusal(self._refusal)
         if not self._verified:
             self._verify(tx, size=size)
         if self._seen is not None and not self._still_there(tx, size=size):
             self._refusal = f"the first {self._seen[0]} entries that this process saw are no longer there: the ledger was put back or exchanged"
-            raise _refusal(self._refusal)
+            raise refusal(self._refusal)
         # A head seen here is committed: the write lock is held, and our own entries of this transaction come later.
         self._seen = (size, chain) if size else None
 
@@ -71,15 +72,11 @@ class Guard:
         return row.sealed_reason, row.size or 0, row.chain_hash or b""
 
     def _verify(self, tx: WriteTransaction, *, size: int) -> None:
-        result = check(
-            tx.conn,
-            tx.workspace_id,
-            held=held_keys(tx.workspace_id, key_dir=self._key_dir),
-            from_last_checkpoint=size > WHOLE_UP_TO,
-        )
+        held = held_keys(tx.workspace_id, key_dir=self._key_dir)
+        result = examine(tx.conn, tx.workspace_id, held=held, from_last_checkpoint=size > WHOLE_UP_TO).result
         if not result.ok:
             self._refusal = f"the ledger is broken from entry {result.first_bad_seq} on: {result.why}"
-            raise _refusal(self._refusal)
+            raise refusal(self._refusal)
         self._verified = True
 
     def _still_there(self, tx: WriteTransaction, *, size: int) -> bool:
@@ -90,10 +87,25 @@ class Guard:
         return size >= seen_size and found == seen_chain
 
 
-def _refusal(reason: str) -> IntegrityError:
-    return IntegrityError(
-        f"Nothing is written: {reason}.",
-        where="the ledger",
-        why="what is written on top of a broken ledger could not be trusted either",
-        mend="run 'pilotage verify', find out who changed the database, and restore it from a backup",
-    )
+def reopen(workspace: Workspace, *, reason: str, actor: str | None = None, key_dir: Path | str | None = None) -> int:
+    """Lift the seal that a failed ``verify`` put on the workspace, now that the ledger verifies again (a backup was put back, say).
+
+    Why, and who says so, is the next entry. A process that met the broken ledger goes on refusing until it opens the workspace anew.
+
+    Raises
+    ------
+    IntegrityError
+        If the ledger still does not verify.
+    """
+    result = verify(workspace, key_dir=key_dir)
+    if not result.ok:
+        raise broken(result)
+    table = workspace_table.c
+    with workspace.engine.connect().execution_options(pilotage_write=True) as conn, conn.begin():
+        sealed = conn.execute(select(table.sealed_reason).where(table.id == workspace.id)).scalar()
+        conn.execute(update(workspace_table).where(table.id == workspace.id).values(sealed_reason=None))
+
+    def say_so(tx: WriteTransaction) -> int:
+        return append(tx, type="ledger.reopened", subject=tx.workspace_id, body={"reason": reason, "sealed": sealed}, actor=actor)
+
+    return workspace.write(say_so)
