@@ -228,6 +228,39 @@ def test_a_written_correction_is_recorded_and_letters_typed_into_it_are_no_comma
 
 
 @pytest.mark.browser
+def test_what_is_typed_counts_even_when_agreeing_with_the_mouse(page: Any, filled: Workspace) -> None:
+    press(page, "e", "Control+a")
+    page.keyboard.type("mine")
+    assert page.locator("[data-command=accept] small").inner_text() == "failure, your correction"
+    page.locator("[data-command=accept]").click()
+    wait_for_status(page, "1 done")
+    wait_for_status(page, "outbox 0")
+    assert [judgement.value for judgement in judgements(filled, question="correction")] == ["mine"]
+
+
+@pytest.mark.browser
+def test_several_questions_are_answered_one_after_the_other_and_recorded_together(page: Any, address: str, filled: Workspace) -> None:
+    questions = (
+        Question(name="tone", prompt="How friendly is it?", kind="rating", minimum=1, maximum=5),
+        Question(name="answered", prompt="Does it answer the question?", kind="bool"),
+    )
+    rubric = Rubric(name="helpfulness", questions=questions)
+    filled.write(lambda tx: put_task(tx, "second", attack(99), rubric, ["random_sample"]))
+    page.goto(f"{address}/review/second")
+    page.wait_for_selector(".wb-talk")
+    press(page, "a", "x", "Enter")  # nothing is proposed, and nothing is chosen: nothing is recorded
+    assert "How friendly" in page.locator("#wb-prompt").inner_text()
+    press(page, "4")
+    assert "Does it answer" in page.locator("#wb-prompt").inner_text()
+    press(page, "2", "Enter")
+    wait_for_status(page, "1 done")
+    wait_for_status(page, "outbox 0")
+    found = {judgement.question: judgement for judgement in judgements(filled, rubric_id=rubric.id)}
+    assert (found["tone"].value, found["answered"].value) == (4, False)
+    assert found["tone"].arm is None
+
+
+@pytest.mark.browser
 def test_a_correction_that_is_being_written_survives_a_reload(page: Any) -> None:
     first = objective(page)
     press(page, "e", "Control+a")

@@ -251,6 +251,7 @@ const desk = {
   chosen: {}, // answers to the current task so far
   question: 0, // which question the digits answer
   editing: false,
+  before: null, // the texts as they were before they were edited
   past: null, // a task of the history that is being looked at
   pastIndex: -1,
   answered: 0,
@@ -320,7 +321,7 @@ async function refill({ skipped = false, takeOver = false } = {}) {
 
 function putBack(task, { drafts } = {}) {
   desk.ready = [task, ...desk.ready.filter((other) => other.task_id !== task.task_id)];
-  if (drafts) desk.drafts[task.task_id] = drafts;
+  if (drafts) setDrafts(task, drafts);
   desk.past = null;
   desk.pastIndex = -1;
   show();
@@ -529,19 +530,29 @@ function recordChosen() {
 function edit() {
   const task = current();
   if (!task || desk.past || !written(rubricOf(task)).length) return announce("This rubric asks for no text.");
+  if (desk.editing) return beside.querySelector("textarea")?.focus();
   desk.editing = true;
+  desk.before = desk.drafts[task.task_id] ?? null;
   show({ stay: true });
   beside.querySelector("textarea")?.focus();
 }
 
+/** What is typed counts at once: whoever then presses Agree, or reloads, has it. */
+function typed(task) {
+  const drafts = {};
+  for (const field of beside.querySelectorAll("textarea[data-question]")) drafts[field.dataset.question] = field.value;
+  setDrafts(task, drafts);
+  actions.replaceChildren(...actionButtons(task));
+}
+
+function setDrafts(task, drafts) {
+  if (drafts) desk.drafts[task.task_id] = drafts;
+  else delete desk.drafts[task.task_id];
+  keep.write(sessionStorage, `${PREFIX}.drafts`, desk.drafts);
+}
+
 function endEdit(saved) {
-  const task = current();
-  if (saved && task) {
-    const drafts = {};
-    for (const field of beside.querySelectorAll("textarea[data-question]")) drafts[field.dataset.question] = field.value;
-    desk.drafts[task.task_id] = drafts;
-    keep.write(sessionStorage, `${PREFIX}.drafts`, desk.drafts);
-  }
+  if (!saved && current()) setDrafts(current(), desk.before);
   desk.editing = false;
   show({ stay: true });
   stage.focus({ preventScroll: true });
@@ -831,6 +842,7 @@ function textCard(task, rubric, question) {
   if (desk.editing && !desk.past) {
     const field = el("textarea", { id: `wb-field-${question.name}`, "data-question": question.name, rows: 6, dir: "auto", maxlength: 100000 });
     field.value = text;
+    field.addEventListener("input", () => typed(task));
     const saved = el("button", { type: "button", class: "wb-small wb-strong" }, "Keep this text ", el("kbd", {}, "ctrl enter"));
     const left = el("button", { type: "button", class: "wb-small" }, "Leave as it was ", el("kbd", {}, "esc"));
     saved.addEventListener("click", () => endEdit(true));
