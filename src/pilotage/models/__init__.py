@@ -8,10 +8,11 @@ budget of an :class:`Account`. What a target does never raises: each of the six 
 
 from pilotage.models.account import Account, BudgetReached, Spent
 from pilotage.models.cache import insert_cache_rows
-from pilotage.models.canonical import plain_canonical_json
+from pilotage.models.canonical import fast_canonical_json
 from pilotage.models.client import Client, open_client
 from pilotage.models.in_process import InProcess
 from pilotage.models.message import Message, Outcome, Reply, Request, TokenLogprob, ToolCall, Try, Usage
+from pilotage.models.prepared import Prepared, insert_missing, json_text
 from pilotage.models.target import CompletionTemplate, Limits, Prices, Target, TargetConfig, load_target, parse_target, register_target
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "Message",
     "Outcome",
+    "Prepared",
     "Prices",
     "Reply",
     "Request",
@@ -33,10 +35,12 @@ __all__ = [
     "ToolCall",
     "Try",
     "Usage",
+    "fast_canonical_json",
     "insert_cache_rows",
+    "insert_missing",
+    "json_text",
     "load_target",
     "open_client",
     "parse_target",
-    "plain_canonical_json",
     "register_target",
 ]

@@ -14,11 +14,13 @@ from sqlalchemy import Text, select, type_coerce
 
 from pilotage.core import IntegrityError
 from pilotage.models.message import Outcome, Reply, TokenLogprob, ToolCall, Usage
+from pilotage.models.prepared import insert_missing, json_text
 from pilotage.models.tables import response_cache
 from pilotage.store import Workspace, WriteTransaction
 
 CACHEABLE = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.BLOCKED, Outcome.TRUNCATED})
 _MOST_AT_ONCE = 500
+_remember = insert_missing(response_cache)
 
 
 class _Stored(msgspec.Struct, omit_defaults=True):
@@ -49,19 +51,13 @@ def cache_row(key: str, fingerprint: str, reply: Reply) -> dict[str, Any]:
         reply.logprobs,
         reply.latency_us,
     )
-    return {"cache_key": key, "fingerprint": fingerprint, "reply": stored}
+    return {"cache_key": key, "fingerprint": fingerprint, "reply": json_text(stored)}
 
 
 def insert_cache_rows(tx: WriteTransaction, rows: list[dict[str, Any]]) -> None:
     """Write ``rows``; a key that is already there stays as it is, for others may have used it."""
-    if not rows:
-        return
-    if tx.conn.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as insert_or_skip
-    else:
-        from sqlalchemy.dialects.sqlite import insert as insert_or_skip  # type: ignore[assignment]
     stamp = tx.stamp()
-    tx.conn.execute(insert_or_skip(response_cache).on_conflict_do_nothing(), [{**stamp, **row} for row in rows])
+    _remember.run(tx.conn, [{**stamp, **row} for row in rows])
 
 
 class ResponseCache:

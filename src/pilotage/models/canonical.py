@@ -1,8 +1,8 @@
 """Canonical JSON on the hot path, and the key of the response cache.
 
 :func:`pilotage.core.canonical_json` takes any value and is written in Python; at thousands of samples a second it would be the largest cost of a
-replay. What is hashed here holds only text, small integers, booleans and null under ASCII keys, and for those the standard library's C encoder writes
-the same RFC 8785 bytes (a test holds the two equal).
+replay. What is hashed here mostly holds only text, small integers, booleans and null under ASCII keys, and for those the standard library's C encoder
+writes the same RFC 8785 bytes (a test holds the two equal).
 """
 
 from __future__ import annotations
@@ -18,11 +18,26 @@ _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 _LARGEST = 2**53 - 1
 
 
-def plain_canonical_json(value: Any) -> bytes:
-    """The RFC 8785 bytes of ``value``, which must hold no floats, no integers beyond ±(2**53 - 1) and only ASCII keys."""
+def fast_canonical_json(value: Any) -> bytes:
+    """The RFC 8785 bytes of ``value``, as :func:`pilotage.core.canonical_json` but ten times sooner where ``value`` is plain."""
+    return _plain(value) if _is_plain(value) else canonical_json(value)
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict:
+        return all(type(name) is str and name.isascii() for name in value) and all(map(_is_plain, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return kind is int and -_LARGEST <= value <= _LARGEST
+
+
+def _plain(value: Any) -> bytes:
     try:
         return _encode(value).encode()
-    except (UnicodeEncodeError, ValueError):
+    except UnicodeEncodeError:
         return canonical_json(value)  # raises the error that says what is wrong
 
 
@@ -53,4 +68,4 @@ def cache_key(request: Request, *, fingerprint: str, repeat: int, draw: int = 0)
             "tools": list(request.tools),
         },
     }
-    return hashlib.sha256(plain_canonical_json(value) if plain else canonical_json(value)).hexdigest()
+    return hashlib.sha256(_plain(value) if plain else canonical_json(value)).hexdigest()

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from pilotage.core import new_id
 from pilotage.ledger import record
-from pilotage.models import Spent, insert_cache_rows
+from pilotage.models import Prepared, Spent, insert_cache_rows
 from pilotage.runs import tables
 from pilotage.runs.output import Output, output_row
 from pilotage.store import Workspace, WriteTransaction
@@ -25,6 +25,23 @@ from pilotage.store import Workspace, WriteTransaction
 BATCH = 256
 LINGER_S = 0.05
 _MOST_WAITING = 4 * BATCH
+
+
+def _link(dialect: str) -> Any:
+    table = tables.run_sample
+    return (
+        update(table)
+        .where(
+            table.c.workspace_id == bindparam("workspace_id"),
+            table.c.run_id == bindparam("run_id"),
+            table.c.sample_id == bindparam("sample_id"),
+        )
+        .values(output_id=bindparam("id"))
+    )
+
+
+_write_output = Prepared(lambda dialect: insert(tables.output), columns=[column.name for column in tables.output.columns])
+_link_output = Prepared(_link, columns=["output_id"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +155,9 @@ def write_batch(
             rerolled[row["outcome"]] = rerolled.get(row["outcome"], 0) + 1
     if rows:
         stamp = {**tx.stamp(), "batch": batch}
-        tx.conn.execute(insert(tables.output), [{**stamp, **row} for row in rows])
-        link = tables.run_sample
-        tx.conn.execute(
-            update(link)
-            .where(link.c.workspace_id == tx.workspace_id, link.c.run_id == run_id, link.c.sample_id == bindparam("of_sample"))
-            .values(output_id=bindparam("made")),
-            [{"of_sample": row["sample_id"], "made": row["id"]} for row in rows],
-        )
+        stamped = [{**stamp, **row} for row in rows]
+        _write_output.run(tx.conn, stamped)
+        _link_output.run(tx.conn, stamped)
         record(
             tx,
             type="run.outputs",

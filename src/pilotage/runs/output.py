@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pilotage.core import canonical_json
-from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, plain_canonical_json
+from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, fast_canonical_json, json_text
 from pilotage.runs.plan import SampleSpec
 
 _SPOKEN = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.TRUNCATED})
@@ -115,15 +114,15 @@ _decode_usage = msgspec.json.Decoder(Usage).decode
 
 
 def output_row(output: Output, *, run_id: str) -> dict[str, Any]:
-    """The row of ``output``, with its id and digest; without the batch, which the writer knows."""
+    """The row of ``output``, JSON as text, with its id and digest; without the batch, which the writer knows."""
     messages = [message.to_dict() for message in output.messages]
     return {
         "id": output_id(output.sample_id, output.attempt),
         "sample_id": output.sample_id,
         "attempt": output.attempt,
         "outcome": output.outcome.value,
-        "body": _Body(messages, output.tool_calls, output.error, output.tries, output.finish_reason, output.logprobs, output.detail),
-        "usage": output.usage,
+        "body": json_text(_Body(messages, output.tool_calls, output.error, output.tries, output.finish_reason, output.logprobs, output.detail)),
+        "usage": json_text(output.usage),
         "latency_us": output.latency_us,
         "cached": int(output.cached),
         "digest": output_digest(output, messages=messages),
@@ -169,7 +168,7 @@ def output_digest(output: Output, *, messages: list[dict[str, Any]] | None = Non
         "error": output.error,
         "detail": output.detail,
     }
-    return hashlib.sha256(canonical_json(content) if output.detail else plain_canonical_json(content)).hexdigest()
+    return hashlib.sha256(fast_canonical_json(content)).hexdigest()
 
 
 def marked(output: Output, *, attempt: int) -> Output:

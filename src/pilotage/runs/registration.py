@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import func, select, update
 
 from pilotage.ledger import record
+from pilotage.models import insert_missing, json_text
 from pilotage.runs import tables
 from pilotage.runs.plan import Plan, SampleSpec
 from pilotage.store import Workspace, WriteTransaction
 
 _AT_ONCE = 1_000
+_write_sample = insert_missing(tables.sample)
+_link_sample = insert_missing(tables.run_sample)
 
 
 async def register(workspace: Workspace, plan: Plan) -> str:
@@ -98,23 +100,14 @@ def _write_samples(tx: WriteTransaction, run_id: str, start: int, samples: Seque
             "item_key": each.item_key,
             "repeat": each.repeat,
             "cluster": each.cluster,
-            "slices": each.slices,
-            "spec": each.spec,
+            "slices": json_text(each.slices),
+            "spec": json_text(each.spec),
         }
         for each in samples
     ]
-    tx.conn.execute(insert_or_skip(tx, tables.sample), rows)
-    links = [{**stamp, "run_id": run_id, "sample_id": each.id, "position": start + offset} for offset, each in enumerate(samples)]
-    tx.conn.execute(insert_or_skip(tx, tables.run_sample), links)  # another process may register the same plan just now
-
-
-def insert_or_skip(tx: WriteTransaction, table: Table) -> Any:
-    """An insert that leaves rows alone that are there already."""
-    if tx.conn.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as dialect_insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert as dialect_insert  # type: ignore[assignment]
-    return dialect_insert(table).on_conflict_do_nothing()
+    _write_sample.run(tx.conn, rows)
+    links = [{**stamp, "run_id": run_id, "sample_id": each.id, "position": start + offset, "output_id": None} for offset, each in enumerate(samples)]
+    _link_sample.run(tx.conn, links)  # another process may be registering the same plan just now
 
 
 def settle_counts(tx: WriteTransaction, run_id: str) -> int:
