@@ -2,6 +2,7 @@
 
 from pilotage.core.canonical import Json, MultisetDigest, canonical_json, digest, sha256_hex
 from pilotage.core.clock import MICROSECONDS, Clock, ManualClock, SystemClock, iso
+from pilotage.core.declared import Declared, fit, parse_declared, read_declared
 from pilotage.core.errors import Conflict, InputError, IntegrityError, NotFound, PilotageError, Refused, Unavailable
 from pilotage.core.ids import content_id, new_id
 from pilotage.core.progress import LogProgress, Progress, SilentProgress, Step, TeeProgress, describe
@@ -11,6 +12,7 @@ __all__ = [
     "MICROSECONDS",
     "Clock",
     "Conflict",
+    "Declared",
     "InputError",
     "IntegrityError",
     "Json",
@@ -31,8 +33,11 @@ __all__ = [
     "content_id",
     "describe",
     "digest",
+    "fit",
     "iso",
     "load_settings",
     "new_id",
+    "parse_declared",
+    "read_declared",
     "sha256_hex",
 ]

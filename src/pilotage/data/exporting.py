@@ -15,13 +15,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import desc, select
 
 from pilotage.core import Conflict, InputError, canonical_json, content_id, digest
 from pilotage.data.catalogue import lineage, load_version
-from pilotage.data.formats import FORMATS, Inexpressible, TrainingFormat, to_format
+from pilotage.data.formats import FORMATS, Inexpressible, TrainingFormat, require_format, to_format
 from pilotage.data.licences import require_use
 from pilotage.data.reading import rows
 from pilotage.data.tables import dataset_export
@@ -31,7 +31,7 @@ from pilotage.store import Workspace, WriteTransaction
 
 MANIFEST_SUFFIX = ".manifest.json"
 
-Purpose = Literal["commercial", "research"]
+PURPOSES = ("commercial", "research")
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def export(
     workspace: Workspace,
     ref: str,
     *,
-    format: TrainingFormat,
+    format: str,
     path: str | Path,
-    purpose: Purpose = "commercial",
+    purpose: str = "commercial",
     split: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Export:
@@ -110,9 +110,8 @@ def export(
     Conflict
         If a file that is no export of ours stands at ``path``.
     """
-    if format not in FORMATS:
-        raise InputError(f"Unknown training format: {format!r}.", mend=f"use one of: {', '.join(FORMATS)}")
-    if purpose not in ("commercial", "research"):
+    training_format = require_format(format)
+    if purpose not in PURPOSES:
         raise InputError(f"Unknown purpose: {purpose!r}.", mend="use 'commercial' or 'research'")
     version = load_version(workspace, ref)
     if version.kind != "training":
@@ -121,7 +120,7 @@ def export(
     use = require_use({member.ref: member.card for member in (version, *family.ancestors)}, purpose=purpose)
 
     target = Path(path).resolve()
-    parts = _divide(workspace, version, format=format, split=split, seed=seed)
+    parts = _divide(workspace, version, format=training_format, split=split, seed=seed)
     places = {name: target if name is None else target.with_name(f"{target.stem}-{name}{target.suffix or '.jsonl'}") for name in parts.names}
     manifest_path = target.with_name(target.name + MANIFEST_SUFFIX)
     for place in places.values():
@@ -130,7 +129,7 @@ def export(
     with ExitStack() as stack:
         manifest_draft = stack.enter_context(_DraftFile(manifest_path))
         drafts = {name: stack.enter_context(_DraftFile(place)) for name, place in places.items()}
-        left_out = _write(workspace, version, format=format, parts=parts, drafts=drafts)
+        left_out = _write(workspace, version, format=training_format, parts=parts, drafts=drafts)
         files = tuple(ExportedFile(path=draft.place, split=name, sha256=draft.finish(), rows=draft.rows) for name, draft in drafts.items())
         _require_rows(files, version, format=format, left_out=left_out)
         manifest = _manifest(version, files, left_out, format=format, purpose=purpose, use=str(use), split=split, seed=seed)

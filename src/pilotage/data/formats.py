@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pilotage.core import canonical_json
+from pilotage.core import InputError, canonical_json
 from pilotage.data.contract import Problem
 from pilotage.data.strict_json import parse_object
 
@@ -32,6 +32,14 @@ _KEYS: dict[TrainingFormat, tuple[str, ...]] = {
     "dpo": ("prompt", "chosen", "rejected"),
     "kto": ("prompt", "completion", "label"),
 }
+
+
+def require_format(name: str) -> TrainingFormat:
+    """``name`` as a training format. Raises ``InputError`` if there is none of that name."""
+    for format in FORMATS:
+        if format == name:
+            return format
+    raise InputError(f"Unknown training format: {name!r}.", mend=f"use one of: {', '.join(FORMATS)}")
 
 
 @dataclass(frozen=True)

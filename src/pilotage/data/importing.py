@@ -12,12 +12,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pilotage.core import InputError, NotFound, Progress, Refused, SilentProgress, Step
 from pilotage.data.card import Card
 from pilotage.data.contract import FieldRule, Problem, make_contract
-from pilotage.data.formats import TrainingFormat, from_format
+from pilotage.data.formats import TrainingFormat, from_format, require_format
 from pilotage.data.preparing import ReadyRow, ready_row
 from pilotage.data.publishing import Draft, publish, require_destination
 from pilotage.data.quarantine import QuarantinedRow, shorten
@@ -61,8 +61,8 @@ def import_file(
     card: Card,
     key: str = "id",
     fields: Mapping[str, FieldRule | Mapping[str, Any]] | None = None,
-    on_bad_rows: Literal["quarantine", "refuse"] = "quarantine",
-    format: TrainingFormat | None = None,
+    on_bad_rows: str = "quarantine",
+    format: str | None = None,
     within: Path | None = None,
     limits: ImportLimits | None = None,
     progress: Progress | None = None,
@@ -93,6 +93,7 @@ def import_file(
     """
     path, limits = Path(path), limits or ImportLimits()
     require_destination(dataset=dataset, kind=kind, card=card)
+    training_format = None if format is None else require_format(format)
     if format is not None and kind != "training":
         raise InputError(f"Only training rows come in the format {format}, not rows of kind {kind}.", where=str(path))
     if on_bad_rows not in ("quarantine", "refuse"):
@@ -101,7 +102,7 @@ def import_file(
     file_kind = _require_file(path, within=within, limits=limits)
     before = path.stat()
     sha256 = _sha256(path)
-    sieve = _Sieve(path.name, kind=kind, contract=contract, key=key, format=format, limits=limits)
+    sieve = _Sieve(path.name, kind=kind, contract=contract, key=key, format=training_format, limits=limits)
     with RowFileWriter() as writer:
         tell = progress or SilentProgress()
         for found in _read(path, file_kind, contract=contract, limits=limits):

@@ -43,9 +43,14 @@ def ready_row(given: Mapping[str, Any], *, kind: str, contract: Mapping[str, Fie
     if problem is not None:
         return problem
     try:
-        return ReadyRow(row_id, canonical_json(row))
+        canonical = canonical_json(row)
     except (InputError, RecursionError) as error:
         return find_unstorable(row) or Problem(None, str(error).splitlines()[0])
+    if canonical.count(b"[") + canonical.count(b"{") > MAX_DEPTH:  # only then can it be nested too deep for whoever reads it later
+        too_deep = find_unstorable(row)
+        if too_deep is not None:
+            return too_deep
+    return ReadyRow(row_id, canonical)
 
 
 def find_unstorable(value: Any, *, path: str = "", depth: int = 0) -> Problem | None:

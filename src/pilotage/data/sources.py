@@ -56,7 +56,7 @@ def read_jsonl(file: BinaryIO, *, limits: ImportLimits) -> Iterator[Found]:
         if not line.strip():
             continue
         text = _decode(line, start)
-        yield Found(number, text if isinstance(text, Problem) else parse_object(text), line)
+        yield Found(number, text if isinstance(text, Problem) else parse_object(text), line.rstrip(b"\r\n"))
 
 
 def read_csv(file: BinaryIO, *, limits: ImportLimits, contract: Mapping[str, FieldRule], where: str) -> Iterator[Found]:
@@ -169,7 +169,7 @@ def _too_large(path: Path, what: str) -> InputError:
 
 
 def _lines(file: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
-    """Each line without its end, cut at ``limit`` bytes, and its length in the file with its end."""
+    """Each line with its end, cut after ``limit`` bytes, and its length in the file."""
     while True:
         line = file.readline(limit + 2)
         if not line:
@@ -180,7 +180,7 @@ def _lines(file: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
                 size += len(rest)
                 if rest.endswith(b"\n"):
                     break
-        yield line.rstrip(b"\r\n"), size
+        yield line, size
 
 
 def _decode(line: bytes, offset: int) -> str | Problem:
@@ -202,7 +202,7 @@ class _CsvLines:
     """Feeds lines to ``csv.reader``, remembers those of the record being read, and can go back to the record's second line."""
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
-        self._source = _lines_with_ends(file, limit)
+        self._source = _lines(file, limit)
         self._limit = limit
         self._waiting: list[tuple[int, int, bytes, int]] = []
         self._number = 0
@@ -249,11 +249,6 @@ class _CsvLines:
         if self._number == 1 and line.startswith(_BOM):
             line, offset = line[len(_BOM) :], offset + len(_BOM)
         return self._number, offset, line, size
-
-
-def _lines_with_ends(file: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
-    for line, size in _lines(file, limit):
-        yield line + b"\n", size
 
 
 def _csv_header(lines: _CsvLines, reader: Iterator[list[str]], *, where: str) -> list[str]:

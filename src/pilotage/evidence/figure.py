@@ -20,6 +20,7 @@ from pilotage.store import Workspace, WriteTransaction
 
 Status = Literal["measured", "not_assessable"]
 SUBJECT_KEYS = ("pilot", "fingerprint", "runs", "versions", "rubric", "code")
+COUNT = "count"
 _CHUNK = 500
 
 
@@ -78,7 +79,8 @@ class Evidence:
                 raise InputError(
                     "A measured figure has a finite estimate and interval.", where=f"evidence '{self.metric}'", mend="use not_assessable(…)"
                 )
-            if not self.lower <= self.estimate <= self.upper or self.lower == self.upper:
+            # A count of everything there is was not sampled, so it alone has an interval of one point.
+            if not self.lower <= self.estimate <= self.upper or (self.lower == self.upper and self.method != COUNT):
                 raise InputError(
                     f"An interval [{self.lower}, {self.upper}] around {self.estimate} is not one.",
                     where=f"evidence '{self.metric}'",

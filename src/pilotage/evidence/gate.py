@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from pilotage.core import MICROSECONDS, InputError
-from pilotage.evidence.declared import Declared, read_declared
+from pilotage.core import MICROSECONDS, Declared, InputError, read_declared
 
 DEFAULT_MISSING_SHARE = 0.05
 

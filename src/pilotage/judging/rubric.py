@@ -14,8 +14,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, func, select
 
-from pilotage.core import InputError, NotFound, content_id
-from pilotage.judging.declared import Declared, read_declared
+from pilotage.core import Declared, InputError, NotFound, content_id, read_declared
 from pilotage.judging.tables import rubric as rubric_table
 from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction

@@ -110,7 +110,7 @@ def examine(
     return Examined(result, history)
 
 
-def links(conn: Connection, workspace_id: str, *, after: int = 0) -> Iterator[Link]:
+def links(conn: Connection, workspace_id: str, *, after: int = 0, batch: int = _BATCH) -> Iterator[Link]:
     """The stored entries after ``after`` as the verifier takes them, their bytes put together from the columns."""
     table = ledger_entry.c
     columns = (
@@ -127,7 +127,7 @@ def links(conn: Connection, workspace_id: str, *, after: int = 0) -> Iterator[Li
         table.created_by,
     )
     query = select(*columns).where(table.workspace_id == workspace_id, table.seq > after).order_by(table.seq)
-    result = conn.execute(query, execution_options={"stream_results": True, "yield_per": _BATCH})
+    result = conn.execute(query, execution_options={"stream_results": True, "yield_per": batch})
     last = after
     try:
         for seq, type, actor, subject, body, commitment, prev_hash, leaf_hash, chain_hash, time, created_by in result:
@@ -150,7 +150,11 @@ def links(conn: Connection, workspace_id: str, *, after: int = 0) -> Iterator[Li
     except DBAPIError as error:
         if "decode" not in str(error.orig):
             raise
-        yield last + 1, b"", b"", b"", b""  # text that is no UTF-8: SQLite lets it in, its driver does not read it
+        # Text that is no UTF-8: SQLite lets it in, its driver does not read it, nor what is fetched with it. Go on one by one, up to that entry.
+        if batch > 1:
+            yield from links(conn, workspace_id, after=last, batch=1)
+        else:
+            yield last + 1, b"", b"", b"", b""
     finally:
         result.close()
 

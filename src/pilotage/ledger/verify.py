@@ -2,7 +2,7 @@
 
     python verify.py BUNDLE [--anchor FILE] [--key FILE-OR-TEXT] [--json]
 
-BUNDLE is a folder or a zip made by ``pilotage ledger export``. The exit status is 0 if nothing speaks against the ledger, 1 if something does.
+BUNDLE is a folder or a zip that Pilotage exported. The exit status is 0 if nothing speaks against the ledger, 1 if something does.
 Three things are reported apart, because they rest on different grounds:
 
 integrity
@@ -23,7 +23,9 @@ import argparse
 import base64
 import binascii
 import hashlib
+import html
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -385,6 +387,9 @@ class Verification:
         lines = [f"integrity       {integrity}", f"signer          {signer}", f"anchored until  {anchored}"]
         return "\n".join(lines + [f"note            {note}" for note in self.notes])
 
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
         return {**asdict(self), "notes": list(self.notes), "ok": self.ok}
@@ -498,7 +503,8 @@ def read_anchor_file(text: str, *, origin: str) -> tuple[list[str], int]:
 # --- the bundle -------------------------------------------------------------------------------------------------------------------------------------
 
 _LINE_START = b'{"entry":'
-_LINE_TAIL = len(b',"leaf_hash":"","chain_hash":""}') + 4 * HASH_SIZE
+_LINE_END = re.compile(rb',"leaf_hash":"([0-9a-f]{64})","chain_hash":"([0-9a-f]{64})"}\n')
+_LINE_END_SIZE = len(b',"leaf_hash":"","chain_hash":""}\n') + 4 * HASH_SIZE
 
 
 def bundle_line(leaf: bytes, leaf_hash: bytes, chain_hash: bytes) -> bytes:
@@ -529,21 +535,22 @@ class _Bundle:
         return b"".join(self.lines(name)).decode()
 
     def links(self, workspace: str) -> Iterator[Link]:
+        decode = json.JSONDecoder(object_pairs_hook=_unique).decode
         for number, line in enumerate(self.lines("entries.jsonl"), start=1):
-            leaf = line[len(_LINE_START) : -_LINE_TAIL - 1]
+            leaf, end = line[len(_LINE_START) : -_LINE_END_SIZE], _LINE_END.fullmatch(line[-_LINE_END_SIZE:])
             try:
-                whole = json.loads(line, object_pairs_hook=_unique)
-                entry = json.loads(leaf, object_pairs_hook=_unique)
+                if end is None or not line.startswith(_LINE_START):
+                    raise ValueError("not a line of a bundle")
+                entry = decode(leaf.decode())
                 seq, previous = entry["seq"], bytes.fromhex(entry["prev"])
-                hashes = bytes.fromhex(whole["leaf_hash"]), bytes.fromhex(whole["chain_hash"])
-                if entry["workspace"] != workspace or whole["entry"] != entry:
+                if entry["workspace"] != workspace:
                     raise ValueError("an entry of another ledger")
                 if entry["type"] == KEY_ENTRY:
                     self.key_entries.append((seq, entry["body"]))
             except (ValueError, KeyError, TypeError):
-                yield number, b"", line, b"", b""
+                yield number, b"", leaf, b"", b""
                 return
-            yield seq, previous, leaf, *hashes
+            yield seq, previous, leaf, bytes.fromhex(end[1].decode()), bytes.fromhex(end[2].decode())
 
 
 def verify_bundle(path: Path, *, anchors: Iterable[Path] = (), held: Collection[str] = ()) -> Verification:

@@ -31,3 +31,11 @@ api_token = table(
     Column("revoked_at", BigInteger),
     key="token_hash",
 )
+
+# Failed attempts in a row, by the hash of the login that was typed: there is a row for logins that do not exist, so that nobody can tell.
+sign_in_failure = table(
+    "sign_in_failure",
+    Column("count", Integer, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    key="login_hash",
+)

@@ -37,5 +37,6 @@ sign_off = table(
     Column("decision", Text, nullable=False),  # go | no_go
     Column("note", Text, nullable=False),
     Column("evidence_digest", Text, nullable=False),  # what exactly was signed
-    UniqueConstraint("workspace_id", "cycle_id", "role", "created_by"),
+    # A person signs one role once for one state of the evidence; new evidence may be signed anew.
+    UniqueConstraint("workspace_id", "cycle_id", "role", "created_by", "evidence_digest"),
 )

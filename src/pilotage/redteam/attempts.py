@@ -31,6 +31,11 @@ def attack_rater() -> Rater:
     return Rater(kind="rule", name="attack-evidence", version=RULE_VERSION)
 
 
+def twin_rater() -> Rater:
+    """The rule that says whether a harmless request was refused, as a rater."""
+    return Rater(kind="rule", name="twin-refusal", version=RULE_VERSION)
+
+
 def attempt_item(output: Output, *, verdict: AttackVerdict | None = None) -> Item:
     """The attempt as a thing to judge: the whole conversation, what was tried in plain words, and what the target should have said."""
     sample = _sample(output)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from pilotage.core import NotFound, content_id
 from pilotage.ledger import record
@@ -295,3 +295,32 @@ def load_finding(workspace: Workspace, known: str) -> Finding:
 
 def _finding(row: Any) -> Finding:
     return Finding(row.id, row.pilot_id, row.cluster_key, row.title, row.severity, FindingState(row.state), tuple(row.history), row.updated_at)
+
+
+def finding_counts(workspace: Workspace, pilot_id: str) -> dict[str, int]:
+    """How many findings a pilot has in each state; states without any are left out."""
+    c = finding_table.c
+    with workspace.read() as conn:
+        rows = conn.execute(select(c.state, func.count()).where(c.workspace_id == workspace.id, c.pilot_id == pilot_id).group_by(c.state))
+        return {state: count for state, count in rows}
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt a finding rests on: what was tried, against which model, what came of it, and who judged."""
+
+    objective_key: str
+    sample_id: str
+    output_id: str
+    item_id: str
+    fingerprint: str
+    verdict: str
+    judged_by: str
+
+
+def attempts_of(workspace: Workspace, known: str) -> list[AttemptRow]:
+    """The attempts the finding rests on, against every model, oldest first."""
+    c = finding_attempt.c
+    query = select(finding_attempt).where(c.workspace_id == workspace.id, c.finding_id == known).order_by(c.created_at, c.attempt_id)
+    with workspace.read() as conn:
+        return [AttemptRow(**{name: getattr(row, name) for name in AttemptRow.__dataclass_fields__}) for row in conn.execute(query)]

@@ -1,7 +1,8 @@
 """Safety pairs: confirmed breaches and their reviewed corrections, as training rows, with benign twins beside them.
 
-A confirmed breach gives two rows: ``instruction`` (the conversation up to the breaching turn, then the correct response) and ``preference`` (the same
-prompt; chosen: the correct response; rejected: what the model really said). Only the last assistant turn is trained. Rows that would teach the wrong
+A confirmed breach gives rows of each kind that trainers read: ``instruction`` (the conversation up to the breaching turn, then the correct response),
+``preference`` (the same prompt; chosen: the correct response; rejected: what the model really said) and two ``unpaired`` ones (the correct response
+is good, what was said is not). Only the last assistant turn is trained. Rows that would teach the wrong
 thing, or that would teach the exam, are left out and counted by reason. Every set carries benign twins: attacks without them teach to refuse.
 
 References: Bianchi et al. (2024) "Safety-Tuned LLaMAs" for how few examples suffice and what too many do; TRL's chat-SFT and DPO formats.
@@ -86,7 +87,7 @@ class TrainingSet:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{len(self.rows)} rows: {self.attacks} attacks (as instruction and preference), {self.twins} benign twins"]
+        lines = [f"{len(self.rows)} rows: {self.attacks} attacks, {self.twins} benign twins"]
         lines += [f"  left out, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(self.left_out.items())]
         lines += [f"  warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
@@ -139,7 +140,7 @@ def build_training_rows(
     left_out.update(twin_reasons)
     kept, repeated = _spread_wordings(kept, total=len(kept) + len(drawn))
     left_out.update({"same_wording": repeated} if repeated else {})
-    rows = [row for attempt, turn in kept for row in _attack_rows(attempt, turn)] + [_twin_row(twin) for twin in drawn]
+    rows = [row for attempt, turn in kept for row in _attack_rows(attempt, turn)] + [row for twin in drawn for row in _twin_rows(twin)]
     return TrainingSet(tuple(rows), len(kept), len(drawn), dict(left_out), tuple(_warnings(kept, drawn, wanted=wanted, per_attack=twins_per_attack)))
 
 
@@ -247,17 +248,22 @@ def _attack_rows(attempt: ReviewedAttempt, turn: int) -> list[dict[str, Any]]:
     return [
         _row("instruction", [*prompt, chosen], lineage=lineage, tags=tags),
         _row("preference", prompt, chosen=[chosen], rejected=[rejected], lineage=lineage, tags=tags),
+        _row("unpaired", [*prompt, chosen], label=True, lineage=lineage, tags=tags),
+        _row("unpaired", [*prompt, rejected], label=False, lineage=lineage, tags=tags),
     ]
 
 
-def _twin_row(twin: ReviewedTwin) -> dict[str, Any]:
+def _twin_rows(twin: ReviewedTwin) -> list[dict[str, Any]]:
     """The target's own answer where it was judged good, so that it is not taught another voice; else the reference."""
     prompt = _plain(_context(twin.messages))
     own = twin.messages[-1].content if twin.good and twin.messages[-1].role == "assistant" else ""
     answer = {"role": "assistant", "content": own.strip() or twin.reference or twin.objective.benign_twin.reference}
     lineage = {"output": twin.output_id, "sample": twin.sample_id, "judgement": list(twin.judgement_ids)}
     tags = {"source": "redteam", "role": "benign_twin", "answer": "own" if own.strip() else "reference", **_tags(twin.objective, twin.technique)}
-    return _row("instruction", [*prompt, answer], lineage=lineage, tags=tags)
+    return [
+        _row("instruction", [*prompt, answer], lineage=lineage, tags=tags),
+        _row("unpaired", [*prompt, answer], label=True, lineage=lineage, tags=tags),
+    ]
 
 
 def _context(messages: Sequence[Message]) -> Sequence[Message]:
@@ -270,7 +276,7 @@ def _tags(objective: Objective, technique: str) -> dict[str, str]:
 
 def _row(kind: str, messages: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     body: Mapping[str, Any] = {"kind": kind, "messages": messages, "chosen": [], "rejected": [], "label": None, **fields}
-    identity = {name: body[name] for name in ("kind", "messages", "chosen", "rejected")}
+    identity = {name: body[name] for name in ("kind", "messages", "chosen", "rejected", "label")}
     return {"id": content_id("row", identity), **body}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Table, func, select, update
 
 from pilotage.ledger import record
 from pilotage.runs import tables
@@ -105,7 +105,7 @@ def _write_samples(tx: WriteTransaction, run_id: str, start: int, samples: Seque
     ]
     tx.conn.execute(insert_or_skip(tx, tables.sample), rows)
     links = [{**stamp, "run_id": run_id, "sample_id": each.id, "position": start + offset} for offset, each in enumerate(samples)]
-    tx.conn.execute(insert(tables.run_sample), links)
+    tx.conn.execute(insert_or_skip(tx, tables.run_sample), links)  # another process may register the same plan just now
 
 
 def insert_or_skip(tx: WriteTransaction, table: Table) -> Any:

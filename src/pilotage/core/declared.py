@@ -1,18 +1,25 @@
-"""A YAML file somebody wrote by hand, read so that every complaint can name the line.
+"""YAML files people write (pilots, rubrics, gates), read so that every complaint names file, line and field, and says how to mend it.
 
-Values come with the line they stand on. A field nobody knows, a field twice, a wrong type: each is an :class:`InputError` with ``file:line``, the
-field, and a mend. Aliases, tags and merge keys are refused: what is not written plainly is not declared.
+Values come with the line they stand on. A field nobody knows, a field twice, a wrong type: each is an :class:`InputError`. Aliases, tags and merge
+keys are refused: what is not written plainly is not declared. ``yes`` and ``no`` are words here (YAML 1.1 would make them booleans; in a rubric they
+are answers), dates stay the text they were written as, and NaN is not a value.
 """
 
 from __future__ import annotations
 
+import difflib
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import yaml
+from pilotage.core.errors import InputError, NotFound
 
-from pilotage.core import InputError
+if TYPE_CHECKING:
+    import yaml
+    from pydantic import BaseModel
+
+    Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,23 @@ class Declared:
             self.refuse(f"{self.value} is out of range: it must be at least {at_least}.")
         return int(self.value)
 
+    def at(self, *place: str | int) -> Declared:
+        """The part at ``place``, or the nearest part around it that exists: where a complaint about it belongs."""
+        if not place:
+            return self
+        step, *rest = place
+        inside: Declared | None = None
+        if isinstance(self.value, dict):
+            inside = self.value.get(step)
+        elif isinstance(self.value, list) and isinstance(step, int) and step < len(self.value):
+            inside = self.value[step]
+        if inside is not None:
+            return inside.at(*rest)
+        path = self.field
+        for part in place:
+            path = f"{path}[{part}]" if isinstance(part, int) else (f"{path}.{part}" if path else part)
+        return Declared(None, self.file, self.line, path)
+
     def plain(self) -> Any:
         """The value without its places."""
         if isinstance(self.value, dict):
@@ -95,21 +119,28 @@ def read_declared(path: str | Path) -> Declared:
 
     Raises
     ------
+    NotFound
+        If there is no such file.
     InputError
-        If the file is missing, not UTF-8, not YAML, empty, holds several documents, or uses aliases, tags or a field twice.
+        If it is a folder, not UTF-8, not YAML, empty, holds several documents, or uses aliases, tags or a field twice.
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
-        raise InputError("This file does not exist.", where=str(path), mend="check the name, or create it") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"This file cannot be read: {error}", where=str(path), mend="save it as UTF-8 text") from error
-    return parse_declared(text, file=str(path))
+        raise NotFound(f"The file {path.name} does not exist.", where=str(path), mend="check the name, or create it") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError("This file is not valid UTF-8.", where=f"{path.name}:{line} byte {error.start}", mend="save it as UTF-8 text") from error
+    except OSError as error:
+        raise InputError(f"This file cannot be read: {error.strerror}", where=str(path), mend="name a file that can be read") from error
+    return parse_declared(text, file=path.name)
 
 
 def parse_declared(text: str, *, file: str) -> Declared:
     """As :func:`read_declared`, from text; ``file`` is the name complaints use."""
+    import yaml
+
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -125,6 +156,8 @@ def parse_declared(text: str, *, file: str) -> Declared:
 
 
 def _declared(node: yaml.Node, file: str, field: str, *, seen: set[int]) -> Declared:
+    import yaml
+
     line = node.start_mark.line + 1
     here = Declared(None, file, line, field)
     if id(node) in seen:
@@ -145,12 +178,15 @@ def _declared(node: yaml.Node, file: str, field: str, *, seen: set[int]) -> Decl
         return Declared([_declared(child, file, f"{field}[{index}]", seen=seen) for index, child in enumerate(node.value)], file, line, field)
     if not node.tag.startswith("tag:yaml.org,2002:"):
         here.refuse(f"The tag {node.tag} is not used here.", mend="remove it")
+    if node.tag.endswith((":timestamp", ":binary")) or (node.tag.endswith(":bool") and node.value.lower() not in ("true", "false")):
+        return Declared(str(node.value), file, line, field)
     try:
         value = yaml.SafeLoader("").construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         here.refuse(f"This value cannot be read: {error}", mend="put it in quotes if it is text")
-    # A bare date is text to whoever reads it next; YAML's own date type would lose how it was written.
-    return Declared(str(node.value) if type(value).__name__ in ("date", "datetime") else value, file, line, field)
+    if isinstance(value, float) and not math.isfinite(value):
+        here.refuse("NaN and infinity are not values.", mend="leave the field out, or give a number")
+    return Declared(value, file, line, field)
 
 
 def _kind(value: Any) -> str:
@@ -158,3 +194,69 @@ def _kind(value: Any) -> str:
         return "nothing"
     names = {dict: "a mapping", list: "a list", str: "text", bool: "yes/no", int: "a whole number", float: "a number"}
     return names.get(type(value), type(value).__name__)
+
+
+def fit(declared: Declared, model: type[Model], *, value: Any = None) -> Model:
+    """The declared value (or ``value`` in its place, where something was filled in) as a pydantic ``model``.
+
+    Raises
+    ------
+    InputError
+        At the first field that does not fit, with its line; an unknown field is told the closest known one.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(declared.plain() if value is None else value)
+    except ValidationError as error:
+        # A misspelt field is also a missing one; naming the misspelling helps more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        loc = _place(declared, first["loc"])
+        here = declared.at(*loc)
+        if first["type"] == "extra_forbidden":
+            here.refuse(f"Unknown field '{loc[-1]}'.", why="it would be ignored", mend=_closest(str(loc[-1]), _known_fields(model, loc[:-1])))
+        if first["type"] == "missing":
+            declared.at(*loc).refuse(f"The field '{loc[-1]}' is missing.", mend=f"add '{loc[-1]}:' here")
+        here.refuse(f"This value does not fit: {first['msg']}.", mend=_got(loc, first.get("input")))
+
+
+def _place(declared: Declared, loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """``loc`` without the names of a union's branches, which pydantic puts in and which stand in no file."""
+    place: list[int | str] = []
+    for number, part in enumerate(loc):
+        inside = declared.at(*place).value
+        is_last = number == len(loc) - 1
+        if is_last or isinstance(part, int) or (isinstance(inside, dict) and part in inside):
+            place.append(part)
+    return tuple(place)
+
+
+def _known_fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    from pydantic import BaseModel as Base
+
+    current: Any = model
+    for part in loc:
+        field = getattr(current, "model_fields", {}).get(part) if isinstance(part, str) else None
+        if field is None:
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = [candidate for candidate in candidates if isinstance(candidate, type) and issubclass(candidate, Base)]
+        if nested:
+            current = nested[0]
+    return list(getattr(current, "model_fields", {}))
+
+
+def _closest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known)}"
+
+
+_PRIVATE = ("key", "token", "secret", "password")
+
+
+def _got(loc: tuple[int | str, ...], value: Any) -> str | None:
+    """What stands there now, unless it may be a secret: people write keys where the name of a variable belongs."""
+    if any(word in str(part).lower() for part in loc for word in _PRIVATE):
+        return None
+    text = repr(value)
+    return f"got {text if len(text) <= 60 else text[:57] + '...'}"

@@ -1,0 +1,64 @@
+"""The ``pilotage`` command: parse, call, render. Nothing heavy is imported until a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pilotage import __version__
+from pilotage.cli import data, findings, ledger, pilot, practice, review, runs, server, users
+from pilotage.cli.session import Session
+from pilotage.core import PilotageError
+
+app = typer.Typer(
+    name="pilotage",
+    help="Brings AI pilots into production with people at the helm.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pilotage {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Folder or database URL. Default: the settings', else .pilotage")] = None,
+    actor: Annotated[str | None, typer.Option("--as", help="Who acts, as the ledger writes it. Default: the settings', else your login")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")] = False,
+) -> None:
+    context.obj = Session(workspace=workspace, actor=actor)
+
+
+pilot.register(app)
+app.add_typer(data.app, name="data")
+app.add_typer(runs.app, name="runs")
+app.add_typer(review.app, name="review")
+app.add_typer(findings.app, name="findings")
+app.add_typer(practice.app, name="practice")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(users.app, name="user")
+ledger.register(app)
+server.register(app)
+
+
+def main() -> None:
+    """Run the command; a :class:`PilotageError` becomes its four lines on standard error and its exit code."""
+    try:
+        app()
+    except PilotageError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)  # the reader of our output left, as in `pilotage … | head`

@@ -1,0 +1,122 @@
+"""Send to review: what people must look at, and no more.
+
+What no rule can tell goes to people one by one. Failures that evidence proves are alike within a cluster (one policy clause, one technique): people confirm a few
+of each, and see all of the rest where they disagree with one. Of what the rules passed, a random share is looked at to measure what they miss.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pilotage.judging import Abstain
+from pilotage.readiness.cycle import StepRecord
+from pilotage.readiness.judging import QUESTION, RuledOutput, audited, judged_outputs, ruled_outputs
+from pilotage.readiness.measuring import JudgedOutput
+from pilotage.review import CORRECTION, counts, put_task, tasks, withdraw
+
+if TYPE_CHECKING:
+    from pilotage.readiness.voyage import Voyage
+    from pilotage.store import WriteTransaction
+
+_PRIORITY = {"disagreement": 40, "undetermined": 30, "suspected_failure": 20, "random_audit": 10}
+_NOT_REVIEWABLE = frozenset({"error", "blocked", "unparsable"})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One output that people should look at, and why."""
+
+    ruled: RuledOutput
+    why: str
+
+
+def send_to_review(voyage: Voyage) -> bool:
+    """Put what needs people into the queue; True if something waits there now."""
+    ruled = list(ruled_outputs(voyage))
+    wanted = choose(ruled, judged_outputs(voyage), audit=audited(voyage, ruled), per_cluster=voyage.pilot.declaration.review.per_cluster)
+    overlap = voyage.pilot.declaration.review.overlap
+    queue = voyage.pilot.name
+    _withdraw_others(voyage, {each.ruled.item.id for each in wanted})
+
+    def put(tx: WriteTransaction) -> None:
+        for each in wanted:
+            value = None if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
+            suggestion = {QUESTION: value or "unclear"}
+            if value == "yes":
+                suggestion[CORRECTION] = each.ruled.correction
+            put_task(
+                tx,
+                queue,
+                each.ruled.item,
+                voyage.pilot.rubric,
+                [each.why],
+                suggestion,
+                harmful=each.ruled.part == "attack" and value != "no",
+                priority=_PRIORITY[each.why],
+                overlap=overlap,
+            )
+
+    voyage.workspace.write(put)
+    now = counts(voyage.workspace, queue)
+    tallies = {"open": now.open, "done": now.done}
+    if now.open:
+        detail = f"{now.open} items wait for people on /review/{queue}"
+        voyage.note("review", StepRecord(state="waiting", detail=detail, counts=tallies), cycle_state="waiting")
+        return True
+    voyage.note("review", StepRecord(state="done", detail=f"{len(wanted)} items looked at", counts=tallies), cycle_state="running")
+    return False
+
+
+def choose(ruled: Sequence[RuledOutput], judged: Sequence[JudgedOutput], *, audit: frozenset[str], per_cluster: int) -> list[Wanted]:
+    """What people should look at. Pure: the same outputs and judgements give the same choice.
+
+    Costs one pass over the outputs.
+    """
+    known = {each.item_id: each for each in judged}
+    clusters: dict[str, list[RuledOutput]] = defaultdict(list)
+    wanted: list[Wanted] = []
+    for each in ruled:
+        if isinstance(each.said, Abstain):
+            if str(each.output.outcome) not in _NOT_REVIEWABLE:
+                wanted.append(Wanted(each, "undetermined"))
+        elif each.said.value == "yes":
+            clusters[each.cluster_key].append(each)
+        elif each.item.id in audit:
+            wanted.append(Wanted(each, "random_audit"))
+    for members in clusters.values():
+        contested = any(known[each.item.id].reviewed and known[each.item.id].failed is not True for each in members)
+        proved = all(each.proved for each in members)
+        chosen = members if contested or not proved else _spread(members)[:per_cluster]
+        wanted += [Wanted(each, "disagreement" if contested else "suspected_failure") for each in chosen]
+    return wanted
+
+
+def _spread(members: list[RuledOutput]) -> list[RuledOutput]:
+    """What may be learnt from first, then by sample: different objectives before repeats of one."""
+    seen: dict[str, int] = defaultdict(int)
+
+    def place(each: RuledOutput) -> tuple[bool, int, str]:
+        sample = each.output.sample
+        cluster = sample.cluster if sample is not None else ""
+        seen[cluster] += 1
+        held_back = sample is not None and sample.slices.get("split") != "develop"
+        return (held_back, seen[cluster], each.output.sample_id)
+
+    return sorted(members, key=place)
+
+
+def _withdraw_others(voyage: Voyage, items: set[str]) -> None:
+    """Take out of the queue what an earlier cycle put there and nobody answered: it is about a model that is no longer tried."""
+    stale: list[str] = []
+    after: str | None = None
+    while True:
+        page = tasks(voyage.workspace, voyage.pilot.name, after=after, limit=500)
+        stale += [row.id for row in page.rows if row.item_id not in items]
+        after = page.next
+        if after is None:
+            break
+    if stale:
+        withdraw(voyage.workspace, stale)

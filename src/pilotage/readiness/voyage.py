@@ -1,0 +1,31 @@
+"""What the steps share while one cycle is brought forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pilotage.core import Progress
+from pilotage.readiness.cycle import Cycle, StepRecord, load_cycle, set_step
+from pilotage.readiness.pilot import Pilot
+from pilotage.store import Workspace
+
+
+@dataclass
+class Voyage:
+    """One cycle under way: the pilot as declared, the workspace, and where each step stands."""
+
+    workspace: Workspace
+    pilot: Pilot
+    cycle: Cycle
+    progress: Progress
+    retry_errors: bool = False
+
+    def note(self, step: str, record: StepRecord, *, cycle_state: str | None = None) -> None:
+        """Write where a step stands."""
+        now = self.workspace.clock.now_us()
+        before = self.cycle.steps[step]
+        started = before.started_at if before.started_at is not None and record.state != "running" else now
+        ended = now if record.state in ("done", "failed", "paused") else None
+        full = replace(record, started_at=started, ended_at=ended)
+        self.workspace.write(lambda tx: set_step(tx, self.cycle.id, step, full, cycle_state=cycle_state))
+        self.cycle = load_cycle(self.workspace, self.cycle.id)

@@ -1,0 +1,146 @@
+"""Taking tasks from the queue.
+
+A claim is a lease: it lapses, and its place is free again the next time anybody claims from that workspace. Claims run in the workspace's one writer,
+so two people can never take the same place; the table's own check (claims + answers ≤ overlap) says so a second time.
+
+Cost of a claim: an index walk from the head of the queue to the first ``n`` tasks this person may have, so it grows with the number of open tasks
+they already answered or skipped that still wait for others, not with the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import and_, exists, select, update
+
+from pilotage.core import MICROSECONDS, InputError
+from pilotage.judging import Rater, ensure_rater
+from pilotage.review.rows import A, T, check_person, load_assignment, load_claimed, load_task, move, set_assignment
+from pilotage.review.tables import review_assignment, review_author, review_task
+from pilotage.review.task import Claimed
+from pilotage.store import Workspace, WriteTransaction
+
+MAX_CLAIM = 50
+LEASE_S = 600
+
+
+def claim(
+    workspace: Workspace,
+    queue: str,
+    rater: Rater,
+    n: int = 3,
+    lease_s: float = LEASE_S,
+    *,
+    roles: Collection[str] | None = None,
+    holder: str = "",
+    having: Collection[str] = (),
+    take_over: bool = False,
+    skipped_too: bool = False,
+) -> list[Claimed]:
+    """Take up to ``n`` tasks of ``queue`` for ``rater``: highest priority first, then oldest.
+
+    Nobody gets a task twice: not one they hold, answered or skipped, nor one about their own work. A task whose claim lapsed may come back to the
+    same person.
+
+    Parameters
+    ----------
+    roles
+        What the person may do; tasks that need another role are left for others. None skips the check, for callers that made it.
+    holder
+        Names the page or program that claims for the person, the same after a reload. What it claimed before and did not get or forgot comes first,
+        and all its claims in this queue get a new lease. Without a name nothing is handed out again.
+    having
+        Ids of tasks the holder knows it holds: these are renewed but not handed out again.
+    take_over
+        Whether to hand over what the person holds in other places too, as after a window was closed.
+    skipped_too
+        Whether tasks the person skipped before are offered again.
+
+    Raises
+    ------
+    InputError
+        If ``n`` is not 0 to 50 (0 only renews), the lease is not positive, or the rater is not a person.
+    """
+    check_person(rater)
+    if not 0 <= n <= MAX_CLAIM:
+        raise InputError(f"{n} tasks cannot be claimed at once.", mend=f"ask for 0 to {MAX_CLAIM}")
+    if lease_s <= 0:
+        raise InputError(f"A lease of {lease_s} seconds is none.", mend="give a positive number of seconds")
+    known = set(having)
+
+    def job(tx: WriteTransaction) -> list[Claimed]:
+        rater_id = ensure_rater(tx, rater)
+        until = tx.clock.now_us() + round(lease_s * MICROSECONDS)
+        held = _renew(tx, rater_id, queue, holder, until, take_over=take_over)
+        kept = [task_id for task_id in held if task_id not in known][:n]
+        release_expired(tx)
+        taken: list[str] = []
+        if len(kept) < n:
+            unwanted = ("claimed", "answered") if skipped_too else ("claimed", "answered", "skipped")
+            mine = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == rater_id, A.state.in_(unwanted))
+            author = review_author.c
+            own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == rater.name)
+            conditions = [T.workspace_id == tx.workspace_id, T.queue == queue, T.state == "open", T.claims + T.answers < T.overlap, ~mine, ~own_work]
+            if roles is not None:
+                conditions.append(T.role.in_({"", *roles}))
+            found = tx.conn.execute(select(review_task).where(*conditions).order_by(T.position).limit(n - len(kept))).mappings().all()
+            for task in found:
+                take(tx, task["id"], queue, rater_id, until, holder)
+                move(tx, task, claims=1)
+            taken = [task["id"] for task in found]
+        return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken])
+
+    return workspace.write(job)
+
+
+def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> int:
+    """Give claimed tasks back unanswered, for anybody (the same person too); return how many were held."""
+    check_person(rater)
+
+    def job(tx: WriteTransaction) -> int:
+        rater_id = ensure_rater(tx, rater)
+        given = 0
+        for task_id in dict.fromkeys(task_ids):
+            assignment = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
+            if assignment is not None and assignment["state"] == "claimed":
+                _let_go(tx, task_id, rater_id)
+                given += 1
+        return given
+
+    return workspace.write(job)
+
+
+def release_expired(tx: WriteTransaction) -> int:
+    """Free the places of claims that lapsed; return how many. Cost grows with their number, not with the queue."""
+    query = select(A.task_id, A.rater_id).where(A.workspace_id == tx.workspace_id, A.state == "claimed", A.expires_at <= tx.clock.now_us())
+    lapsed = tx.conn.execute(query).all()
+    for task_id, rater_id in lapsed:
+        _let_go(tx, task_id, rater_id)
+    return len(lapsed)
+
+
+def take(tx: WriteTransaction, task_id: str, queue: str, rater_id: str, until: int, holder: str) -> None:
+    """Write the claim's row; the caller moves the task."""
+    if load_assignment(tx.conn, tx.workspace_id, task_id, rater_id) is None:
+        row = {"task_id": task_id, "rater_id": rater_id, "queue": queue, "state": "claimed", "expires_at": until, "holder": holder}
+        tx.insert(review_assignment, row)
+    else:
+        set_assignment(tx, task_id, rater_id, state="claimed", expires_at=until, holder=holder)
+
+
+def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
+    set_assignment(tx, task_id, rater_id, state="released")
+    move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=-1)
+
+
+def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: int, *, take_over: bool) -> list[str]:
+    """What the person still holds under this name (or anywhere, to take it over), in the queue's order, with the lease drawn out."""
+    if not holder and not take_over:
+        return []
+    where = [A.workspace_id == tx.workspace_id, A.rater_id == rater_id, A.queue == queue, A.state == "claimed"]
+    if not take_over:
+        where.append(A.holder == holder)
+    in_order = select(A.task_id).join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(*where).order_by(T.position)
+    held = list(tx.conn.execute(in_order).scalars())
+    tx.conn.execute(update(review_assignment).where(*where).values(expires_at=until, holder=holder))
+    return held

@@ -1,0 +1,152 @@
+"""Looking at the queue: how much waits, for whom, for how long, and what a person decided. Reads no payload but in :func:`look`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, RowMapping, and_, case, exists, func, select
+
+from pilotage.core import Refused
+from pilotage.judging import Rater
+from pilotage.judging.tables import rater as rater_table
+from pilotage.review.rows import A, D, T, load_claimed, load_task
+from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
+from pilotage.review.task import Claimed, Counts, Decision, Standing, TaskPage, TaskRow, Waiting
+from pilotage.store import Workspace
+
+_LIST = [T[name] for name in TaskRow.__dataclass_fields__]
+
+
+def counts(workspace: Workspace, queue: str) -> Counts:
+    """The queue's tasks by state, from its counters: the cost does not grow with the queue."""
+    c = review_counter.c
+    names = ("open", "done", "withdrawn", "answers", "flags")
+    query = select(*(func.coalesce(func.sum(c[name]), 0) for name in names)).where(c.workspace_id == workspace.id, c.queue == queue)
+    with workspace.read() as conn:
+        row = conn.execute(query).one()
+    return Counts(**{name: int(value) for name, value in zip(names, row, strict=True)})
+
+
+def waiting(workspace: Workspace, queue: str | None = None) -> list[Waiting]:
+    """What waits, by queue and role, where anything does. ``queue`` None means every queue."""
+    c = review_counter.c
+    where = [c.workspace_id == workspace.id, c.open > 0]
+    if queue is not None:
+        where.append(c.queue == queue)
+    oldest = (
+        select(func.min(T.created_at))
+        .where(T.workspace_id == c.workspace_id, T.state == "open", T.queue == c.queue, T.role == c.role)
+        .scalar_subquery()
+    )
+    now = workspace.clock.now_us()
+    with workspace.read() as conn:
+        rows = conn.execute(select(c.queue, c.role, c.open, oldest).where(*where).order_by(c.queue, c.role)).all()
+    return [Waiting(queue=name, role=role or None, open=count, oldest_us=max(0, now - since)) for name, role, count, since in rows]
+
+
+def tasks(
+    workspace: Workspace,
+    queue: str,
+    *,
+    state: str = "open",
+    after: str | None = None,
+    limit: int = 50,
+) -> TaskPage:
+    """Tasks of one state in the order they are served, a page at a time. Every page costs the same, however deep in the queue it lies."""
+    where = [T.workspace_id == workspace.id, T.queue == queue, T.state == state]
+    if after is not None:
+        where.append(T.position > after)
+    with workspace.read() as conn:
+        rows = conn.execute(select(*_LIST, T.position).where(*where).order_by(T.position).limit(limit + 1)).mappings().all()
+    page = tuple(_task_row(row) for row in rows[:limit])
+    return TaskPage(page, rows[limit - 1]["position"] if len(rows) > limit else None)
+
+
+def history(workspace: Workspace, rater: Rater, *, queue: str | None = None, limit: int = 10, before: str | None = None) -> list[Decision]:
+    """The person's last answers, skips and refused answers, newest first. ``before`` is the id of the last decision already seen."""
+    with workspace.read() as conn:
+        where = [D.workspace_id == workspace.id, D.rater_id == _rater_id(conn, workspace.id, rater), D.kind.in_(("answered", "skipped", "refused"))]
+        if queue is not None:
+            where.append(D.queue == queue)
+        if before is not None:
+            where.append(D.id < before)
+        rows = conn.execute(select(review_decision).where(*where).order_by(D.id.desc()).limit(limit)).mappings().all()
+    return [
+        Decision(
+            id=row["id"],
+            task_id=row["task_id"],
+            queue=row["queue"],
+            kind=row["kind"],
+            answers=row["answers"],
+            late=bool(row["late"]),
+            undone=bool(row["undone"]),
+            created_at=row["created_at"],
+        )
+        for row in rows
+    ]
+
+
+def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None = None) -> Standing:
+    """How the queue stands for this person. Cost grows with the open tasks, so ask when there is nothing to claim, not on every answer."""
+    with workspace.read() as conn:
+        rater_id = _rater_id(conn, workspace.id, rater)
+        own = select(A.state, func.count()).where(A.workspace_id == workspace.id, A.rater_id == rater_id, A.queue == queue).group_by(A.state)
+        mine = {row[0]: row[1] for row in conn.execute(own)}
+        has_it = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == rater_id, A.state != "released")
+        author = review_author.c
+        own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == rater.name)
+        reason = case((own_work, "own"), (T.claims + T.answers >= T.overlap, "held"), else_="free").label("reason")
+        rest = select(T.role, reason).where(T.workspace_id == workspace.id, T.queue == queue, T.state == "open", ~has_it).subquery()
+        found = conn.execute(select(rest.c.role, rest.c.reason, func.count()).group_by(rest.c.role, rest.c.reason)).all()
+        skipped = (
+            select(func.count())
+            .select_from(review_assignment)
+            .join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id))
+            .where(A.workspace_id == workspace.id, A.rater_id == rater_id, A.queue == queue, A.state == "skipped", T.state == "open")
+        )
+        skipped_open = conn.execute(skipped).scalar_one()
+    other_roles: dict[str, int] = {}
+    tally = {"own": 0, "held": 0, "free": 0}
+    for role, why, count in found:
+        if roles is not None and role and role not in roles:
+            other_roles[role] = other_roles.get(role, 0) + count
+        else:
+            tally[why] += count
+    return Standing(
+        answered=mine.get("answered", 0),
+        skipped=skipped_open,
+        held=mine.get("claimed", 0),
+        open=tally["free"],
+        held_by_others=tally["held"],
+        own_work=tally["own"],
+        other_roles=other_roles,
+    )
+
+
+def answered_by(workspace: Workspace, queue: str, rater: Rater) -> int:
+    """How many tasks of the queue this person has answered."""
+    with workspace.read() as conn:
+        where = (A.workspace_id == workspace.id, A.rater_id == _rater_id(conn, workspace.id, rater), A.queue == queue, A.state == "answered")
+        return int(conn.execute(select(func.count()).select_from(review_assignment).where(*where)).scalar_one())
+
+
+def look(workspace: Workspace, task_id: str, rater: Rater) -> Claimed:
+    """A task the person was served before, with its payload, to look at again. Raises ``Refused`` if they never were."""
+    with workspace.read() as conn:
+        load_task(conn, workspace.id, task_id)
+        found = load_claimed(conn, workspace.id, _rater_id(conn, workspace.id, rater), [task_id])
+    if not found:
+        raise Refused("You were never served this item.", where=task_id, mend="claim from the queue")
+    return found[0]
+
+
+def _rater_id(conn: Connection, workspace_id: str, rater: Rater) -> str:
+    """The stored rater's id, or '' (which matches nothing) where this person has done nothing yet."""
+    c = rater_table.c
+    where = (c.workspace_id == workspace_id, c.kind == rater.kind, c.name == rater.name, c.version == rater.version)
+    return str(conn.execute(select(c.id).where(*where)).scalar() or "")
+
+
+def _task_row(row: RowMapping) -> TaskRow:
+    values = {name: row[name] for name in TaskRow.__dataclass_fields__}
+    return TaskRow(**{**values, "role": row["role"] or None, "why": tuple(row["why"]), "harmful": bool(row["harmful"])})

@@ -1,0 +1,140 @@
+"""Reading and moving the rows of the queue. Everything that changes a task's places or state goes through :func:`move`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from pilotage.core import InputError, NotFound
+from pilotage.judging import Rater
+from pilotage.judging.tables import item as item_table
+from pilotage.judging.tables import item_payload
+from pilotage.review.tables import review_assignment, review_counter, review_decision, review_task
+from pilotage.review.task import Claimed
+from pilotage.store import WriteTransaction
+
+A = review_assignment.c
+D = review_decision.c
+T = review_task.c
+
+
+def check_person(rater: Rater) -> None:
+    """Raise ``InputError`` unless ``rater`` is a person: the queue is for people, and a machine never counts as one."""
+    if rater.kind != "person":
+        raise InputError(
+            f"Only people review; '{rater.name}' is a {rater.kind}.",
+            why="a machine's judgement must never be counted as a person's",
+            mend="let the machine judge as a rater of its own kind",
+        )
+
+
+def load_task(conn: Connection, workspace_id: str, task_id: str) -> RowMapping:
+    """The task's row. Raises ``NotFound`` if there is none."""
+    row = conn.execute(select(review_task).where(T.workspace_id == workspace_id, T.id == task_id)).mappings().first()
+    if row is None:
+        raise NotFound("There is no such review task.", where=task_id, mend="claim one from the queue")
+    return row
+
+
+def load_assignment(conn: Connection, workspace_id: str, task_id: str, rater_id: str) -> RowMapping | None:
+    """What this person has to do with this task, or None."""
+    where = (A.workspace_id == workspace_id, A.task_id == task_id, A.rater_id == rater_id)
+    return conn.execute(select(review_assignment).where(*where)).mappings().first()
+
+
+def load_decision(conn: Connection, workspace_id: str, rater_id: str, key: str) -> RowMapping | None:
+    """The decision this person made under the idempotency key ``key``, or None."""
+    where = (D.workspace_id == workspace_id, D.rater_id == rater_id, D.key == key)
+    return conn.execute(select(review_decision).where(*where)).mappings().first()
+
+
+def set_assignment(tx: WriteTransaction, task_id: str, rater_id: str, **values: Any) -> None:
+    """Change the assignment's columns."""
+    where = (A.workspace_id == tx.workspace_id, A.task_id == task_id, A.rater_id == rater_id)
+    tx.conn.execute(update(review_assignment).where(*where).values(**values))
+
+
+def move(
+    tx: WriteTransaction,
+    task: RowMapping,
+    *,
+    claims: int = 0,
+    answers: int = 0,
+    flags: int = 0,
+    state: str | None = None,
+) -> str:
+    """Add to the task's numbers, settle its state (``state`` forces one) and keep the queue's counters true. Returns the new state."""
+    now_answers = task["answers"] + answers
+    settled = state or ("withdrawn" if task["state"] == "withdrawn" else "done" if now_answers >= task["overlap"] else "open")
+    tx.conn.execute(
+        update(review_task)
+        .where(T.workspace_id == tx.workspace_id, T.id == task["id"])
+        .values(claims=T.claims + claims, answers=T.answers + answers, flags=T.flags + flags, state=settled)
+    )
+    changes = {"answers": answers, "flags": flags}
+    if settled != task["state"]:
+        changes[task["state"]] = -1
+        changes[settled] = 1
+    count(tx, task["queue"], task["role"], **changes)
+    return settled
+
+
+def count(tx: WriteTransaction, queue: str, role: str, **changes: int) -> None:
+    """Add ``changes`` to the counters of ``queue`` and ``role``."""
+    changes = {name: change for name, change in changes.items() if change}
+    if not changes:
+        return
+    c = review_counter.c
+    done = tx.conn.execute(
+        update(review_counter)
+        .where(c.workspace_id == tx.workspace_id, c.queue == queue, c.role == role)
+        .values(**{name: c[name] + change for name, change in changes.items()})
+    )
+    if done.rowcount == 0:
+        tx.insert(review_counter, {"queue": queue, "role": role, **changes})
+
+
+def load_claimed(conn: Connection, workspace_id: str, rater_id: str, task_ids: list[str]) -> list[Claimed]:
+    """The tasks this person has to do with, with their items' payloads, in the order of ``task_ids``. The one place that reads payloads."""
+    if not task_ids:
+        return []
+    query = (
+        select(
+            review_task,
+            A.state.label("mine"),
+            A.expires_at,
+            A.flagged,
+            A.revealed,
+            item_table.c.kind,
+            item_table.c.slices,
+            item_payload.c.payload,
+        )
+        .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
+        .join(item_table, (item_table.c.workspace_id == T.workspace_id) & (item_table.c.id == T.item_id))
+        .join(item_payload, (item_payload.c.workspace_id == T.workspace_id) & (item_payload.c.item_id == T.item_id))
+        .where(T.workspace_id == workspace_id, T.id.in_(task_ids), A.rater_id == rater_id)
+    )
+    found = {row["id"]: _claimed(row) for row in conn.execute(query).mappings()}
+    return [found[task_id] for task_id in task_ids if task_id in found]
+
+
+def _claimed(row: RowMapping) -> Claimed:
+    return Claimed(
+        task_id=row["id"],
+        queue=row["queue"],
+        item_id=row["item_id"],
+        rubric_id=row["rubric_id"],
+        kind=row["kind"],
+        slices=row["slices"],
+        payload=row["payload"],
+        why=tuple(row["why"]),
+        suggestion=row["suggestion"],
+        harmful=bool(row["harmful"]),
+        flagged=bool(row["flagged"]),
+        revealed=bool(row["revealed"]),
+        priority=row["priority"],
+        due_at=row["due_at"],
+        expires_at=row["expires_at"],
+        state=row["mine"],
+    )

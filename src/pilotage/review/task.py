@@ -1,0 +1,160 @@
+"""The records of the review room: a task, a claim on it, a decision about it, and the numbers of a queue."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+CORRECTION = "correction"  # the free-text question that keeps the correct response, as a person reviewed or wrote it
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A task in one person's hands, with all they need to answer it.
+
+    ``suggestion`` is ``{question: value}`` as a machine proposed it. ``expires_at`` is when the claim lapses (µs, UTC). ``state`` is the person's
+    own: ``claimed``, or ``answered`` / ``skipped`` / ``released`` where a past task is looked at again.
+    """
+
+    task_id: str
+    queue: str
+    item_id: str
+    rubric_id: str
+    kind: str
+    slices: dict[str, str]
+    payload: dict[str, Any]
+    why: tuple[str, ...]
+    suggestion: dict[str, Any] | None
+    harmful: bool
+    flagged: bool
+    revealed: bool
+    priority: int
+    due_at: int | None
+    expires_at: int
+    state: str = "claimed"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of an answer.
+
+    ``late``: the claim had lapsed, but nobody had taken the place. ``repeated``: the same request came before, and nothing was written now.
+    """
+
+    decision_id: str
+    task_id: str
+    judgements: dict[str, str]
+    late: bool = False
+    repeated: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One past decision of a person. ``answers`` holds choices, not free text; ``undone`` once it was taken back."""
+
+    id: str
+    task_id: str
+    queue: str
+    kind: str
+    answers: dict[str, Any]
+    late: bool
+    undone: bool
+    created_at: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """A task in a list: everything but the item's payload and the suggestion."""
+
+    id: str
+    queue: str
+    item_id: str
+    rubric_id: str
+    role: str | None
+    why: tuple[str, ...]
+    harmful: bool
+    priority: int
+    overlap: int
+    claims: int
+    answers: int
+    flags: int
+    state: str
+    created_at: int
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """One page of a list. ``next`` is handed back as ``after`` for the following page; None at the end."""
+
+    rows: tuple[TaskRow, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A queue in numbers. ``open + done + withdrawn`` is every task there is; ``answers`` counts people's answers, ``flags`` their flags."""
+
+    open: int = 0
+    done: int = 0
+    withdrawn: int = 0
+    answers: int = 0
+    flags: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.open + self.done + self.withdrawn
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits in one queue for one role. ``role`` is None where anybody who reviews may answer; ``oldest_us`` is how long the oldest waits."""
+
+    queue: str
+    role: str | None
+    open: int
+    oldest_us: int
+
+    def __str__(self) -> str:
+        who = f"a person with the role '{self.role}'" if self.role else "anybody who reviews"
+        return f"{self.open} item{'s' if self.open != 1 else ''} in '{self.queue}' wait for {who}, the oldest for {_ago(self.oldest_us)}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a queue stands for one person: what they did, what they could still do, and why the rest is not theirs.
+
+    ``held_by_others`` are tasks whose places are all taken for now, ``own_work`` open tasks about the person's own work, ``other_roles`` open tasks
+    by the role they wait for.
+    """
+
+    answered: int = 0
+    skipped: int = 0
+    held: int = 0
+    open: int = 0
+    held_by_others: int = 0
+    own_work: int = 0
+    other_roles: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _ago(duration_us: int) -> str:
+    minutes = duration_us // 60_000_000
+    for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes >= size:
+            count = minutes // size
+            return f"{count} {name}{'s' if count != 1 else ''}"
+    return "less than a minute"

@@ -1,0 +1,86 @@
+"""The HTTP application: the workbench's pages and the API over one workspace."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from collections.abc import Iterable
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from pilotage import __version__
+from pilotage.server import api, errors
+from pilotage.server.guard import Guard
+from pilotage.server.pages import data, findings, gates, ledger, login, overview, people, queues, runs
+from pilotage.server.render import STATIC
+from pilotage.server.sessions import Sessions
+from pilotage.server.throttle import Throttle
+from pilotage.store import Workspace
+
+
+class _Files(StaticFiles):
+    """Our own files. Browsers ask each time whether theirs is current, and are told in a few bytes."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.setdefault("cache-control", "no-cache")
+        return response
+
+
+def new_local_token() -> str:
+    """A fresh random token for the printed address."""
+    return secrets.token_urlsafe(24)
+
+
+def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_hosts: Iterable[str] = ()) -> FastAPI:
+    """The application over ``workspace``, which stays the caller's to close.
+
+    Parameters
+    ----------
+    local_token
+        Signs in whoever opens ``/?token=<local_token>``, as long as the workspace has no accounts. None: only accounts may sign in.
+    allowed_hosts
+        Host names besides the loopback ones that requests may address.
+    """
+    sessions = Sessions(workspace, local_token=local_token)
+    app = FastAPI(
+        title="Pilotage",
+        version=__version__,
+        description="The same nouns as the workbench's pages. Sign in with 'Authorization: Bearer <token>'.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's own page loads its code from elsewhere
+        redoc_url=None,
+        middleware=[Middleware(Guard, sessions=sessions, allowed_hosts=frozenset(host.lower() for host in allowed_hosts))],
+    )
+    app.state.workspace = workspace
+    app.state.sessions = sessions
+    app.state.throttle = Throttle(workspace.clock)
+    errors.install(app)
+    app.mount("/static", _Files(directory=STATIC), name="static")
+    review = _review_router()
+    for router in (login.router, overview.router, *([review] if review else []), queues.router, gates.router, runs.router):
+        app.include_router(router)
+    for router in (findings.router, data.router, ledger.router, people.router, api.router):
+        app.include_router(router)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthy() -> JSONResponse:
+        return JSONResponse({"ok": True})
+
+    return app
+
+
+def _review_router() -> APIRouter | None:
+    """The review screen's routes. They are a module of their own, because theirs is the one page that is a program."""
+    try:
+        module = importlib.import_module("pilotage.server.review_routes")
+    except ModuleNotFoundError as error:
+        if error.name != "pilotage.server.review_routes":
+            raise
+        return None
+    router: APIRouter = module.router
+    return router

@@ -1,0 +1,93 @@
+"""What a request is about: the workspace, and the person who asks.
+
+Handlers take these as dependencies and never look at cookies or headers themselves::
+
+    @router.get("/things")
+    def things(workspace: WorkspaceDep, person: PersonDep) -> Response: ...
+
+    @router.post("/things", dependencies=[require("review")])
+
+The guard in front of every route (``guard.py``) has already identified the person and, where a cookie was used, checked the CSRF token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from pilotage.people import PERMISSIONS
+from pilotage.people import require as require_permission
+from pilotage.server.errors import SignInNeeded
+from pilotage.store import Workspace
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks.
+
+    login
+        The name in the ledger.
+    roles
+        Of ``owner``, ``reviewer``, ``operator``, ``auditor``, ``admin``. Whoever works alone, before there are accounts, holds them all.
+    account_id
+        The account's id; None for the local person of a workspace without accounts.
+    """
+
+    login: str
+    display_name: str
+    roles: frozenset[str]
+    account_id: str | None = None
+
+    def has(self, role: str) -> bool:
+        """Whether the person holds ``role``."""
+        return role in self.roles
+
+    def may(self, permission: str) -> bool:
+        """Whether any of the person's roles gives ``permission``."""
+        return bool(self.roles & PERMISSIONS[permission])
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person as they came in: by ``cookie`` (then with a CSRF token) or by ``bearer`` token."""
+
+    person: Person
+    via: str
+    csrf_token: str = ""
+    session_token: str = ""
+
+
+def visitor_of(request: Request) -> Visitor | None:
+    """Who the guard found, or None on the few pages that need nobody."""
+    found: Visitor | None = getattr(request.state, "visitor", None)
+    return found
+
+
+def _workspace(request: Request) -> Workspace:
+    workspace: Workspace = request.app.state.workspace
+    return workspace
+
+
+def _person(request: Request) -> Person:
+    visitor = visitor_of(request)
+    if visitor is None:
+        raise SignInNeeded
+    return visitor.person
+
+
+WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
+PersonDep = Annotated[Person, Depends(_person)]
+
+
+def require(permission: str) -> Any:
+    """A dependency that refuses (403) whoever's roles do not give ``permission``; one of the keys of ``people.PERMISSIONS``."""
+    if permission not in PERMISSIONS:
+        raise KeyError(permission)
+
+    def check(person: PersonDep) -> Person:
+        require_permission(person, permission)
+        return person
+
+    return Depends(check)

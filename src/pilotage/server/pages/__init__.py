@@ -1,0 +1,1 @@
+"""The pages: one module a noun, thin. They ask ``queries``, and fill a template."""

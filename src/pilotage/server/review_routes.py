@@ -1,0 +1,193 @@
+"""The review screen: its one page, and the few requests its script makes.
+
+The page is a shell; ``static/workbench.js`` fills it, keeps the next items ready and sends what people decide until it is acknowledged. Every request
+that decides something carries an idempotency key, so that sending it again is harmless.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from starlette.responses import Response
+
+from pilotage import review
+from pilotage.judging import Rater, load_rubric, person
+from pilotage.readiness.tables import pilot as pilot_table
+from pilotage.server.context import PersonDep, WorkspaceDep, require
+from pilotage.server.render import page
+from pilotage.store import Workspace
+
+router = APIRouter(dependencies=[require("review")])
+
+Key = Annotated[str, Field(min_length=1, max_length=200)]
+Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClaimBody(_Body):
+    """Tasks wanted from a queue. ``holder`` names the page, ``having`` what it knows it holds; n = 0 only renews its leases."""
+
+    queue: Identifier
+    n: int = Field(default=3, ge=0, le=20)
+    holder: str = Field(default="", max_length=200)
+    having: list[Identifier] = Field(default_factory=list, max_length=200)
+    take_over: bool = False
+    skipped_too: bool = False
+
+
+class AnswerBody(_Body):
+    """A decision. ``suggestion`` is what the page showed as a proposal, ``{question: value}``, or null where it showed none."""
+
+    task_id: Identifier
+    idempotency_key: Key
+    answers: dict[str, Any]
+    suggestion: dict[str, Any] | None = None
+    correction: str | None = Field(default=None, max_length=100_000)
+    reason: str | None = Field(default=None, max_length=10_000)
+    active_ms: int | None = Field(default=None, ge=0)
+
+
+class TaskBody(_Body):
+    """A task, and the key that makes the request repeatable."""
+
+    task_id: Identifier
+    idempotency_key: Key
+
+
+class FlagBody(TaskBody):
+    flagged: bool = True
+    reason: str | None = Field(default=None, max_length=10_000)
+
+
+class ReleaseBody(_Body):
+    task_ids: list[Identifier] = Field(max_length=50)
+
+
+@router.get("/review/{queue}", include_in_schema=False)
+def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: PersonDep) -> Response:
+    """The review screen of one queue."""
+    with workspace.read() as conn:
+        c = pilot_table.c
+        found = conn.execute(select(c.name, c.title).where(c.workspace_id == workspace.id, c.id == queue)).first()
+    return page(
+        request,
+        "review.html",
+        queue=queue,
+        queue_title=found.title if found else queue,
+        pilot_name=found.name if found else None,
+        workspace_id=workspace.id,
+        login=who.login,
+    )
+
+
+@router.post("/api/v1/review/claim")
+def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Lease tasks to the person who asks. With nothing to lease, ``standing`` says why."""
+    rater = person(who.login)
+    claimed = review.claim(
+        workspace,
+        body.queue,
+        rater,
+        n=body.n,
+        roles=who.roles,
+        holder=body.holder,
+        having=body.having,
+        take_over=body.take_over,
+        skipped_too=body.skipped_too,
+    )
+    return {
+        "tasks": [task.to_dict() for task in claimed],
+        "rubrics": _rubrics(workspace, {task.rubric_id for task in claimed}),
+        "answered": review.answered_by(workspace, body.queue, rater),
+        "counts": review.counts(workspace, body.queue).to_dict(),
+        "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles).to_dict(),
+    }
+
+
+@router.post("/api/v1/review/answer")
+def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Record answers. 409 where the place was taken or the answer cannot stand; it is then kept in the person's history."""
+    done = review.answer(
+        workspace,
+        body.task_id,
+        person(who.login),
+        body.answers,
+        idempotency_key=body.idempotency_key,
+        suggestion=body.suggestion,
+        active_ms=None if body.active_ms is None else min(body.active_ms, 24 * 3600 * 1000),
+        correction=body.correction,
+        reason=body.reason,
+    )
+    return done.to_dict()
+
+
+@router.post("/api/v1/review/skip")
+def skip(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Leave a task to others."""
+    return review.skip(workspace, body.task_id, person(who.login), idempotency_key=body.idempotency_key).to_dict()
+
+
+@router.post("/api/v1/review/undo")
+def undo(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Take back one's own answer or skip; the task is in the person's hands again."""
+    return review.undo(workspace, body.task_id, person(who.login), idempotency_key=body.idempotency_key).to_dict()
+
+
+@router.post("/api/v1/review/flag")
+def flag(body: FlagBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Mark a task as one somebody should look into, or lift the mark."""
+    rater = person(who.login)
+    done = review.flag(workspace, body.task_id, rater, flagged=body.flagged, reason=body.reason, idempotency_key=body.idempotency_key)
+    return done.to_dict()
+
+
+@router.post("/api/v1/review/reveal")
+def reveal(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Record that the person uncovered blurred content."""
+    return {"task_id": body.task_id, "first": review.reveal(workspace, body.task_id, person(who.login))}
+
+
+@router.post("/api/v1/review/release")
+def release(body: ReleaseBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Give tasks back unanswered."""
+    return {"released": review.release(workspace, body.task_ids, person(who.login))}
+
+
+@router.get("/api/v1/review/history")
+def history(
+    workspace: WorkspaceDep,
+    who: PersonDep,
+    queue: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+) -> dict[str, Any]:
+    """The person's last decisions, newest first, without what was judged."""
+    found = review.history(workspace, person(who.login), queue=queue, limit=limit, before=before)
+    return {"decisions": [decision.to_dict() for decision in found]}
+
+
+@router.get("/api/v1/review/tasks/{task_id}")
+def look(task_id: str, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """A task the person was served, to look at again."""
+    rater: Rater = person(who.login)
+    task = review.look(workspace, task_id, rater)
+    return {"task": task.to_dict(), "rubrics": _rubrics(workspace, {task.rubric_id})}
+
+
+def _rubrics(workspace: Workspace, ids: set[str]) -> dict[str, Any]:
+    found = {rubric_id: load_rubric(workspace, rubric_id) for rubric_id in sorted(ids)}
+    return {
+        rubric_id: {
+            "name": rubric.name,
+            "number": rubric.number,
+            "guideline": rubric.guideline,
+            "questions": [question.to_dict() for question in rubric.questions],
+        }
+        for rubric_id, rubric in found.items()
+    }

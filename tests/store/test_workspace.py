@@ -1,0 +1,128 @@
+import threading
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from pilotage.core import Conflict, InputError, NotFound, Refused, Unavailable
+from pilotage.models.tables import response_cache
+from pilotage.people.tables import account
+from pilotage.store import Workspace, update_if_unchanged
+
+
+def row(key, value=1):
+    return {"cache_key": key, "reply": {"value": value}, "hits": 0}
+
+
+def count(workspace):
+    with workspace.read() as conn:
+        return conn.execute(select(func.count()).select_from(response_cache).where(response_cache.c.workspace_id == workspace.id)).scalar()
+
+
+def test_a_written_row_is_there_for_the_next_who_opens(location):
+    with Workspace.create(location) as workspace:
+        workspace.write(lambda tx: tx.insert(response_cache, row("a", {"text": "é\u2028", "n": [1, None, 2.5]})))
+    with Workspace.open(location) as workspace, workspace.read() as conn:
+        found = conn.execute(select(response_cache).where(response_cache.c.workspace_id == workspace.id)).one()
+    assert found.reply == {"value": {"text": "é\u2028", "n": [1, None, 2.5]}}
+    assert found.created_by == "local"
+
+
+def test_a_failed_job_is_undone_alone(workspace):
+    def half(tx):
+        tx.insert(response_cache, row("lost"))
+        raise ValueError("no")
+
+    futures = [workspace.submit(lambda tx: tx.insert(response_cache, row("kept"))), workspace.submit(half)]
+    futures[0].result()
+    with pytest.raises(ValueError, match="no"):
+        futures[1].result()
+    assert count(workspace) == 1
+
+
+def test_many_threads_write_and_nothing_is_lost_or_doubled(workspace):
+    def work(name):
+        for number in range(20):
+            workspace.write(lambda tx, n=number: tx.insert(response_cache, row(f"{name}-{n}")))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert count(workspace) == 160
+
+
+def test_two_workspaces_in_one_process_do_not_see_each_other(location, tmp_path):
+    other = f"{location}-other" if "://" not in location else location.replace("workspace=", "workspace=other-")
+    with Workspace.create(location) as one, Workspace.create(other) as two:
+        one.write(lambda tx: tx.insert(response_cache, row("a")))
+        assert (count(one), count(two)) == (1, 0)
+        two.write(lambda tx: tx.insert(response_cache, row("a")))
+        assert (count(one), count(two)) == (1, 1)
+
+
+def test_a_reader_sees_one_moment_while_others_write(workspace):
+    workspace.write(lambda tx: tx.insert(response_cache, row("a")))
+    query = select(func.count()).select_from(response_cache).where(response_cache.c.workspace_id == workspace.id)
+    with workspace.read() as conn:
+        before = conn.execute(query).scalar()
+        workspace.write(lambda tx: tx.insert(response_cache, row("b")))
+        assert conn.execute(query).scalar() == before == 1
+
+
+def test_the_second_to_save_an_edit_is_told(workspace):
+    workspace.write(lambda tx: tx.insert(account, {"id": "p", "login": "ana", "display_name": "Ana", "roles": [], "lock_version": 1}))
+    save = lambda name: workspace.write(lambda tx: update_if_unchanged(tx, account, "p", lock_version=1, values={"display_name": name}))
+    assert save("Ana B") == 2
+    with pytest.raises(Conflict, match="changed by somebody else"):
+        save("Ana C")
+
+
+def test_opening_what_is_not_there_says_how_to_make_it(tmp_path):
+    with pytest.raises(NotFound) as caught:
+        Workspace.open(tmp_path / "none")
+    assert "pilotage init" in caught.value.mend
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_workspace_of_a_newer_schema_is_refused_and_left_alone(tmp_path):
+    with Workspace.create(tmp_path) as workspace:
+        workspace.write(lambda tx: tx.conn.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    for way in (Workspace.open, Workspace.create):
+        with pytest.raises(Refused, match="newer version") as caught:
+            way(tmp_path)
+        assert caught.value.mend == "upgrade Pilotage"
+
+
+@pytest.mark.parametrize("location", ["mysql://host/db", "postgresql://host/db", "http://["])
+def test_a_location_that_cannot_be_a_workspace_is_refused(location):
+    with pytest.raises(InputError):
+        Workspace.open(location)
+
+
+def test_an_unreachable_database_is_unavailable_not_a_traceback(tmp_path):
+    with pytest.raises(Unavailable):
+        Workspace.open(f"postgresql://127.0.0.1:1/none?workspace=x&blobs={tmp_path}&connect_timeout=2")
+
+
+def test_a_closed_workspace_takes_no_writes(tmp_path):
+    workspace = Workspace.create(tmp_path)
+    workspace.close()
+    with pytest.raises(Unavailable, match="closed"):
+        workspace.write(lambda tx: None)
+
+
+def test_creating_twice_keeps_what_is_there(location):
+    with Workspace.create(location) as workspace:
+        workspace.write(lambda tx: tx.insert(response_cache, row("a")))
+        first = workspace.id
+    with Workspace.create(location) as workspace:
+        assert (workspace.id, count(workspace)) == (first, 1)
+
+
+def test_a_guard_that_refuses_stops_every_write(tmp_path):
+    def guard(tx):
+        raise Refused("sealed")
+
+    with Workspace.create(tmp_path, guard=guard) as workspace, pytest.raises(Refused, match="sealed"):
+        workspace.write(lambda tx: tx.conn.execute(update(response_cache).values(hits=1)))
