@@ -13,10 +13,8 @@ from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item_payload
 from pilotage.review.questions import check_answers, required_role
 from pilotage.review.rows import A, T, count, move
-from pilotage.review.tables import review_assignment, review_author, review_task
+from pilotage.review.tables import MAX_PRIORITY, review_assignment, review_author, review_task
 from pilotage.store import Workspace, WriteTransaction
-
-MAX_PRIORITY = 1_000_000
 
 
 def put_task(
@@ -91,7 +89,6 @@ def put_task(
             "suggestion": None if suggestion is None else dict(suggestion),
             "harmful": int(harmful),
             "priority": priority,
-            "position": _position(priority, tx.clock.now_us(), task_id),
             "overlap": overlap,
             "state": "open",
             "due_at": due_at,
@@ -136,10 +133,6 @@ def _check(queue: str, why: list[str], priority: int, overlap: int) -> None:
         raise InputError(f"The priority {priority} is out of range.", where=f"queue '{queue}'", mend=f"stay within ±{MAX_PRIORITY:,}")
     if overlap < 1:
         raise InputError(f"{overlap} people cannot answer a task.", where=f"queue '{queue}'", mend="give an overlap of 1 or more")
-
-
-def _position(priority: int, created_at: int, task_id: str) -> str:
-    return f"{MAX_PRIORITY - priority:07d}.{created_at:016d}.{task_id}"
 
 
 def _named_authors(tx: WriteTransaction, item_id: str) -> list[str]:

@@ -4,9 +4,20 @@ The numbers a page shows are kept in the row of the thing itself (``review_task`
 changes the thing, so that listing and counting never read an item's payload nor walk the queue.
 """
 
+from typing import Any
+
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Text, UniqueConstraint
 
 from pilotage.store import JsonText, table
+
+MAX_PRIORITY = 1_000_000
+
+
+def _position(context: Any) -> str:
+    """Where a new task stands: by priority, highest first, then by age. As one text, so that a page of a list is one index range."""
+    row = context.get_current_parameters()
+    return f"{MAX_PRIORITY - row['priority']:07d}.{row['created_at']:016d}.{row['id']}"
+
 
 review_task = table(
     "review_task",
@@ -18,7 +29,7 @@ review_task = table(
     Column("suggestion", JsonText),  # what a machine proposes: {question: value}
     Column("harmful", Integer, nullable=False, default=0),  # blur until revealed
     Column("priority", Integer, nullable=False, default=0),
-    Column("position", Text, nullable=False),  # sorts by priority, highest first, then by age
+    Column("position", Text, nullable=False, default=_position),  # the order of service
     Column("overlap", Integer, nullable=False, default=1),  # how many people are to answer
     Column("claims", Integer, nullable=False, default=0),  # people who hold it
     Column("answers", Integer, nullable=False, default=0),  # people who answered it
