@@ -44,6 +44,12 @@ def postgres_url() -> Iterator[str]:
             server.cleanup()
 
 
+@pytest.fixture(autouse=True)
+def _keys_of_this_test_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signing keys go to the test's own folder, never to the developer's."""
+    monkeypatch.setenv("PILOTAGE_KEY_DIR", str(tmp_path / "keys"))
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a fresh workspace can be made, on each database in turn."""

@@ -115,9 +115,10 @@ def _local(*, free_port: bool) -> Iterator[str]:
     """A real language model, in a process of its own so that its native code cannot take the workbench down."""
     import subprocess
 
+    from pilotage.cli.server import free_port as any_port
     from pilotage.models.local import wait_until_ready
 
-    port = _free_port() if free_port else LOCAL_PORT
+    port = any_port() if free_port else LOCAL_PORT
     process = subprocess.Popen([sys.executable, "-m", "pilotage.models.local", "--port", str(port)])
     try:
         url = f"http://127.0.0.1:{port}/v1"
@@ -132,19 +133,11 @@ def _local(*, free_port: bool) -> Iterator[str]:
             process.wait()
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def _workbench(workspace: Workspace, *, port: int) -> Iterator[str]:
-    from pilotage.cli.server import web_server
+    from pilotage.cli.server import free_port, web_server
 
-    server, address = web_server(workspace, host="127.0.0.1", port=port or _free_port(), allowed_hosts=[])
+    server, address = web_server(workspace, host="127.0.0.1", port=port or free_port(), allowed_hosts=[])
     thread = threading.Thread(target=server.run, name="workbench", daemon=True)
     thread.start()
     while not server.started:

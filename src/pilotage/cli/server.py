@@ -36,10 +36,19 @@ def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: lis
     return uvicorn.Server(config), f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
 
 
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Where to listen; loopback unless told otherwise.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
     allow_host: Annotated[list[str] | None, typer.Option(help="A host name requests may address besides loopback; may be given again.")] = None,
 ) -> None:
     """Serve the workbench over the workspace."""
@@ -60,7 +69,8 @@ def serve(
                 why="whoever reached it would act with every role",
                 mend="add an account first: pilotage user add NAME --role admin",
             )
-        server, address = web_server(workspace, host=listen, port=port or settings.port, allowed_hosts=allow_host or [])
+        chosen = settings.port if port is None else port or free_port()
+        server, address = web_server(workspace, host=listen, port=chosen, allowed_hosts=allow_host or [])
         typer.echo(f"workbench: {address}\nstop with Ctrl+C")
         server.run()
 
