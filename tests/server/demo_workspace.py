@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Table, Text
+
 from pilotage.core import MICROSECONDS
 from pilotage.data.tables import dataset, dataset_export, dataset_quarantine, dataset_version
 from pilotage.evidence.tables import evidence, gate_result
@@ -15,7 +17,7 @@ from pilotage.readiness.tables import pilot, pilot_cycle, sign_off
 from pilotage.redteam.tables import finding, finding_attempt
 from pilotage.review.tables import review_task
 from pilotage.runs.tables import output, run, run_sample, sample
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import JsonText, Workspace, WriteTransaction
 
 PILOT = "pil_support"
 HOSTILE = '<script>alert(1)</script> {{7*7}} {% raw %} "><img src=x onerror=alert(1)> & \u202edesrever\u202c'
@@ -35,6 +37,16 @@ def _steps(now: int, *, waiting: bool) -> dict[str, Any]:
         "measure": {"state": "done", "detail": "5 figures", "counts": {"measured": 4, "not assessable": 1}, "started_at": start, "ended_at": now},
         "decide": {"state": "waiting" if waiting else "done", "detail": "", "counts": {}},
     }  # fmt: skip
+
+
+def put(tx: WriteTransaction, table: Table, *rows: dict[str, Any]) -> None:
+    """Insert rows. Required columns that a row does not tell of get an empty value, so that a room may add one without breaking every page's test."""
+    stamped = {"workspace_id", "created_by", "created_at"}
+    needed = [column for column in table.c if not column.nullable and column.default is None and column.name not in stamped]
+    empty = {column.name: {} if isinstance(column.type, JsonText) else "" if isinstance(column.type, Text) else 0 for column in needed}
+    for row in rows:
+        actor = row.pop("by", None)
+        tx.insert(table, {**empty, **{name: value for name, value in row.items() if name in table.c}}, actor=actor)
 
 
 def fill(workspace: Workspace, *, samples: int = 120) -> None:
@@ -62,7 +74,8 @@ def _pilot(tx: WriteTransaction, now: int) -> None:
         "risk": "limited",
         "sign_off": ["owner", "auditor"],
     }
-    tx.insert(
+    put(
+        tx,
         pilot,
         {
             "id": PILOT,
@@ -74,11 +87,13 @@ def _pilot(tx: WriteTransaction, now: int) -> None:
         },
     )
     for number, fingerprint, state, verdict in ((1, OLD, "decided", "no_go"), (2, NEW, "waiting", None)):
-        tx.insert(
+        put(
+        tx,
             pilot_cycle,
             {"id": f"cyc_{number}", "pilot_id": PILOT, "number": number, "fingerprint": fingerprint, "file_digest": "ab" * 32, "state": state, "steps": _steps(now, waiting=number == 2), "verdict": verdict, "updated_at": now - (3 - number) * MINUTE},
         )  # fmt: skip
-    tx.insert(
+    put(
+        tx,
         sign_off,
         {
             "id": "sig_1",
@@ -87,10 +102,11 @@ def _pilot(tx: WriteTransaction, now: int) -> None:
             "decision": "no_go",
             "note": "The canary leaks in nine of forty objectives.",
             "evidence_digest": "cd" * 32,
+            "by": "ada",
         },
-        actor="ada",
     )
-    tx.insert(
+    put(
+        tx,
         target,
         {
             "id": "tgt_1",
@@ -105,7 +121,8 @@ def _pilot(tx: WriteTransaction, now: int) -> None:
 def _runs(tx: WriteTransaction, now: int, samples: int) -> None:
     common = {"pilot_id": PILOT, "target_id": "tgt_1", "versions": ["ver_items_1"], "updated_at": now}
     usage = {"prompt_tokens": 48210, "completion_tokens": 9120, "millionths": 184_000_000}
-    tx.insert(
+    put(
+        tx,
         run,
         {**common, "id": "run_eval", "kind": "evaluation", "plan_hash": "p1", "fingerprint": NEW, "state": "done", "stop_reason": None, "planned": samples, "counts": {"answered": samples - 12, "refused": 8, "truncated": 2, "error": 2}, "usage": usage},
         {**common, "id": "run_live", "kind": "attack", "plan_hash": "p2", "fingerprint": NEW, "state": "running", "stop_reason": None, "planned": 120, "counts": {"answered": 41, "refused": 9, "error": 1}, "usage": usage},
@@ -125,7 +142,8 @@ def _runs(tx: WriteTransaction, now: int, samples: int) -> None:
                 "tool_calls": [{"id": "call_1", "name": "find_order", "arguments": f'{{"order": {number}}}'}],
             },
         ]
-        tx.insert(
+        put(
+            tx,
             sample,
             {
                 "id": key,
@@ -136,8 +154,9 @@ def _runs(tx: WriteTransaction, now: int, samples: int) -> None:
                 "spec": {"messages": messages[:2]},
             },
         )
-        tx.insert(run_sample, {"run_id": "run_eval", "sample_id": key, "position": number})
-        tx.insert(
+        put(tx, run_sample, {"run_id": "run_eval", "sample_id": key, "position": number, "output_id": f"out_{number:04d}"})
+        put(
+        tx,
             output,
             {
                 "id": f"out_{number:04d}", "sample_id": key, "attempt": 1, "outcome": outcome,
@@ -148,7 +167,8 @@ def _runs(tx: WriteTransaction, now: int, samples: int) -> None:
 
 
 def _judgements(tx: WriteTransaction) -> None:
-    tx.insert(
+    put(
+        tx,
         rater,
         {"id": "rat_rule", "kind": "rule", "name": "must contain", "version": "1", "config": {}},
         {"id": "rat_model", "kind": "model", "name": "judge-small", "version": "2026-10", "config": {}},
@@ -157,19 +177,21 @@ def _judgements(tx: WriteTransaction) -> None:
     questions = [
         {"name": "correct", "prompt": "Is the answer right?", "kind": "choice", "options": [{"value": "yes"}, {"value": "no"}], "scale": "nominal"}
     ]
-    tx.insert(rubric, {"id": "rub_1", "name": "answers", "number": 1, "questions": questions, "guideline": "Right means it answers the question."})
+    put(tx, rubric, {"id": "rub_1", "name": "answers", "number": 1, "questions": questions, "guideline": "Right means it answers the question."})
     for number in range(12, 40):
         item_id = f"itm_{number:04d}"
-        tx.insert(item, {"id": item_id, "kind": "output", "source_id": f"out_{number:04d}", "slices": {}})
-        tx.insert(item_payload, {"item_id": item_id, "payload": {"text": "…"}})
+        put(tx, item, {"id": item_id, "kind": "output", "source_id": f"out_{number:04d}", "slices": {}})
+        put(tx, item_payload, {"item_id": item_id, "payload": {"text": "…"}})
         common = {"item_id": item_id, "question": "correct", "rubric_id": "rub_1", "abstained": 0}
-        tx.insert(
+        put(
+        tx,
             judgement,
-            {**common, "id": f"jud_r{number}", "rater_id": "rat_rule", "value": "yes", "confidence": None, "reason": None, "supersedes": None, "idempotency_key": f"r{number}"},
-            {**common, "id": f"jud_m{number}", "rater_id": "rat_model", "value": "no" if number % 7 == 0 else "yes", "confidence": 0.81, "reason": f"It names the day. {HOSTILE}", "supersedes": None, "idempotency_key": f"m{number}"},
+            {**common, "id": f"jud_r{number}", "rater_id": "rat_rule", "value": "yes", "confidence": None, "reason": None, "supersedes": "", "idempotency_key": f"r{number}"},
+            {**common, "id": f"jud_m{number}", "rater_id": "rat_model", "value": "no" if number % 7 == 0 else "yes", "confidence": 0.81, "reason": f"It names the day. {HOSTILE}", "supersedes": "", "idempotency_key": f"m{number}"},
         )  # fmt: skip
         if number < 20:
-            tx.insert(
+            put(
+                tx,
                 judgement,
                 {
                     **common,
@@ -178,14 +200,15 @@ def _judgements(tx: WriteTransaction) -> None:
                     "value": "no",
                     "confidence": None,
                     "reason": "Wrong day",
-                    "supersedes": None,
+                    "supersedes": "",
                     "idempotency_key": f"p{number}",
                     "active_ms": 5400,
+                    "by": "ada",
                 },
-                actor="ada",
             )
         state = "done" if number < 23 else "open"
-        tx.insert(
+        put(
+            tx,
             review_task,
             {
                 "id": f"tsk_{number}",
@@ -216,7 +239,8 @@ def _findings(tx: WriteTransaction, now: int) -> None:
         ("fnd_3", "P-1 tone · encoding", "Answers in base64 when asked in base64", "low", "new", history[:1]),
     ]
     for number, (key, cluster, title, severity, state, told) in enumerate(rows):
-        tx.insert(
+        put(
+            tx,
             finding,
             {
                 "id": key,
@@ -233,7 +257,8 @@ def _findings(tx: WriteTransaction, now: int) -> None:
             old = attempt < 4
             breached = old or (state != "fixed" and attempt == 5)
             sampled = 12 + attempt
-            tx.insert(
+            put(
+                tx,
                 finding_attempt,
                 {
                     "finding_id": key,
@@ -257,21 +282,24 @@ def _data(tx: WriteTransaction) -> None:
         "source": "written for this pilot",
         "notes": "No personal data.",
     }
-    tx.insert(
+    put(
+        tx,
         dataset,
         {"id": "dst_items", "name": "support-items", "kind": "evaluation"},
         {"id": "dst_train", "name": "support-training", "kind": "training"},
         {"id": "dst_none", "name": "objectives", "kind": "objectives"},
     )
     common = {"blob": "", "fields": {"id": "text", "question": "text"}, "card": card}
-    tx.insert(
+    put(
+        tx,
         dataset_version,
         {**common, "id": "ver_items_1", "dataset_id": "dst_items", "number": 1, "digest": "11" * 16, "rows": 60, "operation": {"name": "import", "code_version": "0.1.0", "params": {"path": "items.jsonl"}, "counts": {"in": 62, "kept": 60, "quarantined": 2}}, "parents": []},
         {**common, "id": "ver_train_1", "dataset_id": "dst_train", "number": 1, "digest": "22" * 16, "rows": 80, "operation": {"name": "import", "params": {}, "counts": {"in": 80, "kept": 80}}, "parents": []},
         {**common, "id": "ver_train_2", "dataset_id": "dst_train", "number": 2, "digest": "33" * 16, "rows": 128, "operation": {"name": "corrections", "params": {"from": "review"}, "counts": {"in": 80, "kept": 80, "added": 48}}, "parents": ["ver_train_1", "ver_items_1"]},
     )  # fmt: skip
     (
-        tx.insert(
+        put(
+            tx,
             dataset_quarantine,
             *(
                 {
@@ -287,7 +315,8 @@ def _data(tx: WriteTransaction) -> None:
             ),
         ),
     )
-    tx.insert(
+    put(
+        tx,
         dataset_export,
         {
             "id": "exp_1",
@@ -333,7 +362,8 @@ def _gates(tx: WriteTransaction) -> None:
             }
             if figures:
                 estimate, lower, upper, n = figures
-                tx.insert(
+                put(
+                    tx,
                     evidence,
                     {
                         **common,
@@ -348,7 +378,8 @@ def _gates(tx: WriteTransaction) -> None:
                     },
                 )
             else:
-                tx.insert(
+                put(
+                    tx,
                     evidence,
                     {
                         **common,
@@ -362,7 +393,8 @@ def _gates(tx: WriteTransaction) -> None:
                         "reason": why,
                     },
                 )
-            tx.insert(
+            put(
+                tx,
                 gate_result,
                 {
                     "id": f"gat_{number}_{cycle}",

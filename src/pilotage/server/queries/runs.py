@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Text, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Text, select, type_coerce
 
 from pilotage.core import InputError, NotFound
 from pilotage.judging.tables import item, judgement, rater
@@ -150,6 +150,7 @@ def _runs(workspace: Workspace) -> Any:
 
 def _run_line(row: Any) -> RunLine:
     counts = {name: int(n) for name, n in (row.counts or {}).items() if isinstance(n, int)}
+    again = dict(row._mapping.get("rerolled") or {})  # outcomes of second attempts at samples already counted
     return RunLine(
         id=row.id,
         kind=row.kind,
@@ -161,7 +162,7 @@ def _run_line(row: Any) -> RunLine:
         state=row.state,
         stop_reason=row.stop_reason,
         planned=row.planned,
-        done=min(row.planned, sum(n for name, n in counts.items() if name in OUTCOMES)),
+        done=min(row.planned, sum(n - again.get(name, 0) for name, n in counts.items() if name in OUTCOMES)),
         counts=counts,
         usage=dict(row.usage or {}),
         created_by=row.created_by,
@@ -177,13 +178,17 @@ def list_samples(
 
     ``outcome`` is one of ``OUTCOMES`` or ``waiting`` (no output yet); ``slice`` is ``name:value``.
     """
-    earlier = output.alias("earlier")
-    latest = (
-        select(func.max(earlier.c.attempt))
-        .where(earlier.c.workspace_id == workspace.id, earlier.c.sample_id == sample.c.id)
-        .correlate(sample)
-        .scalar_subquery()
-    )
+    counted: ColumnElement[str] | None = run_sample.c.get("output_id")
+    if counted is None:  # a schema in which runs do not say which output they count: the latest attempt
+        earlier = output.alias("earlier")
+        counted = (
+            select(earlier.c.id)
+            .where(earlier.c.workspace_id == workspace.id, earlier.c.sample_id == sample.c.id)
+            .order_by(earlier.c.attempt.desc())
+            .limit(1)
+            .correlate(sample)
+            .scalar_subquery()
+        )
     statement = (
         select(
             run_sample.c.position,
@@ -198,7 +203,7 @@ def list_samples(
         )
         .select_from(
             run_sample.join(sample, (sample.c.workspace_id == run_sample.c.workspace_id) & (sample.c.id == run_sample.c.sample_id)).outerjoin(
-                output, (output.c.workspace_id == sample.c.workspace_id) & (output.c.sample_id == sample.c.id) & (output.c.attempt == latest)
+                output, (output.c.workspace_id == sample.c.workspace_id) & (output.c.id == counted)
             )
         )
         .where(run_sample.c.workspace_id == workspace.id, run_sample.c.run_id == run_id)
