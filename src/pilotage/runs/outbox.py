@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from pilotage.core import new_id
 from pilotage.ledger import record
-from pilotage.models import Prepared, Spent, insert_cache_rows
+from pilotage.models import Prepared, Spent, insert_cache_rows, insert_missing
 from pilotage.runs import tables
 from pilotage.runs.output import Output, output_row
 from pilotage.store import Workspace, WriteTransaction
@@ -40,7 +40,7 @@ def _link(dialect: str) -> Any:
     )
 
 
-_write_output = Prepared(lambda dialect: insert(tables.output), columns=[column.name for column in tables.output.columns])
+_write_output = insert_missing(tables.output)
 _link_output = Prepared(_link, columns=["output_id"])
 
 
@@ -146,7 +146,13 @@ def write_batch(
 ) -> None:
     """Write one batch: all of it or nothing."""
     insert_cache_rows(tx, cache_rows)
-    rows = sorted(_not_there_yet(tx, rows), key=_by_id)
+    rows = sorted(rows, key=_by_id)
+    if rows:
+        stamp = {**tx.stamp(), "batch": batch}
+        stamped = [{**stamp, **row} for row in rows]
+        _write_output.run(tx.conn, stamped)
+        _link_output.run(tx.conn, stamped)
+        rows = _really_written(tx, run_id, batch, rows)
     outcomes: dict[str, int] = {}
     rerolled: dict[str, int] = {}
     for row in rows:
@@ -154,10 +160,6 @@ def write_batch(
         if row["attempt"] > 1:
             rerolled[row["outcome"]] = rerolled.get(row["outcome"], 0) + 1
     if rows:
-        stamp = {**tx.stamp(), "batch": batch}
-        stamped = [{**stamp, **row} for row in rows]
-        _write_output.run(tx.conn, stamped)
-        _link_output.run(tx.conn, stamped)
         record(
             tx,
             type="run.outputs",
@@ -176,15 +178,14 @@ def _by_id(row: dict[str, Any]) -> str:
     return str(row["id"])
 
 
-def _not_there_yet(tx: WriteTransaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of ``rows`` that no other process wrote first. Nothing can come between: there is one writer at a time."""
+def _really_written(tx: WriteTransaction, run_id: str, batch: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of ``rows`` that another process doing the same plan had not written first."""
     output = tables.output
-    if not rows:
+    mine = (output.c.workspace_id == tx.workspace_id, output.c.run_id == run_id, output.c.batch == batch)
+    if tx.conn.execute(select(func.count()).where(*mine)).scalar_one() == len(rows):
         return rows
-    there = set(
-        tx.conn.execute(select(output.c.id).where(output.c.workspace_id == tx.workspace_id, output.c.id.in_([row["id"] for row in rows]))).scalars()
-    )
-    return [row for row in rows if row["id"] not in there] if there else rows
+    written = set(tx.conn.execute(select(output.c.id).where(*mine)).scalars())
+    return [row for row in rows if row["id"] in written]
 
 
 def _add_to_run(

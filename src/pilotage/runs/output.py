@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, fast_canonical_json, json_text
+from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, fast_canonical_json, json_text, plain_canonical_json
 from pilotage.runs.plan import SampleSpec
 
 _SPOKEN = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.TRUNCATED})
@@ -168,7 +168,8 @@ def output_digest(output: Output, *, messages: list[dict[str, Any]] | None = Non
         "error": output.error,
         "detail": output.detail,
     }
-    return hashlib.sha256(fast_canonical_json(content)).hexdigest()
+    canonical = fast_canonical_json if output.detail else plain_canonical_json
+    return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def marked(output: Output, *, attempt: int) -> Output:

@@ -16,7 +16,7 @@ run = table(
     Column("stop_reason", Text),
     Column("planned", BigInteger, nullable=False),
     Column("counts", JsonText, nullable=False),  # outcome -> n, kept in the same transaction as the outputs
-    Column("rerolled", JsonText, nullable=False),  # outcome -> n, of those in ``counts`` that are not first attempts
+    Column("rerolled", JsonText, nullable=False, default=dict),  # outcome -> n, of those in ``counts`` that are not first attempts
     Column("usage", JsonText, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("workspace_id", "plan_hash"),
@@ -52,8 +52,8 @@ output = table(
     Column("latency_us", BigInteger, nullable=False),
     Column("cached", Integer, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("run_id", Text, nullable=False),
-    Column("batch", Text, nullable=False),
+    Column("run_id", Text, nullable=False, default=""),
+    Column("batch", Text, nullable=False, default=""),
     UniqueConstraint("workspace_id", "sample_id", "attempt"),
     Index("ix_output_batch", "workspace_id", "run_id", "batch"),
 )
