@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_pilot import Small
 
 from pilotage.core import content_id
 from pilotage.judging import Abstain, Item, Rater, Verdict, person
@@ -18,6 +17,7 @@ from pilotage.readiness.measuring import JudgedOutput
 from pilotage.readiness.reviewing import choose
 from pilotage.review import answer, claim
 from pilotage.runs import Output, sample_spec
+from small_pilot import Small
 
 RULE = Rater(kind="rule", name="rule", version="1")
 
@@ -117,11 +117,11 @@ def test_what_may_be_learnt_from_is_seen_before_what_is_held_back() -> None:
 
 _outputs = st.lists(
     st.tuples(
-        st.sampled_from(["yes", "no", None]),
-        st.sampled_from("abc"),
-        st.booleans(),
+        st.sampled_from(["yes", "yes", "yes", "no", None]),
+        st.sampled_from("ab"),
+        st.sampled_from([True, True, True, True, False]),
         st.sampled_from([Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.ERROR]),
-        st.sampled_from([None, True, False, "unclear"]),
+        st.sampled_from([None, None, None, True, False, "unclear"]),
         st.booleans(),
         st.sampled_from(["objective-1", "objective-2"]),
     ),
