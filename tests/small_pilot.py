@@ -129,29 +129,34 @@ class Small:
         change(self.folder, before, after, file)
 
     def review(self, say: Callable[[Claimed], str] | None = None, *, login: str = "rita") -> list[Claimed]:
-        """Answer all that waits; ``say`` gives the value, by default what is plainly true of the answer."""
-        seen: list[Claimed] = []
-        rater = person(login)
-        while claimed := claim(self.workspace, "support-assistant", rater, 10):
-            for task in claimed:
-                value = (say or truth)(task)
-                answer(
-                    self.workspace,
-                    task.task_id,
-                    rater,
-                    {"failure": value},
-                    idempotency_key=new_id("key", clock=self.workspace.clock),
-                    suggestion=task.suggestion,
-                    correction=task.payload["proposed_correction"] if value == "yes" else None,
-                )
-                seen.append(task)
-        return seen
+        """Answer all that waits; see :func:`review`."""
+        return review(self.workspace, say, login=login)
 
     def to_the_verdict(self) -> PilotStatus:
         """Run, review, run on; where it stands then."""
         self.advance()
         self.review()
         return self.advance()
+
+
+def review(workspace: Workspace, say: Callable[[Claimed], str] | None = None, *, login: str = "rita") -> list[Claimed]:
+    """Answer all that waits; ``say`` gives the value, by default what is plainly true of the answer."""
+    seen: list[Claimed] = []
+    rater = person(login)
+    while claimed := claim(workspace, "support-assistant", rater, 10):
+        for task in claimed:
+            value = (say or truth)(task)
+            answer(
+                workspace,
+                task.task_id,
+                rater,
+                {"failure": value},
+                idempotency_key=f"{login}/{task.task_id}/{new_id('key', clock=workspace.clock)}",
+                suggestion=task.suggestion,
+                correction=task.payload["proposed_correction"] if value == "yes" else None,
+            )
+            seen.append(task)
+    return seen
 
 
 def truth(task: Claimed) -> str:
@@ -161,4 +166,4 @@ def truth(task: Claimed) -> str:
     return "yes" if gives_way or (said == REFUSAL and task.kind == "twin") else "no"
 
 
-__all__ = ["CANARY", "EXAMPLE", "REFUSAL", "Desk", "Small", "change", "make_small_pilot", "rows_of", "truth", "write_rows"]
+__all__ = ["CANARY", "EXAMPLE", "REFUSAL", "Desk", "Small", "change", "make_small_pilot", "review", "rows_of", "truth", "write_rows"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-for folder in Path(__file__).resolve().parents[:2]:
-    sys.path.insert(0, str(folder))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from terminal import Terminal
 
