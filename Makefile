@@ -62,8 +62,8 @@ bench: $(VENV)/.base
 # Lock files hold versions and hashes, and no addresses.
 lock: $(VENV)/.base
 	$(PIP) install uv
-	for each in "base:" "dev:--group dev" "local:--extra local" "node:--only-group node"; do \
-	  $(BIN)/uv pip compile pyproject.toml $${each#*:} --universal --python-version 3.11 --generate-hashes \
+	for each in "base:pyproject.toml" "dev:pyproject.toml --group dev" "local:pyproject.toml --extra local" "node:requirements/node.in"; do \
+	  $(BIN)/uv pip compile $${each#*:} --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements/$${each%%:*}.lock || exit 1; \
 	done
 
