@@ -7,14 +7,15 @@ addressed by what they say. So a crash or a stop anywhere costs nothing but time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pilotage.core import PilotageError, Progress, SilentProgress, Step, Unavailable
+from pilotage.core import IntegrityError, PilotageError, Progress, SilentProgress, Step, Unavailable
 from pilotage.judging import put_rubric
 from pilotage.readiness.curating import curate
-from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, load_cycle, pilot_ids, put_pilot, set_step
+from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, pilot_ids, put_pilot
 from pilotage.readiness.deciding import decide_cycle, declaration_of, put_decision, subject_of
 from pilotage.readiness.exercising import exercise
 from pilotage.readiness.ingesting import ingest
@@ -54,12 +55,17 @@ def advance(
     Refused, InputError
         If the target may not be tried, or the data do not fit.
     """
-    return asyncio.run(_advance(workspace, pilot, progress=progress or SilentProgress(), retry_errors=retry_errors, callables=callables))
+    voyage = asyncio.run(_exercise(workspace, pilot, progress=progress or SilentProgress(), retry_errors=retry_errors, callables=callables))
+    if voyage is not None:
+        with _noting_failure(voyage):
+            _judge_and_decide(voyage)
+    return pilot_status(workspace, pilot.name)
 
 
-async def _advance(
+async def _exercise(
     workspace: Workspace, pilot: Pilot, *, progress: Progress, retry_errors: bool, callables: Mapping[str, InProcess] | None
-) -> PilotStatus:
+) -> Voyage | None:
+    """All that asks the target something; None if that paused."""
     from pilotage.models import open_client, register_target
 
     target = register_target(workspace, pilot.declaration.target)
@@ -72,15 +78,10 @@ async def _advance(
             return find_or_start_cycle(tx, pilot, pilot_id, fingerprint=fingerprint)
 
         voyage = Voyage(workspace, pilot, workspace.write(begin), progress, retry_errors)
-        try:
+        with _noting_failure(voyage):
             versions = _step(voyage, "ingest", lambda: ingest(voyage))
             paused = await exercise(voyage, client, versions)
-        except (PilotageError, KeyboardInterrupt) as error:
-            _note_failure(voyage, error)
-            raise
-    if not paused:
-        _judge_and_decide(voyage)
-    return pilot_status(workspace, pilot.name)
+    return None if paused else voyage
 
 
 def _judge_and_decide(voyage: Voyage) -> None:
@@ -96,11 +97,7 @@ def _judge_and_decide(voyage: Voyage) -> None:
 def _step(voyage: Voyage, name: str, work: Any) -> Any:
     """Run one step and note its state before and after. ``work`` returns a :class:`StepResult`."""
     voyage.note(name, replace(voyage.cycle.steps[name], state="running"), cycle_state="running")
-    try:
-        result = work()
-    except PilotageError as error:
-        voyage.note(name, StepRecord(state="failed", detail=error.what))
-        raise
+    result = work()
     voyage.note(name, result.record)
     voyage.progress.finish(Step(name, done=sum(result.record.counts.values()) if name == "ingest" else 1, total=None))
     return result.value
@@ -136,16 +133,28 @@ def _decide(voyage: Voyage) -> Any:
     from pilotage.readiness.result import StepResult
 
     decision = decide_cycle(voyage.workspace, voyage.cycle)
-    voyage.workspace.write(lambda tx: put_decision(tx, voyage.cycle, decision))
+    before = voyage.cycle.steps["decide"].links.get("digest")
+    if voyage.cycle.verdict is None or before != decision.digest:
+        voyage.workspace.write(lambda tx: put_decision(tx, voyage.cycle, decision))
     return StepResult(StepRecord(state="done", detail=decision.headline, links={"digest": decision.digest}))
 
 
-def _note_failure(voyage: Voyage, error: BaseException) -> None:
-    running = [name for name in STEPS if voyage.cycle.steps[name].state == "running"]
-    state: StepState = "paused" if isinstance(error, Unavailable | KeyboardInterrupt) else "failed"
-    text = error.what if isinstance(error, PilotageError) else "stopped; run again to go on"
-    for name in running:
-        voyage.note(name, replace(voyage.cycle.steps[name], state=state, detail=text))
+@contextlib.contextmanager
+def _noting_failure(voyage: Voyage) -> Iterator[None]:
+    """Whatever ends the work early, no step is left saying that it runs. Ctrl+C reaches a coroutine as its cancellation."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, Unavailable | KeyboardInterrupt | asyncio.CancelledError)
+        state: StepState = "paused" if stopped else "failed"
+        if isinstance(error, PilotageError):
+            text = error.what
+        else:
+            text = "stopped; run again to go on" if stopped else f"stopped by an error: {type(error).__name__}"
+        if not isinstance(error, IntegrityError):  # then nothing may be written, this neither
+            for name in (name for name in STEPS if voyage.cycle.steps[name].state == "running"):
+                voyage.stop(name, replace(voyage.cycle.steps[name], state=state, detail=text))
+        raise
 
 
 def moves_on(workspace: Workspace, pilot: Pilot) -> bool:
@@ -165,6 +174,6 @@ def moves_on(workspace: Workspace, pilot: Pilot) -> bool:
         async with open_client(register_target(workspace, pilot.declaration.target), workspace) as client:
             return await client.fingerprint()
 
-    if newest.fingerprint != asyncio.run(ask()) or newest.file_digest != pilot.digest:
+    if newest.fingerprint != asyncio.run(ask()) or newest.file_digest != pilot.tried_digest:
         return True
     return newest.steps["review"].state == "waiting" and counts(workspace, pilot.name).open == 0
