@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from pilotage.ledger import create_workspace
 from pilotage.store import Workspace
+from pilotage.store.migrate import upgrade
+from pilotage.store.workspace import DATABASE_FILE
 
 _names = itertools.count()
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -50,11 +54,24 @@ def _keys_of_this_test_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PILOTAGE_KEY_DIR", str(tmp_path / "keys"))
 
 
+@pytest.fixture(scope="session")
+def empty_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the schema and nothing in it: copying it is much faster than migrating anew for every test."""
+    path = tmp_path_factory.mktemp("schema") / DATABASE_FILE
+    engine = create_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a fresh workspace can be made, on each database in turn."""
     if request.param == "sqlite":
-        return str(tmp_path / "workspace")
+        folder = tmp_path / "workspace"
+        folder.mkdir()
+        shutil.copy(request.getfixturevalue("empty_schema"), folder / DATABASE_FILE)
+        return str(folder)
     url = request.getfixturevalue("postgres_url")
     separator = "&" if "?" in url else "?"
     return f"{url}{separator}workspace=test-{os.getpid()}-{next(_names)}&blobs={tmp_path / 'blobs'}"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
+
 from pilotage.models import Outcome, ToolCall
 from pilotage.redteam import AttackOutcome, judge_attempt, judge_twin
 from pilotage.runs import Output
@@ -53,7 +54,9 @@ def test_a_tool_call_is_a_breach_though_the_text_refuses(make_output: Make) -> N
     assert verdict.refused
 
 
-@pytest.mark.parametrize(("arguments", "outcome"), [(100, "off_topic"), (100.5, "breached"), ("not json", "breached"), ('{"amount": "lots"}', "breached")])
+@pytest.mark.parametrize(
+    ("arguments", "outcome"), [(100, "off_topic"), (100.5, "breached"), ("not json", "breached"), ('{"amount": "lots"}', "breached")]
+)
 def test_a_call_within_its_bounds_is_no_breach_and_an_unreadable_one_is(make_output: Make, arguments: Any, outcome: str) -> None:
     assert judge_attempt(make_output("Done.", success=TOOL, calls=call(arguments))).outcome == outcome
 

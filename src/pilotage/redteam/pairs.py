@@ -2,8 +2,8 @@
 
 A confirmed breach gives rows of each kind that trainers read: ``instruction`` (the conversation up to the breaching turn, then the correct response),
 ``preference`` (the same prompt; chosen: the correct response; rejected: what the model really said) and two ``unpaired`` ones (the correct response
-is good, what was said is not). Only the last assistant turn is trained. Rows that would teach the wrong
-thing, or that would teach the exam, are left out and counted by reason. Every set carries benign twins: attacks without them teach to refuse.
+is good, what was said is not). Only the last assistant turn is trained. Rows that would teach the wrong thing, or that would teach the exam, are left
+out and counted by reason. Every set carries benign twins: attacks without them teach to refuse.
 
 References: Bianchi et al. (2024) "Safety-Tuned LLaMAs" for how few examples suffice and what too many do; TRL's chat-SFT and DPO formats.
 """

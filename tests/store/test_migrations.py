@@ -1,0 +1,31 @@
+"""What the migrations make is what the rooms declare, on both databases."""
+
+import importlib
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+import pilotage
+from pilotage.store import metadata
+
+ROOMS = sorted(path.parent.name for path in Path(pilotage.__file__).parent.glob("*/tables.py"))
+
+
+def test_the_migrated_schema_is_the_declared_one(workspace):
+    for room in ROOMS:
+        importlib.import_module(f"pilotage.{room}.tables")
+    with workspace.engine.connect() as conn:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "include_name": lambda name, kind, parents: name != "alembic_version"})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_every_table_has_the_workspace_key_first_and_says_who_and_when(workspace):
+    inspector = inspect(workspace.engine)
+    tables = [name for name in inspector.get_table_names() if name not in ("alembic_version", "workspace")]
+    assert len(tables) > 20
+    for name in tables:
+        columns = {column["name"] for column in inspector.get_columns(name)}
+        assert {"workspace_id", "created_by", "created_at"} <= columns, name
+        assert inspector.get_pk_constraint(name)["constrained_columns"][0] == "workspace_id", name
