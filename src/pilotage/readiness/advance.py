@@ -23,6 +23,7 @@ from pilotage.readiness.judging import judge, judged_outputs
 from pilotage.readiness.measuring import measure
 from pilotage.readiness.pilot import Pilot
 from pilotage.readiness.reviewing import send_to_review
+from pilotage.readiness.second_opinion import ask_model_judge
 from pilotage.readiness.status import PilotStatus, pilot_status
 from pilotage.readiness.voyage import Voyage
 from pilotage.store import Workspace, WriteTransaction
@@ -58,7 +59,9 @@ def advance(
     voyage = asyncio.run(_exercise(workspace, pilot, progress=progress or SilentProgress(), retry_errors=retry_errors, callables=callables))
     if voyage is not None:
         with _noting_failure(voyage):
-            _judge_and_decide(voyage)
+            _step(voyage, "judge", lambda: judge(voyage))
+            if not asyncio.run(ask_model_judge(voyage, callables=callables)):
+                _review_and_decide(voyage)
     return pilot_status(workspace, pilot.name)
 
 
@@ -84,8 +87,7 @@ async def _exercise(
     return None if paused else voyage
 
 
-def _judge_and_decide(voyage: Voyage) -> None:
-    _step(voyage, "judge", lambda: judge(voyage))
+def _review_and_decide(voyage: Voyage) -> None:
     if send_to_review(voyage):
         return
     outputs = judged_outputs(voyage)

@@ -16,6 +16,7 @@ from pilotage.judging import Abstain
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.judging import QUESTION, RuledOutput, audited, judged_outputs, ruled_outputs
 from pilotage.readiness.measuring import JudgedOutput
+from pilotage.readiness.second_opinion import opinions_of
 from pilotage.review import CORRECTION, counts, put_task, tasks, withdraw
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ def send_to_review(voyage: Voyage) -> bool:
     queue = voyage.pilot.name
     _withdraw_others(voyage, {each.ruled.item.id for each in wanted})
 
+    opinions = opinions_of(voyage, [each.ruled.item.id for each in wanted])
+
     def put(tx: WriteTransaction) -> None:
         for each in wanted:
-            value = None if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
+            value = opinions.get(each.ruled.item.id) if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
             suggestion = {QUESTION: value or "unclear"}
             if value == "yes":
                 suggestion[CORRECTION] = each.ruled.correction
