@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotage.judging import Abstain, Item, OutputView, Verdict, add_judgements, as_judgement, ensure_rater, judgements
 from pilotage.judging.model_judge import ModelRater
-from pilotage.models import ToolCall, open_client, register_target
+from pilotage.models import Outcome, ToolCall, open_client, register_target
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.judging import QUESTION, RuledOutput, ruled_outputs
 from pilotage.runs import Ask, Output, Plan, SampleSpec, outputs, run, sample_spec
@@ -61,7 +61,8 @@ async def ask_model_judge(voyage: Voyage, *, callables: Mapping[str, InProcess] 
             detail = {"abstained": said.reason} if isinstance(said, Abstain) else {"value": said.value, "reason": said.reason}
             return Output.of(sample, messages=rater.request(view).messages, replies=report.replies, detail={"said": detail})
 
-        report = await run(voyage.workspace, plan, client=client, solve=solve, progress=voyage.progress)
+        again = (Outcome.ERROR,) if voyage.retry_errors else ()
+        report = await run(voyage.workspace, plan, client=client, solve=solve, progress=voyage.progress, again=again)
     items = {each.output.sample_id: each.item.id for each in wanted}
     opinions = {items[output.sample.spec["about"]]: _said(output) for output in outputs(voyage.workspace, report.run_id) if output.sample}
     _keep(voyage, rater, opinions)
@@ -116,8 +117,6 @@ def _keep(voyage: Voyage, rater: ModelRater, opinions: Mapping[str, Verdict | Ab
 
     def job(tx: WriteTransaction) -> None:
         ensure_rater(tx, rater.rater)
-        add_judgements(
-            tx, [as_judgement(said, item_id=item, question=QUESTION, rater=rater.rater, rubric=rubric) for item, said in opinions.items()]
-        )
+        add_judgements(tx, [as_judgement(said, item_id=item, question=QUESTION, rater=rater.rater, rubric=rubric) for item, said in opinions.items()])
 
     voyage.workspace.write(job)
