@@ -110,7 +110,8 @@ def _spread(members: list[RuledOutput]) -> list[RuledOutput]:
         held_back = sample is not None and sample.slices.get("split") != "develop"
         return (held_back, seen[cluster], each.output.sample_id)
 
-    return sorted(members, key=place)
+    # In one order first, so that which of an objective's attempts counts as its first does not depend on who asked.
+    return sorted(sorted(members, key=lambda each: each.output.sample_id), key=place)
 
 
 def _withdraw_others(voyage: Voyage, items: set[str]) -> None:
