@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pilotage.core import PilotageError, Progress, SilentProgress, Step, Unavailable
 from pilotage.judging import put_rubric
 from pilotage.readiness.curating import curate
-from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, load_cycle, pilot_ids, put_pilot, set_step
+from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, pilot_ids, put_pilot
 from pilotage.readiness.deciding import decide_cycle, declaration_of, put_decision, subject_of
 from pilotage.readiness.exercising import exercise
 from pilotage.readiness.ingesting import ingest
@@ -54,12 +54,21 @@ def advance(
     Refused, InputError
         If the target may not be tried, or the data do not fit.
     """
-    return asyncio.run(_advance(workspace, pilot, progress=progress or SilentProgress(), retry_errors=retry_errors, callables=callables))
+    return asyncio.run(advance_async(workspace, pilot, progress=progress, retry_errors=retry_errors, callables=callables))
 
 
-async def _advance(
-    workspace: Workspace, pilot: Pilot, *, progress: Progress, retry_errors: bool, callables: Mapping[str, InProcess] | None
+async def advance_async(
+    workspace: Workspace,
+    pilot: Pilot,
+    *,
+    progress: Progress | None = None,
+    retry_errors: bool = False,
+    callables: Mapping[str, InProcess] | None = None,
 ) -> PilotStatus:
+    """As :func:`advance`, for use inside an event loop of its own: the steps after the runs compute without giving way.
+
+    Cancelling it pauses the pilot where it is; calling again goes on from there.
+    """
     from pilotage.models import open_client, register_target
 
     target = register_target(workspace, pilot.declaration.target)
@@ -71,25 +80,27 @@ async def _advance(
             pilot_id = put_pilot(tx, pilot, declaration=declaration_of(pilot))
             return find_or_start_cycle(tx, pilot, pilot_id, fingerprint=fingerprint)
 
-        voyage = Voyage(workspace, pilot, workspace.write(begin), progress, retry_errors)
+        voyage = Voyage(workspace, pilot, workspace.write(begin), progress or SilentProgress(), retry_errors)
         try:
             versions = _step(voyage, "ingest", lambda: ingest(voyage))
-            paused = await exercise(voyage, client, versions)
-        except (PilotageError, KeyboardInterrupt) as error:
+            if not await exercise(voyage, client, versions):
+                await _judge_and_decide(voyage)
+        except (PilotageError, KeyboardInterrupt, asyncio.CancelledError) as error:
             _note_failure(voyage, error)
             raise
-    if not paused:
-        _judge_and_decide(voyage)
     return pilot_status(workspace, pilot.name)
 
 
-def _judge_and_decide(voyage: Voyage) -> None:
+async def _judge_and_decide(voyage: Voyage) -> None:
     _step(voyage, "judge", lambda: judge(voyage))
+    await asyncio.sleep(0)  # between steps a request to stop is heard
     if send_to_review(voyage):
         return
     outputs = judged_outputs(voyage)
     _step(voyage, "curate", lambda: curate(voyage, outputs))
+    await asyncio.sleep(0)
     _step(voyage, "measure", lambda: _measure(voyage))
+    await asyncio.sleep(0)
     _step(voyage, "decide", lambda: _decide(voyage))
 
 
@@ -142,7 +153,10 @@ def _decide(voyage: Voyage) -> Any:
 
 def _note_failure(voyage: Voyage, error: BaseException) -> None:
     running = [name for name in STEPS if voyage.cycle.steps[name].state == "running"]
-    state: StepState = "paused" if isinstance(error, Unavailable | KeyboardInterrupt) else "failed"
+    stopped = not isinstance(error, PilotageError)
+    if stopped and not running:  # between two steps: the next one is where it goes on
+        running = [name for name in STEPS if voyage.cycle.steps[name].state == "pending"][:1]
+    state: StepState = "paused" if stopped or isinstance(error, Unavailable) else "failed"
     text = error.what if isinstance(error, PilotageError) else "stopped; run again to go on"
     for name in running:
         voyage.note(name, replace(voyage.cycle.steps[name], state=state, detail=text))
