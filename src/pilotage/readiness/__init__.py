@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilotage.readiness.advance import advance, moves_on
+    from pilotage.readiness.advance import advance, advance_async, moves_on
     from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, cycles, find_pilot_id, latest_cycle, load_cycle, pilot_ids
     from pilotage.readiness.deciding import Decision, decide, decide_cycle
     from pilotage.readiness.pilot import Pilot, PilotFile, load_pilot
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Each loads when it is first used: showing a status needs none of what running does.
 _FROM = {
-    "advance": ("advance", "moves_on"),
+    "advance": ("advance", "advance_async", "moves_on"),
     "cycle": ("STEPS", "Cycle", "StepRecord", "cycles", "find_pilot_id", "latest_cycle", "load_cycle", "pilot_ids"),
     "deciding": ("Decision", "decide", "decide_cycle"),
     "pilot": ("Pilot", "PilotFile", "load_pilot"),
@@ -48,6 +48,7 @@ __all__ = [
     "Signature",
     "StepRecord",
     "advance",
+    "advance_async",
     "cycles",
     "decide",
     "decide_cycle",
