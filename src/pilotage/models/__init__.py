@@ -13,7 +13,17 @@ from pilotage.models.client import Client, open_client
 from pilotage.models.in_process import InProcess
 from pilotage.models.message import Message, Outcome, Reply, Request, TokenLogprob, ToolCall, Try, Usage
 from pilotage.models.prepared import Prepared, insert_missing, json_text
-from pilotage.models.target import CompletionTemplate, Limits, Prices, Target, TargetConfig, load_target, parse_target, register_target
+from pilotage.models.target import (
+    CompletionTemplate,
+    Limits,
+    Prices,
+    Target,
+    TargetConfig,
+    check_target,
+    load_target,
+    parse_target,
+    register_target,
+)
 
 __all__ = [
     "Account",
@@ -35,6 +45,7 @@ __all__ = [
     "ToolCall",
     "Try",
     "Usage",
+    "check_target",
     "fast_canonical_json",
     "insert_cache_rows",
     "insert_missing",

@@ -1,8 +1,8 @@
 """One pilot brought to a go / no-go: the pilot file, its steps and their order, the verdict, and who signed.
 
-:func:`load_pilot` reads ``pilot.yaml`` and all it names. :func:`advance` runs every step that can run (ingest, evaluate, attack, judge, review, curate,
-measure, decide), stops where people are needed and goes on from there when called again. :func:`pilot_status` says where it stands and what waits;
-:func:`decide` holds the evidence against the gates; :func:`sign` records a named person's go or no-go to exactly that evidence.
+:func:`load_pilot` reads ``pilot.yaml`` and all it names. :func:`advance` runs every step that can run (ingest, evaluate, attack, judge, review,
+curate, measure, decide), stops where people are needed and goes on from there when called again. :func:`pilot_status` says where it stands and what
+waits; :func:`decide` holds the evidence against the gates; :func:`sign` records a named person's go or no-go to exactly that evidence.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ addressed by what they say. So a crash or a stop anywhere costs nothing but time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pilotage.core import PilotageError, Progress, SilentProgress, Step, Unavailable
+from pilotage.core import IntegrityError, PilotageError, Progress, SilentProgress, Step, Unavailable
 from pilotage.judging import put_rubric
 from pilotage.readiness.curating import curate
 from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, pilot_ids, put_pilot
@@ -22,6 +23,7 @@ from pilotage.readiness.judging import judge, judged_outputs
 from pilotage.readiness.measuring import measure
 from pilotage.readiness.pilot import Pilot
 from pilotage.readiness.reviewing import send_to_review
+from pilotage.readiness.second_opinion import ask_model_judge
 from pilotage.readiness.status import PilotStatus, pilot_status
 from pilotage.readiness.voyage import Voyage
 from pilotage.store import Workspace, WriteTransaction
@@ -65,10 +67,24 @@ async def advance_async(
     retry_errors: bool = False,
     callables: Mapping[str, InProcess] | None = None,
 ) -> PilotStatus:
-    """As :func:`advance`, for use inside an event loop of its own: the steps after the runs compute without giving way.
+    """As :func:`advance`, for use inside an event loop of its own: what comes after the runs computes without giving way.
 
     Cancelling it pauses the pilot where it is; calling again goes on from there.
     """
+    voyage = await _exercise(workspace, pilot, progress=progress or SilentProgress(), retry_errors=retry_errors, callables=callables)
+    if voyage is not None:
+        with _noting_failure(voyage):
+            _step(voyage, "judge", lambda: judge(voyage))
+            await asyncio.sleep(0)  # a request to stop is heard here, after the longest of what does not give way
+            if not await ask_model_judge(voyage, callables=callables):
+                _review_and_decide(voyage)
+    return pilot_status(workspace, pilot.name)
+
+
+async def _exercise(
+    workspace: Workspace, pilot: Pilot, *, progress: Progress, retry_errors: bool, callables: Mapping[str, InProcess] | None
+) -> Voyage | None:
+    """All that asks the target something; None if that paused."""
     from pilotage.models import open_client, register_target
 
     target = register_target(workspace, pilot.declaration.target)
@@ -80,38 +96,26 @@ async def advance_async(
             pilot_id = put_pilot(tx, pilot, declaration=declaration_of(pilot))
             return find_or_start_cycle(tx, pilot, pilot_id, fingerprint=fingerprint)
 
-        voyage = Voyage(workspace, pilot, workspace.write(begin), progress or SilentProgress(), retry_errors)
-        try:
+        voyage = Voyage(workspace, pilot, workspace.write(begin), progress, retry_errors)
+        with _noting_failure(voyage):
             versions = _step(voyage, "ingest", lambda: ingest(voyage))
-            if not await exercise(voyage, client, versions):
-                await _judge_and_decide(voyage)
-        except (PilotageError, KeyboardInterrupt, asyncio.CancelledError) as error:
-            _note_failure(voyage, error)
-            raise
-    return pilot_status(workspace, pilot.name)
+            paused = await exercise(voyage, client, versions)
+    return None if paused else voyage
 
 
-async def _judge_and_decide(voyage: Voyage) -> None:
-    _step(voyage, "judge", lambda: judge(voyage))
-    await asyncio.sleep(0)  # between steps a request to stop is heard
+def _review_and_decide(voyage: Voyage) -> None:
     if send_to_review(voyage):
         return
     outputs = judged_outputs(voyage)
     _step(voyage, "curate", lambda: curate(voyage, outputs))
-    await asyncio.sleep(0)
     _step(voyage, "measure", lambda: _measure(voyage))
-    await asyncio.sleep(0)
     _step(voyage, "decide", lambda: _decide(voyage))
 
 
 def _step(voyage: Voyage, name: str, work: Any) -> Any:
     """Run one step and note its state before and after. ``work`` returns a :class:`StepResult`."""
     voyage.note(name, replace(voyage.cycle.steps[name], state="running"), cycle_state="running")
-    try:
-        result = work()
-    except PilotageError as error:
-        voyage.note(name, StepRecord(state="failed", detail=error.what))
-        raise
+    result = work()
     voyage.note(name, result.record)
     voyage.progress.finish(Step(name, done=sum(result.record.counts.values()) if name == "ingest" else 1, total=None))
     return result.value
@@ -147,19 +151,28 @@ def _decide(voyage: Voyage) -> Any:
     from pilotage.readiness.result import StepResult
 
     decision = decide_cycle(voyage.workspace, voyage.cycle)
-    voyage.workspace.write(lambda tx: put_decision(tx, voyage.cycle, decision))
+    before = voyage.cycle.steps["decide"].links.get("digest")
+    if voyage.cycle.verdict is None or before != decision.digest:
+        voyage.workspace.write(lambda tx: put_decision(tx, voyage.cycle, decision))
     return StepResult(StepRecord(state="done", detail=decision.headline, links={"digest": decision.digest}))
 
 
-def _note_failure(voyage: Voyage, error: BaseException) -> None:
-    running = [name for name in STEPS if voyage.cycle.steps[name].state == "running"]
-    stopped = not isinstance(error, PilotageError)
-    if stopped and not running:  # between two steps: the next one is where it goes on
-        running = [name for name in STEPS if voyage.cycle.steps[name].state == "pending"][:1]
-    state: StepState = "paused" if stopped or isinstance(error, Unavailable) else "failed"
-    text = error.what if isinstance(error, PilotageError) else "stopped; run again to go on"
-    for name in running:
-        voyage.note(name, replace(voyage.cycle.steps[name], state=state, detail=text))
+@contextlib.contextmanager
+def _noting_failure(voyage: Voyage) -> Iterator[None]:
+    """Whatever ends the work early, no step is left saying that it runs. Ctrl+C reaches a coroutine as its cancellation."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, Unavailable | KeyboardInterrupt | asyncio.CancelledError)
+        state: StepState = "paused" if stopped else "failed"
+        if isinstance(error, PilotageError):
+            text = error.what
+        else:
+            text = "stopped; run again to go on" if stopped else f"stopped by an error: {type(error).__name__}"
+        if not isinstance(error, IntegrityError):  # then nothing may be written, this neither
+            for name in (name for name in STEPS if voyage.cycle.steps[name].state == "running"):
+                voyage.stop(name, replace(voyage.cycle.steps[name], state=state, detail=text))
+        raise
 
 
 def moves_on(workspace: Workspace, pilot: Pilot) -> bool:
@@ -179,6 +192,6 @@ def moves_on(workspace: Workspace, pilot: Pilot) -> bool:
         async with open_client(register_target(workspace, pilot.declaration.target), workspace) as client:
             return await client.fingerprint()
 
-    if newest.fingerprint != asyncio.run(ask()) or newest.file_digest != pilot.digest:
+    if newest.fingerprint != asyncio.run(ask()) or newest.file_digest != pilot.tried_digest:
         return True
     return newest.steps["review"].state == "waiting" and counts(workspace, pilot.name).open == 0

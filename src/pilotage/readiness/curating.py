@@ -40,12 +40,13 @@ _ANSWER = {True: "yes", False: "no", None: "unclear"}
 
 @dataclass(frozen=True)
 class _Reviewed:
-    """One output with the judgements people made of it."""
+    """One output with the judgements people made of it. ``by_rule`` is the id of the judgement of the rule that spoke."""
 
     ruled: RuledOutput
     judged: JudgedOutput
     said: tuple[Judgement, ...]
     correction: Judgement | None
+    by_rule: str
 
 
 def curate(voyage: Voyage, judged: Sequence[JudgedOutput]) -> StepResult:
@@ -67,14 +68,20 @@ def _reviewed(voyage: Voyage, judged: Sequence[JudgedOutput]) -> list[_Reviewed]
     by_item = {each.item_id: each for each in judged}
     ids = list(by_item)
     said: dict[str, list[Judgement]] = {}
-    for judgement in judgements(voyage.workspace, item_ids=ids, question=QUESTION, rater_kind="person"):
+    rubric = voyage.pilot.rubric.id
+    for judgement in judgements(voyage.workspace, item_ids=ids, question=QUESTION, rater_kind="person", rubric_id=rubric):
         if not judgement.abstained:
             said.setdefault(judgement.item_id, []).append(judgement)
     # Of several corrections the last stands.
-    found = judgements(voyage.workspace, item_ids=ids, question=CORRECTION, rater_kind="person")
+    found = judgements(voyage.workspace, item_ids=ids, question=CORRECTION, rater_kind="person", rubric_id=rubric)
     corrections = {judgement.item_id: judgement for judgement in found if not judgement.abstained}
+    ruled = {
+        judgement.item_id: judgement.id
+        for judgement in judgements(voyage.workspace, item_ids=ids, question=QUESTION, rater_kind="rule", rubric_id=rubric)
+    }
     return [
-        _Reviewed(each, by_item[each.item.id], tuple(said.get(each.item.id, ())), corrections.get(each.item.id)) for each in ruled_outputs(voyage)
+        _Reviewed(each, by_item[each.item.id], tuple(said.get(each.item.id, ())), corrections.get(each.item.id), ruled[each.item.id])
+        for each in ruled_outputs(voyage)
     ]
 
 
@@ -143,7 +150,7 @@ def _twin(each: _Reviewed, objectives: dict[str, Objective]) -> ReviewedTwin:
         good=each.judged.failed is False and bool(each.ruled.right),
         sample_id=sample.id,
         output_id=each.ruled.output.id,
-        judgement_ids=tuple(judgement.id for judgement in each.said),
+        judgement_ids=tuple(sorted(judgement.id for judgement in each.said)) or (each.by_rule,),
         plain=sample.spec["plain"],
         reference=sample.spec["reference"],
     )

@@ -46,7 +46,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Cycle:
-    """One time round the loop. ``verdict`` is None until it was decided."""
+    """One time round the loop. ``verdict`` is None until it was decided. ``file_digest`` is the pilot's ``tried_digest``."""
 
     id: str
     pilot_id: str
@@ -89,28 +89,20 @@ def put_pilot(tx: WriteTransaction, pilot: Pilot, *, declaration: dict[str, Any]
 
 
 def find_or_start_cycle(tx: WriteTransaction, pilot: Pilot, pilot_id: str, *, fingerprint: str) -> Cycle:
-    """The cycle of this pilot, declaration and fingerprint: the one under way, or a new one."""
-    found = tx.conn.execute(
+    """The newest cycle if it is of this declaration and fingerprint, else a new one.
+
+    Going back to a model or a declaration of before is a cycle of its own too: the newest cycle is always about what is tried now.
+    """
+    newest = tx.conn.execute(
         select(pilot_cycle)
-        .where(
-            pilot_cycle.c.workspace_id == tx.workspace_id,
-            pilot_cycle.c.pilot_id == pilot_id,
-            pilot_cycle.c.fingerprint == fingerprint,
-            pilot_cycle.c.file_digest == pilot.digest,
-        )
-        .order_by(desc(pilot_cycle.c.number))
-        .limit(1)
-    ).one_or_none()
-    if found is not None:
-        return _cycle(found)
-    last = tx.conn.execute(
-        select(pilot_cycle.c.number)
         .where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.pilot_id == pilot_id)
         .order_by(desc(pilot_cycle.c.number))
         .limit(1)
-    ).scalar()
+    ).one_or_none()
+    if newest is not None and (newest.fingerprint, newest.file_digest) == (fingerprint, pilot.tried_digest):
+        return _cycle(newest)
     made = new_id("cycle", clock=tx.clock)
-    number = (last or 0) + 1
+    number = 1 if newest is None else newest.number + 1
     tx.insert(
         pilot_cycle,
         {
@@ -118,7 +110,7 @@ def find_or_start_cycle(tx: WriteTransaction, pilot: Pilot, pilot_id: str, *, fi
             "pilot_id": pilot_id,
             "number": number,
             "fingerprint": fingerprint,
-            "file_digest": pilot.digest,
+            "file_digest": pilot.tried_digest,
             "state": "running",
             "steps": {name: StepRecord().to_dict() for name in STEPS},
             "verdict": None,
@@ -139,6 +131,18 @@ def set_step(tx: WriteTransaction, cycle_id: str, name: str, step: StepRecord, *
     if cycle_state is not None:
         values["state"] = cycle_state
     tx.conn.execute(update(pilot_cycle).where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.id == cycle_id).values(**values))
+
+
+def put_back(tx: WriteTransaction, cycle_id: str, *, after: str) -> None:
+    """The steps that follow ``after`` are to be done again, and there is no verdict until they are. What they made is kept."""
+    cycle = _read(tx, cycle_id)
+    later = STEPS[STEPS.index(after) + 1 :]
+    steps = {name: (StepRecord(links=step.links) if name in later else step).to_dict() for name, step in cycle.steps.items()}
+    tx.conn.execute(
+        update(pilot_cycle)
+        .where(pilot_cycle.c.workspace_id == tx.workspace_id, pilot_cycle.c.id == cycle_id)
+        .values(steps=steps, verdict=None, updated_at=tx.clock.now_us(), lock_version=pilot_cycle.c.lock_version + 1)
+    )
 
 
 def set_verdict(tx: WriteTransaction, cycle_id: str, verdict: str) -> None:

@@ -98,7 +98,8 @@ def decide_cycle(workspace: Workspace, cycle: Cycle) -> Decision:
     resolved = row.declaration["resolved"]
     subject = subject_of(row.name, cycle, rubric_id=resolved["rubric"])
     # Only what the cycle's last measuring made: a figure that was right before somebody changed their mind is not evidence now.
-    measured = cycle.steps["measure"].links.get("evidence", [])
+    step = cycle.steps["measure"]
+    measured = step.links.get("evidence", []) if step.state == "done" else []
     evidence = load_evidence(workspace, ids=measured) if measured else []
     now_us = workspace.clock.now_us()
     results = tuple(evaluate_gate(gate, evidence, subject=subject, now_us=now_us) for gate in _gates(resolved["gates"]))

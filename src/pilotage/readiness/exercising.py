@@ -59,7 +59,7 @@ async def exercise(voyage: Voyage, client: Client, versions: dict[str, str]) -> 
             )
             record = _add(record, part.link, report)
             if report.state != "done":
-                voyage.note(step, replace(record, state="paused", detail=f"{report.stop_reason}; run again to go on"))
+                voyage.stop(step, replace(record, state="paused", detail=f"{report.stop_reason}; run again to go on"))
                 return True
         voyage.note(step, replace(record, state="done", detail=_detail(record)))
     return False

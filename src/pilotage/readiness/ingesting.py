@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotage.core import InputError
-from pilotage.data import Contract, import_file
-from pilotage.evaluation import EVALUATION_FIELDS
+from pilotage.data import Contract, Version, import_file, rows
+from pilotage.evaluation import EVALUATION_FIELDS, suite_of
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.result import StepResult
-from pilotage.redteam import OBJECTIVE_FIELDS
+from pilotage.redteam import OBJECTIVE_FIELDS, objectives_of
+from pilotage.store import Workspace
 
 if TYPE_CHECKING:
     from pilotage.readiness.voyage import Voyage
@@ -33,11 +33,16 @@ def ingest(voyage: Voyage) -> StepResult:
             fields=CONTRACTS[source.kind],
             within=pilot.folder,
         )
-        if result.kept == 0:
-            raise InputError(f"No row of '{name}' could be used.", where=source.path, mend=f"see: pilotage data quarantine {result.version.ref}")
+        _read(result.version, kind=source.kind, workspace=workspace, path=source.path)
         versions[name] = result.version.id
         kept += result.kept
         quarantined += result.quarantined
     detail = f"{kept} rows in {len(versions)} versions" + (f", {quarantined} quarantined" if quarantined else "")
     record = StepRecord(state="done", detail=detail, counts={"rows": kept, "quarantined": quarantined}, links={"versions": versions})
     return StepResult(record, versions)
+
+
+def _read(version: Version, *, kind: str, workspace: Workspace, path: str) -> None:
+    """Read the rows as the step that uses them will, so that a malformed one is met here and not when half is done."""
+    read = suite_of if kind == "evaluation" else objectives_of
+    read(rows(workspace, version.id), where=f"{path} ({version.ref})")

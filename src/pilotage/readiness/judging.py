@@ -1,7 +1,7 @@
 """Judge: rules look at every output at once; what people said afterwards stands above it.
 
-The rules are raters like any other: each verdict is a judgement by a rule, under the pilot's rubric, that a person's judgement can contradict. Judging again
-writes nothing new.
+The rules are raters like any other: each verdict is a judgement by a rule, under the pilot's rubric, that a person's judgement can contradict.
+Judging again writes nothing new.
 """
 
 from __future__ import annotations
@@ -101,7 +101,14 @@ def judged_outputs(voyage: Voyage) -> list[JudgedOutput]:
     ruled = list(ruled_outputs(voyage))
     audit = audited(voyage, ruled)
     by_item: dict[str, list[Any]] = {}
-    for judgement in judgements(voyage.workspace, item_ids=[each.item.id for each in ruled], question=QUESTION, rater_kind="person"):
+    # What people said under another rubric answers another question.
+    for judgement in judgements(
+        voyage.workspace,
+        item_ids=[each.item.id for each in ruled],
+        question=QUESTION,
+        rater_kind="person",
+        rubric_id=voyage.pilot.rubric.id,
+    ):
         by_item.setdefault(judgement.item_id, []).append(judgement)
     return [_settled(each, by_item.get(each.item.id, []), audited=each.item.id in audit) for each in ruled]
 

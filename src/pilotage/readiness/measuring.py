@@ -1,7 +1,7 @@
 """From judged outputs to evidence: the figures a release decision rests on, each with interval, n and what it was measured on.
 
-Attempts of one objective are not independent of each other, so they are clustered by objective. An output nobody could judge is a missing outcome with
-its reason, never a pass.
+Attempts of one objective are not independent of each other, so they are clustered by objective. An output nobody could judge is a missing outcome
+with its reason, never a pass.
 """
 
 from __future__ import annotations

@@ -6,18 +6,23 @@ digest, so that a changed rubric or gate is a changed pilot.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pilotage.core import Declared, digest, fit, read_declared, sha256_hex
+from pilotage.core import Declared, PilotageError, digest, fit, read_declared, sha256_hex
 from pilotage.data import Card
 from pilotage.evidence import Gate, load_gates_file
 from pilotage.judging import Rubric, load_rubric_file
-from pilotage.models import TargetConfig
+from pilotage.models import TargetConfig, check_target
 from pilotage.people import ROLES
+from pilotage.redteam import TECHNIQUES
+
+# Fields of the target that decide neither what is asked nor who may be asked.
+_HOW_IT_IS_ASKED = frozenset({"limits", "prices", "timeout_s", "attempts", "backoff_s"})
 
 
 class _Part(BaseModel):
@@ -95,10 +100,9 @@ class Attack(_Part):
 
 
 class JudgeModel(_Part):
-    """A model that judges what the rules cannot. Its verdicts are judgements of a machine and never count as a person's."""
+    """A model that judges what the rules cannot. Its verdicts are judgements of a machine: a suggestion to people, and in no figure."""
 
     target: TargetConfig
-    question: str = "failure"
 
 
 class Judge(_Part):
@@ -172,11 +176,13 @@ class Pilot:
     """A pilot file with everything it names, read and checked.
 
     ``digest`` covers the declaration and the content of every file it names except the data, whose versions have digests of their own.
+    ``tried_digest`` is the same without how fast and at what cost the target is asked: raising a limit goes on with the cycle it stopped.
     """
 
     declaration: PilotFile
     folder: Path
     digest: str
+    tried_digest: str
     rubric: Rubric
     gates: tuple[Gate, ...]
 
@@ -217,10 +223,19 @@ def load_pilot(path: Path, *, target: dict[str, Any] | None = None) -> Pilot:
     _check_references(declared, parsed, folder)
     for relative in (parsed.judge.rubric, parsed.gates):
         named[relative] = sha256_hex((folder / relative).read_bytes())
-    rubric = load_rubric_file(folder / parsed.judge.rubric)
-    gates = load_gates_file(folder / parsed.gates)
-    whole = digest({"declaration": parsed.model_dump(mode="json"), "files": named})
-    return Pilot(parsed, folder, whole, rubric, gates)
+    rubric = _rubric(folder / parsed.judge.rubric)
+    named["rubric"] = rubric.id  # its guideline may stand in a file of its own
+    gates = _gates(folder / parsed.gates)
+    plain = parsed.model_dump(mode="json")
+    tried = {**plain, "target": {name: value for name, value in plain["target"].items() if name not in _HOW_IT_IS_ASKED}}
+    return Pilot(
+        parsed,
+        folder,
+        digest=digest({"declaration": plain, "files": named}),
+        tried_digest=digest({"declaration": tried, "files": named}),
+        rubric=rubric,
+        gates=gates,
+    )
 
 
 def _filled_in(declared: Declared, folder: Path, named: dict[str, str], replace: dict[str, Any] | None) -> dict[str, Any]:
@@ -270,3 +285,68 @@ def _check_references(declared: Declared, parsed: PilotFile, folder: Path) -> No
             here.refuse(f"No data is named '{wanted}'.", mend=f"use one of: {', '.join(sorted(parsed.data))}")
         elif found.kind != kind:
             here.refuse(f"'{wanted}' is of kind '{found.kind}'; this step needs '{kind}'.", mend="name other data")
+    for name in ("techniques", "twin_techniques"):
+        _check_techniques(declared, name, getattr(parsed.attack, name))
+    if not (folder / parsed.curate.folder).resolve().is_relative_to(folder):
+        here = declared.at("curate", "folder")
+        here.refuse(f"'{parsed.curate.folder}' lies outside the pilot's folder.", why="a pilot writes only there", mend="name a folder inside it")
+    _check_leave(declared, parsed.target)
+
+
+def _check_techniques(declared: Declared, field: str, techniques: Sequence[str | TechniqueShare]) -> None:
+    seen: set[str] = set()
+    for position, each in enumerate(techniques):
+        name = each if isinstance(each, str) else each.name
+        here = declared.at("attack", field, position)
+        if name not in TECHNIQUES:
+            here.refuse(f"There is no technique '{name}'.", mend=f"use one of: {', '.join(TECHNIQUES)}")
+        if name in seen:
+            here.refuse(f"The technique '{name}' is listed twice.", mend="keep one")
+        seen.add(name)
+
+
+def _check_leave(declared: Declared, target: TargetConfig) -> None:
+    """Whether the target may be tried at all, said with the line it is declared on."""
+    try:
+        check_target(target)
+    except PilotageError as error:
+        field = str(error.where).rpartition(": ")[2]
+        raise type(error)(error.what, where=declared.at("target", field).where, why=error.why, mend=error.mend) from error
+
+
+def _rubric(path: Path) -> Rubric:
+    """The rubric, which must ask what the steps need to know: whether it failed, and what should have been said."""
+    rubric = load_rubric_file(path)
+    questions = read_declared(path).at("questions")
+    asked = {question.name: question for question in rubric.questions}
+    failure, correction = asked.get("failure"), asked.get("correction")
+    values = {option.value for option in failure.options} if failure is not None else set()
+    if not {"yes", "no", "unclear"} <= values:
+        questions.refuse(
+            "The rubric must ask 'failure', a choice with the options yes, no and unclear.",
+            why="rules and people answer that question of every output",
+            mend="see the rubric of examples/support-assistant",
+        )
+    if correction is None or correction.kind != "text":
+        questions.refuse(
+            "The rubric must ask 'correction', a text.",
+            why="what should have been said is what a model is taught",
+            mend="add: {name: correction, prompt: What should it have said?, kind: text}",
+        )
+    for position, question in enumerate(rubric.questions):
+        if question.required_role is not None and question.required_role not in ROLES:
+            questions.at(position, "required_role").refuse(
+                f"There is no role '{question.required_role}'.", why="nobody could answer", mend=f"use one of: {', '.join(ROLES)}"
+            )
+    return rubric
+
+
+def _gates(path: Path) -> tuple[Gate, ...]:
+    gates = load_gates_file(path)
+    declared = read_declared(path)
+    for position, gate in enumerate(gates):
+        if gate.owner_role not in ROLES:
+            declared.at("gates", position, "owner").refuse(
+                f"There is no role '{gate.owner_role}'.", why="nobody would answer for the gate", mend=f"use one of: {', '.join(ROLES)}"
+            )
+    return gates

@@ -1,7 +1,8 @@
 """Send to review: what people must look at, and no more.
 
-What no rule can tell goes to people one by one. Failures that evidence proves are alike within a cluster (one policy clause, one technique): people confirm a few
-of each, and see all of the rest where they disagree with one. Of what the rules passed, a random share is looked at to measure what they miss.
+What no rule can tell goes to people one by one. Failures that evidence proves are alike within a cluster (one policy clause, one technique): people
+confirm a few of each, and see all of the rest where they disagree with one. Of what the rules passed, a random share is looked at to measure what
+they miss.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pilotage.judging import Abstain
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.judging import QUESTION, RuledOutput, audited, judged_outputs, ruled_outputs
 from pilotage.readiness.measuring import JudgedOutput
+from pilotage.readiness.second_opinion import opinions_of
 from pilotage.review import CORRECTION, counts, put_task, tasks, withdraw
 
 if TYPE_CHECKING:
@@ -41,9 +43,11 @@ def send_to_review(voyage: Voyage) -> bool:
     queue = voyage.pilot.name
     _withdraw_others(voyage, {each.ruled.item.id for each in wanted})
 
+    opinions = opinions_of(voyage, [each.ruled.item.id for each in wanted])
+
     def put(tx: WriteTransaction) -> None:
         for each in wanted:
-            value = None if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
+            value = opinions.get(each.ruled.item.id) if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
             suggestion = {QUESTION: value or "unclear"}
             if value == "yes":
                 suggestion[CORRECTION] = each.ruled.correction
@@ -63,10 +67,11 @@ def send_to_review(voyage: Voyage) -> bool:
     now = counts(voyage.workspace, queue)
     tallies = {"open": now.open, "done": now.done}
     if now.open:
-        detail = f"{now.open} items wait for people on /review/{queue}"
-        voyage.note("review", StepRecord(state="waiting", detail=detail, counts=tallies), cycle_state="waiting")
+        detail = f"{now.open} {'item waits' if now.open == 1 else 'items wait'} for people on /review/{queue}"
+        voyage.stop("review", StepRecord(state="waiting", detail=detail, counts=tallies), cycle_state="waiting")
         return True
-    voyage.note("review", StepRecord(state="done", detail=f"{len(wanted)} items looked at", counts=tallies), cycle_state="running")
+    detail = f"{len(wanted)} {'item' if len(wanted) == 1 else 'items'} looked at"
+    voyage.note("review", StepRecord(state="done", detail=detail, counts=tallies), cycle_state="running")
     return False
 
 
@@ -105,16 +110,17 @@ def _spread(members: list[RuledOutput]) -> list[RuledOutput]:
         held_back = sample is not None and sample.slices.get("split") != "develop"
         return (held_back, seen[cluster], each.output.sample_id)
 
-    return sorted(members, key=place)
+    # In one order first, so that which of an objective's attempts counts as its first does not depend on who asked.
+    return sorted(sorted(members, key=lambda each: each.output.sample_id), key=place)
 
 
 def _withdraw_others(voyage: Voyage, items: set[str]) -> None:
-    """Take out of the queue what an earlier cycle put there and nobody answered: it is about a model that is no longer tried."""
+    """Take out of the queue what an earlier cycle put there and nobody answered: its model is no longer tried, or its rubric no longer asked."""
     stale: list[str] = []
     after: str | None = None
     while True:
         page = tasks(voyage.workspace, voyage.pilot.name, after=after, limit=500)
-        stale += [row.id for row in page.rows if row.item_id not in items]
+        stale += [row.id for row in page.rows if row.item_id not in items or row.rubric_id != voyage.pilot.rubric.id]
         after = page.next
         if after is None:
             break

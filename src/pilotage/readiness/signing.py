@@ -10,11 +10,12 @@ from typing import Protocol
 
 from sqlalchemy import desc, select
 
-from pilotage.core import InputError, Refused, new_id
+from pilotage.core import Conflict, InputError, Refused, new_id
 from pilotage.ledger import record
 from pilotage.readiness.cycle import Cycle, load_cycle
 from pilotage.readiness.deciding import Decision, decide_cycle
 from pilotage.readiness.tables import sign_off
+from pilotage.review import counts
 from pilotage.store import Workspace, WriteTransaction
 
 
@@ -48,7 +49,10 @@ def sign(workspace: Workspace, cycle_id: str, *, role: str, decision: str, note:
     InputError
         If the decision is neither ``go`` nor ``no_go``, or a no-go has no note.
     Refused
-        If the person does not hold the role, the pilot asks for no signature in it, or ``go`` is signed while a gate does not pass.
+        If the person does not hold the role, the pilot asks for no signature in it, or ``go`` is signed while a gate does not pass or items wait
+        for review.
+    Conflict
+        If the person signed the same evidence in this role before. Signing the same decision again changes nothing.
     """
     if decision not in ("go", "no_go"):
         raise InputError(f"A decision is 'go' or 'no_go', not '{decision}'.", where="decision")
@@ -67,7 +71,31 @@ def sign(workspace: Workspace, cycle_id: str, *, role: str, decision: str, note:
             mend="mend what fails, or have the gate's owner waive it with a reason and an end date",
         )
 
+    if decision == "go" and (waiting := counts(workspace, current.pilot).open):
+        raise Refused(
+            f"A go cannot be signed while {waiting} {'item waits' if waiting == 1 else 'items wait'} for review.",
+            why="what people answer there may change the verdict",
+            mend="have them answered, and run the pilot again",
+        )
+
     def job(tx: WriteTransaction) -> Signature:
+        before = tx.conn.execute(
+            select(sign_off).where(
+                sign_off.c.workspace_id == tx.workspace_id,
+                sign_off.c.cycle_id == cycle_id,
+                sign_off.c.role == role,
+                sign_off.c.created_by == person.login,
+                sign_off.c.evidence_digest == current.digest,
+            )
+        ).one_or_none()
+        if before is not None and before.decision == decision:
+            return Signature(before.role, before.decision, before.note, before.created_by, before.created_at, True)
+        if before is not None:
+            raise Conflict(
+                f"{person.login} signed '{before.decision.replace('_', '-')}' in the role '{role}' to this evidence before.",
+                why="a signature is not taken back; what came of it would be in doubt",
+                mend="new evidence may be signed anew; until then another person may sign in that role",
+            )
         made = new_id("sign", clock=tx.clock)
         row = {"cycle_id": cycle_id, "role": role, "decision": decision, "note": note, "evidence_digest": current.digest}
         tx.insert(sign_off, {"id": made, **row}, actor=person.login)

@@ -87,7 +87,11 @@ def _waits(workspace: Workspace, name: str, cycle: Cycle, decision: Decision | N
     lines = [f"{each}; answer on the workbench's page /review/{name}, or with: pilotage review answer {name}" for each in waiting(workspace, name)]
     lines += [f"{step} is paused: {record.detail}" for step, record in cycle.steps.items() if record.state == "paused"]
     if decision is not None and decision.outcome == "pass":
-        gone = {each.role for each in signed if each.counts and each.decision == "go"}
+        in_force: dict[str, Signature] = {}
+        for each in signed:  # newest first
+            if each.counts:
+                in_force.setdefault(each.role, each)
+        gone = {role for role, each in in_force.items() if each.decision == "go"}
         lines += [
             f"a signature of the role '{role}'; sign on the pilot's page, or with: pilotage sign {name} --role {role} --decision go"
             for role in decision.roles

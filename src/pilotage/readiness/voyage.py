@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pilotage.core import Progress
-from pilotage.readiness.cycle import Cycle, StepRecord, load_cycle, set_step
+from pilotage.readiness.cycle import Cycle, StepRecord, load_cycle, put_back, set_step
 from pilotage.readiness.pilot import Pilot
 from pilotage.store import Workspace
 
@@ -28,4 +28,10 @@ class Voyage:
         ended = now if record.state in ("done", "failed", "paused") else None
         full = replace(record, started_at=started, ended_at=ended)
         self.workspace.write(lambda tx: set_step(tx, self.cycle.id, step, full, cycle_state=cycle_state))
+        self.cycle = load_cycle(self.workspace, self.cycle.id)
+
+    def stop(self, step: str, record: StepRecord, *, cycle_state: str | None = None) -> None:
+        """Write where a step stands that the cycle cannot go past now: what followed it before no longer stands."""
+        self.note(step, record, cycle_state=cycle_state)
+        self.workspace.write(lambda tx: put_back(tx, self.cycle.id, after=step))
         self.cycle = load_cycle(self.workspace, self.cycle.id)
