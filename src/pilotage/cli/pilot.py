@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from pilotage.cli.session import session
 
 if TYPE_CHECKING:
     from pilotage.readiness import Decision, PilotStatus
+    from pilotage.store import Workspace
 
 PilotPath = Annotated[Path, typer.Argument(help="pilot.yaml, or the folder it lies in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -80,7 +83,7 @@ def status(
     """Show where a pilot stands and what waits for whom."""
     from pilotage.readiness import pilot_ids, pilot_status
 
-    with session(context).open() as workspace:
+    with _there(context) as workspace:
         names = [name] if name else list(pilot_ids(workspace))
         found = [pilot_status(workspace, each) for each in names]
     if json:
@@ -94,12 +97,37 @@ def status(
         render_status(each)
 
 
+@contextlib.contextmanager
+def _there(context: typer.Context) -> Iterator[Workspace]:
+    """The workspace, open; where there is none yet, the error says what comes first."""
+    from pilotage.core import NotFound
+
+    opened = contextlib.ExitStack()
+    try:
+        workspace = opened.enter_context(session(context).open())
+    except NotFound as error:
+        raise NotFound(
+            "There is no workspace here yet, so no pilot has been run.",
+            where=error.where,
+            mend="declare a pilot in pilot.yaml (examples/support-assistant is one to start from), then: pilotage run pilot.yaml; "
+            "that makes the workspace. Is it elsewhere? Name it with --workspace",
+        ) from error
+    with opened:
+        yield workspace
+
+
 def gate(context: typer.Context, name: Annotated[str, typer.Argument(help="The pilot's name.")], json: Json = False) -> None:
     """Decide on the evidence there is. Exits 0 pass, 1 fail, 2 inconclusive, 3 invalid or missing evidence."""
+    from pilotage.core import PilotageError
     from pilotage.readiness import decide
 
-    with session(context).open() as workspace:
-        decision = decide(workspace, name)
+    try:
+        with _there(context) as workspace:
+            decision = decide(workspace, name)
+    except PilotageError as error:
+        # No evidence can be had: to a build that is 3, whatever the error's own code; 1 and 2 speak of gates.
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(GATE_EXIT["not_assessable"]) from error
     if json:
         from pilotage.cli.render import as_json
 
@@ -133,8 +161,12 @@ def _replacement(target: str | None, model: str | None, key_env: str | None, aut
     if target:
         from urllib.parse import urlsplit
 
-        host = urlsplit(target).hostname
-        given |= {"url": target, "allow_hosts": [host] if host else []}
+        try:
+            host = urlsplit(target).hostname
+        except ValueError:
+            host = None  # what is wrong with it, the target's own check says
+        # The declared target's key is for the declared target alone.
+        given |= {"url": target, "allow_hosts": [host] if host else [], "api_key_env": None}
     if model:
         given["model"] = model
     if key_env:
