@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy.exc import IntegrityError
 from starlette.responses import RedirectResponse, Response
 
 from pilotage import readiness
@@ -78,18 +77,10 @@ def sign(
             raise Conflict(
                 "Another cycle has begun since this page was shown.", why="you would sign what you have not seen", mend="read it again, then sign"
             )
-        if any(one.counts and one.role == role for one in found.signatures):
-            raise Conflict(
-                f"The {role} has signed this evidence already.",
-                why="one role speaks once for one state of the evidence",
-                mend="new evidence can be signed anew",
-            )
         readiness.sign(workspace, cycle_id, role=role, decision=decision, note=note, person=person)
-    except (PilotageError, IntegrityError) as error:
-        # Two presses at once: the table keeps the first.
-        told = error if isinstance(error, PilotageError) else Conflict("You have signed this evidence already.", where=role)
+    except PilotageError as error:
         given = {"role": role, "decision": decision, "note": note}
-        return _show(request, workspace, name, status=told.http_status, cannot_sign=told.to_dict(), given=given)
+        return _show(request, workspace, name, status=error.http_status, cannot_sign=error.to_dict(), given=given)
     return RedirectResponse(f"/pilots/{name}#sign", 303)
 
 

@@ -72,19 +72,23 @@ def gates_decided(results: Sequence[GateResult]) -> list[GateGroup]:
     ]
 
 
-def gates_of_cycle(workspace: Workspace, *, pilot_id: str, cycle: int) -> list[GateGroup]:
-    """The gates as they were decided in a cycle. Where a cycle was decided more than once, its last decision."""
+def gates_of_cycle(workspace: Workspace, *, pilot_id: str, cycle: int, declared: Sequence[dict[str, Any]]) -> list[GateGroup]:
+    """The gates as they were decided in a cycle; where it was decided more than once, its last decision.
+
+    ``declared`` are the gates as the pilot declares them now, which gives their order; what is not declared any more comes last.
+    """
     with workspace.read() as conn:
         rows = conn.execute(
             select(gate_result)
             .where(gate_result.c.workspace_id == workspace.id, gate_result.c.pilot_id == pilot_id, gate_result.c.cycle == cycle)
-            .order_by(gate_result.c.id)  # which begin with the time
+            .order_by(gate_result.c.created_at)
         ).all()
     latest = {(row.gate, limit_words(row.limit)): row for row in rows}
     ids = {row.evidence_id for row in latest.values() if row.evidence_id}
     figures = {one.id: one for one in load_evidence(workspace, ids=ids)} if ids else {}
+    place = {(gate["name"], limit_words(limit)): number for number, (gate, limit) in enumerate((g, one) for g in declared for one in g["limits"])}
     groups: dict[str, list[GateLine]] = {}
-    for row in latest.values():
+    for _, row in sorted(latest.items(), key=lambda pair: place.get(pair[0], len(place))):
         groups.setdefault(row.gate, []).append(_stored_line(row, figures.get(row.evidence_id)))
     return [
         GateGroup(name, lines[0].owner_role, min((line.verdict for line in lines), key=lambda verdict: WEIGHT[verdict]), lines)
@@ -98,7 +102,7 @@ def count_by_cycle(workspace: Workspace, *, pilot_id: str) -> dict[int, dict[str
         rows = conn.execute(
             select(gate_result.c.cycle, gate_result.c.gate, gate_result.c.limit, gate_result.c.verdict)
             .where(gate_result.c.workspace_id == workspace.id, gate_result.c.pilot_id == pilot_id)
-            .order_by(gate_result.c.id)
+            .order_by(gate_result.c.created_at)
         ).all()
     verdicts = {(row.cycle, row.gate, limit_words(row.limit)): row.verdict for row in rows}
     counts: dict[int, dict[str, int]] = {}
@@ -132,7 +136,7 @@ def uses_of(workspace: Workspace, figure: Evidence) -> list[Use]:
             select(gate_result, pilot.c.name.label("pilot_name"))
             .outerjoin(pilot, (pilot.c.workspace_id == gate_result.c.workspace_id) & (pilot.c.id == gate_result.c.pilot_id))
             .where(gate_result.c.workspace_id == workspace.id, gate_result.c.evidence_id == figure.id)
-            .order_by(gate_result.c.id.desc())
+            .order_by(gate_result.c.created_at.desc())
             .limit(100)
         ).all()
     return [Use(row.pilot_name, row.cycle, _stored_line(row, figure), row.created_at) for row in rows]

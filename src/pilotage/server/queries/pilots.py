@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pilotage.data.exporting import MANIFEST_SUFFIX
 from pilotage.readiness import Cycle, Decision, Signature
 from pilotage.readiness.tables import pilot, pilot_cycle
 from pilotage.redteam import finding_counts
-from pilotage.review import waiting
+from pilotage.review import counts, waiting
 from pilotage.runs.tables import run
 from pilotage.server.advances import under_way_elsewhere
 from pilotage.server.queries.findings import OPEN_STATES, count_attempts
@@ -111,15 +112,27 @@ class SigningState:
 
     roles
         Whose signature the pilot asks for.
+    in_force
+        The newest signature of each role on the evidence as it is now.
     open
-        Those of them that nobody has signed in on the evidence as it is now.
+        The roles that nobody has signed in on that.
     go_refused
         Why a go cannot be signed now; None where it can.
     """
 
     roles: list[str]
+    in_force: dict[str, Signature]
     open: list[str]
     go_refused: str | None
+
+    def offered_to(self, login: str, roles: Collection[str]) -> list[str]:
+        """The roles that somebody who holds ``roles`` may sign in now: nobody did, or somebody else said no-go."""
+        before = self.in_force
+        return [
+            role
+            for role in self.roles
+            if role in roles and (role not in before or (before[role].decision == "no_go" and before[role].person != login))
+        ]
 
 
 @dataclass(frozen=True)
@@ -215,12 +228,12 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
     gates = (
         gates_decided(decision.gates)
         if decision is not None
-        else gates_of_cycle(workspace, pilot_id=pilot_id, cycle=chosen.number)
+        else gates_of_cycle(workspace, pilot_id=pilot_id, cycle=chosen.number, declared=row.declaration["resolved"]["gates"])
         if chosen is not None and not latest
         else []
     )
     signatures = _signatures(workspace, chosen, decision)
-    signing = _signing(decision, signatures) if decision is not None else None
+    signing = _signing(decision, signatures, waiting=counts(workspace, name).open) if decision is not None else None
     last_word_at = max((one.updated_at for one in live), default=0)
     under_way = chosen is not None and latest and under_way_elsewhere(chosen, last_word_at=last_word_at, now_us=workspace.clock.now_us())
     findings = finding_counts(workspace, pilot_id)
@@ -295,10 +308,17 @@ def _signatures(workspace: Workspace, chosen: Cycle | None, decision: Decision |
     return readiness.signatures(workspace, chosen, decision)
 
 
-def _signing(decision: Decision, signatures: list[Signature]) -> SigningState:
-    signed = {one.role for one in signatures if one.counts}
-    refused = None if decision.outcome == "pass" else decision.headline
-    return SigningState(list(decision.roles), [role for role in decision.roles if role not in signed], refused)
+def _signing(decision: Decision, signatures: list[Signature], *, waiting: int) -> SigningState:
+    in_force: dict[str, Signature] = {}
+    for one in signatures:  # newest first
+        if one.counts:
+            in_force.setdefault(one.role, one)
+    refused = None
+    if decision.outcome != "pass":
+        refused = decision.headline
+    elif waiting:
+        refused = f"{waiting} {'item waits' if waiting == 1 else 'items wait'} for review"
+    return SigningState(list(decision.roles), in_force, [role for role in decision.roles if role not in in_force], refused)
 
 
 def _steps(name: str, cycle: Cycle | None) -> list[StepLine]:
@@ -373,8 +393,8 @@ def _headline(
         return "Under way", f"Now: {running}.{before}" if running else f"It goes on.{before}", "wait"
     if halted is not None:
         return ("Failed" if halted.state == "failed" else "Paused"), f"{halted.name.capitalize()}: {halted.detail}.{before}", "wait"
-    if any(step.state == "running" for step in steps):
-        return "Cut off", f"Nothing has been heard of it for a while. Going on continues where it stopped.{before}", "wait"
+    if cycle.state == "running":
+        return "Cut off", f"It stopped on its way and nothing is heard of it. Going on continues where it was.{before}", "wait"
     if any(wait.link.startswith("/review/") for wait in waits):
         return "Waiting for people", f"The gates are decided when everything is answered.{before}" if not gates else gates_say, "wait"
     if outcome == "go":
