@@ -53,7 +53,7 @@ server.register(app)
 def main() -> None:
     """Run the command; a :class:`PilotageError` becomes its four lines on standard error and its exit code."""
     try:
-        app()
+        app(prog_name="pilotage")
     except PilotageError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

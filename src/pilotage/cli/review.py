@@ -41,7 +41,8 @@ def answer(context: typer.Context, queue: Queue) -> None:
         rater = person_rater(who.login)
         last: str | None = None
         while True:
-            claimed = claim(workspace, queue, rater, 1, roles=who.roles)
+            # Under a name, so that what was taken back, or left when the terminal went away, comes first.
+            claimed = claim(workspace, queue, rater, 1, roles=who.roles, holder="terminal")
             if not claimed:
                 typer.echo("Nothing more waits for you in this queue.")
                 return
