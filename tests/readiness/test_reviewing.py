@@ -117,11 +117,11 @@ def test_what_may_be_learnt_from_is_seen_before_what_is_held_back() -> None:
 
 _outputs = st.lists(
     st.tuples(
-        st.sampled_from(["yes", "no", None]),
-        st.sampled_from("abc"),
-        st.booleans(),
+        st.sampled_from(["yes", "yes", "yes", "no", None]),
+        st.sampled_from("ab"),
+        st.sampled_from([True, True, True, True, False]),
         st.sampled_from([Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.ERROR]),
-        st.sampled_from([None, True, False, "unclear"]),
+        st.sampled_from([None, None, None, True, False, "unclear"]),
         st.booleans(),
         st.sampled_from(["objective-1", "objective-2"]),
     ),

@@ -55,7 +55,7 @@ def list_(context: typer.Context) -> None:
 
 
 @app.command()
-def show(context: typer.Context, ref: Ref, rows: Annotated[int, typer.Option(help="How many rows to print.")] = 3) -> None:
+def show(context: typer.Context, ref: Ref, rows: Annotated[int, typer.Option(min=0, help="How many rows to print.")] = 3) -> None:
     """Show a version: card, operation, lineage and its first rows."""
     from itertools import islice
 

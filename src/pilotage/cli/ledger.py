@@ -65,7 +65,7 @@ def _outputs_hold(workspace: Workspace) -> bool:
 def list_(
     context: typer.Context,
     after: Annotated[int, typer.Option(help="Entries after this number.")] = 0,
-    limit: Annotated[int, typer.Option(help="How many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
     subject: Annotated[str | None, typer.Option(help="Only of this subject.")] = None,
     type: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
 ) -> None:

@@ -57,8 +57,12 @@ def main() -> None:
     except PilotageError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.exit(141)  # the reader of our output left, as in `pilotage … | head`
+        place = f"\n  where: {error.filename}" if error.filename else ""
+        typer.echo(f"error: The system refused: {error.strerror or error}{place}\n  mend: check that path, its permissions and the disk", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("stopped; run the same command again to go on", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(141)  # the reader of our output left, as in `pilotage … | head`

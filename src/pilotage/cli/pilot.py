@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,8 @@ import typer
 from pilotage.cli.session import session
 
 if TYPE_CHECKING:
-    from pilotage.readiness import Decision, PilotStatus
+    from pilotage.readiness import Decision, Pilot, PilotStatus
+    from pilotage.store import Workspace
 
 PilotPath = Annotated[Path, typer.Argument(help="pilot.yaml, or the folder it lies in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,12 +61,16 @@ def run(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Try again what ended in an infrastructure error; marked as a re-try.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked, and what that costs at most.")] = False,
 ) -> None:
     """Bring the pilot as far as it goes without people; run again to go on."""
     from pilotage.cli.render import progress
     from pilotage.readiness import advance, load_pilot
 
     pilot = load_pilot(path, target=_replacement(target, model, key_env, authorisation))
+    if dry_run:
+        render_estimate(pilot)
+        return
     shown = progress()
     with session(context).open(create=True) as workspace:
         try:
@@ -80,7 +87,7 @@ def status(
     """Show where a pilot stands and what waits for whom."""
     from pilotage.readiness import pilot_ids, pilot_status
 
-    with session(context).open() as workspace:
+    with _there(context) as workspace:
         names = [name] if name else list(pilot_ids(workspace))
         found = [pilot_status(workspace, each) for each in names]
     if json:
@@ -94,12 +101,37 @@ def status(
         render_status(each)
 
 
+@contextlib.contextmanager
+def _there(context: typer.Context) -> Iterator[Workspace]:
+    """The workspace, open; where there is none yet, the error says what comes first."""
+    from pilotage.core import NotFound
+
+    opened = contextlib.ExitStack()
+    try:
+        workspace = opened.enter_context(session(context).open())
+    except NotFound as error:
+        raise NotFound(
+            "There is no workspace here yet, so no pilot has been run.",
+            where=error.where,
+            mend="declare a pilot in pilot.yaml (examples/support-assistant is one to start from), then: pilotage run pilot.yaml; "
+            "that makes the workspace. Is it elsewhere? Name it with --workspace",
+        ) from error
+    with opened:
+        yield workspace
+
+
 def gate(context: typer.Context, name: Annotated[str, typer.Argument(help="The pilot's name.")], json: Json = False) -> None:
     """Decide on the evidence there is. Exits 0 pass, 1 fail, 2 inconclusive, 3 invalid or missing evidence."""
+    from pilotage.core import PilotageError
     from pilotage.readiness import decide
 
-    with session(context).open() as workspace:
-        decision = decide(workspace, name)
+    try:
+        with _there(context) as workspace:
+            decision = decide(workspace, name)
+    except PilotageError as error:
+        # No evidence can be had: to a build that is 3, whatever the error's own code; 1 and 2 speak of gates.
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(GATE_EXIT["not_assessable"]) from error
     if json:
         from pilotage.cli.render import as_json
 
@@ -133,8 +165,12 @@ def _replacement(target: str | None, model: str | None, key_env: str | None, aut
     if target:
         from urllib.parse import urlsplit
 
-        host = urlsplit(target).hostname
-        given |= {"url": target, "allow_hosts": [host] if host else []}
+        try:
+            host = urlsplit(target).hostname
+        except ValueError:
+            host = None  # what is wrong with it, the target's own check says
+        # The declared target's key is for the declared target alone.
+        given |= {"url": target, "allow_hosts": [host] if host else [], "api_key_env": None}
     if model:
         given["model"] = model
     if key_env:
@@ -164,6 +200,17 @@ def render_status(status: PilotStatus) -> None:
         render_decision(status.decision)
     for line in status.waits:
         typer.echo(f"waits: {line}")
+
+
+def render_estimate(pilot: Pilot) -> None:
+    """Print what a run would ask."""
+    from pilotage.cli.render import table
+    from pilotage.readiness import estimate
+
+    found = estimate(pilot)
+    rows = [(each.name, each.samples, each.requests, each.prompt_tokens, each.completion_tokens, each.spend_minor) for each in found.parts]
+    table(("part", "samples", "requests", "prompt tokens", "completion tokens at most", "minor units at most"), rows)
+    typer.echo(f"{found.requests} requests, at most {found.spend_minor} minor units of the account's currency; nothing was asked or written")
 
 
 def render_decision(decision: Decision) -> None:

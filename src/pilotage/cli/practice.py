@@ -33,6 +33,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the fit.")] = 0,
 ) -> None:
     """Train the next version of the practice assistant on exported data."""
+    from pilotage.practice import load_model
     from pilotage.practice import train as fit
 
     before = newest_model(models)
@@ -41,6 +42,8 @@ def train(
     typer.echo(
         f"{after}: version {made.model.version[:12]}, trained on {made.rows} new rows ({made.refusals} teach a refusal) on top of {before.name}"
     )
+    if made.model.version == load_model(before).version:
+        typer.echo(f"the data changed nothing: {after.name} is the same version as {before.name}, and a pilot will meet the same model", err=True)
     if made.refusals == made.rows:
         typer.echo("warning: every new row teaches a refusal; without benign rows beside them a model learns to refuse too much", err=True)
 

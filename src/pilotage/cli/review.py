@@ -29,7 +29,7 @@ def list_(context: typer.Context) -> None:
 
 @app.command()
 def answer(context: typer.Context, queue: Queue) -> None:
-    """Answer items one after another: a agree with the machine, x disagree, s skip, f flag, u undo, q leave."""
+    """Answer items one after another: y it failed, n it held, c unclear, a agree with the machine, s skip, f flag, u undo, q leave."""
     from pilotage.cli.users import who_acts
     from pilotage.core import new_id
     from pilotage.judging import person as person_rater
@@ -48,7 +48,7 @@ def answer(context: typer.Context, queue: Queue) -> None:
             task = claimed[0]
             show(task)
             since = time.monotonic()
-            key = typer.prompt("[a]gree [x] disagree [s]kip [f]lag [u]ndo [q]uit", default="a", show_default=False).strip().lower()
+            key = typer.prompt("[y] failed [n] held [c] unclear [a]gree [s]kip [f]lag [u]ndo [q]uit").strip().lower()
             active_ms = round((time.monotonic() - since) * 1000)
             if key == "q":
                 release(workspace, [task.task_id], rater)
@@ -62,8 +62,8 @@ def answer(context: typer.Context, queue: Queue) -> None:
                 release(workspace, [task.task_id], rater)
                 if last:
                     undo(workspace, last, rater)
-            elif key in ("a", "x"):
-                value = proposed(task) if key == "a" else opposite(proposed(task))
+            elif key in ("y", "n", "c", "a"):
+                value = proposed(task) if key == "a" else {"y": "yes", "n": "no", "c": "unclear"}[key]
                 correction = task.payload.get("proposed_correction") if value == "yes" else None
                 give(
                     workspace,
@@ -83,11 +83,6 @@ def answer(context: typer.Context, queue: Queue) -> None:
 def proposed(task: Claimed) -> str:
     """What the machine says of the item."""
     return str((task.suggestion or {}).get("failure", "unclear"))
-
-
-def opposite(value: str) -> str:
-    """Failure becomes none and the other way round; what was unclear becomes a failure."""
-    return "no" if value == "yes" else "yes"
 
 
 def show(task: Claimed) -> None:

@@ -41,7 +41,7 @@ def show(
     context: typer.Context,
     run_id: Annotated[str, typer.Argument(help="The run's id.")],
     outcome: Annotated[str | None, typer.Option(help="Only samples that ended so: answered, refused, blocked, truncated, unparsable, error.")] = None,
-    limit: Annotated[int, typer.Option(help="How many samples to list.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many samples to list.")] = 50,
 ) -> None:
     """Show a run and its samples."""
     from pilotage.cli.render import table

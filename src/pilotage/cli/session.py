@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pilotage.core import Settings, load_settings
+from pilotage.core import PilotageError, Settings, load_settings
 
 if TYPE_CHECKING:
     from pilotage.store import Workspace
@@ -39,7 +39,11 @@ class Session:
         way = create_workspace if create else open_workspace
         with way(settings.workspace, actor=settings.actor) as workspace:
             yield workspace
-            checkpoint_if_due(workspace, key_dir=settings.key_dir)
+            try:
+                checkpoint_if_due(workspace, key_dir=settings.key_dir)
+            except PilotageError as error:
+                # What the verb did stands, and what it says is still to be shown: a head that cannot be signed here is not its failure.
+                typer.echo(f"warning: the ledger's head was not signed: {error}", err=True)
 
 
 def session(context: typer.Context) -> Session:

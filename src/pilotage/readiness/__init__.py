@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, cycles, find_pilot_id, latest_cycle, load_cycle, pilot_ids
     from pilotage.readiness.deciding import Decision, decide, decide_cycle
     from pilotage.readiness.pilot import Pilot, PilotFile, load_pilot
+    from pilotage.readiness.planning import RunEstimate, estimate
     from pilotage.readiness.signing import Signature, sign, signatures
     from pilotage.readiness.status import PilotStatus, pilot_status
 
@@ -24,6 +25,7 @@ _FROM = {
     "cycle": ("STEPS", "Cycle", "StepRecord", "cycles", "find_pilot_id", "latest_cycle", "load_cycle", "pilot_ids"),
     "deciding": ("Decision", "decide", "decide_cycle"),
     "pilot": ("Pilot", "PilotFile", "load_pilot"),
+    "planning": ("RunEstimate", "estimate"),
     "signing": ("Signature", "sign", "signatures"),
     "status": ("PilotStatus", "pilot_status"),
 }
@@ -45,6 +47,7 @@ __all__ = [
     "Pilot",
     "PilotFile",
     "PilotStatus",
+    "RunEstimate",
     "Signature",
     "StepRecord",
     "advance",
@@ -52,6 +55,7 @@ __all__ = [
     "cycles",
     "decide",
     "decide_cycle",
+    "estimate",
     "find_pilot_id",
     "latest_cycle",
     "load_cycle",

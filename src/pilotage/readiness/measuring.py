@@ -31,6 +31,8 @@ class JudgedOutput:
         Whether a person judged it.
     audited
         Whether it was drawn at random from what the machines passed.
+    retried
+        Whether it is a second try after an error: choosing what to roll again bends a score, so figures are shown without such outputs too.
     """
 
     part: str
@@ -45,6 +47,7 @@ class JudgedOutput:
     machine: bool | None = None
     reviewed: bool = False
     audited: bool = False
+    retried: bool = False
     detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -157,13 +160,22 @@ def _rates(metric: Metric, outputs: Sequence[JudgedOutput], *, subject: dict[str
     from pilotage.evidence import rate
 
     chosen = [output for output in outputs if output.part == metric.part]
-    found = [rate(metric.observations(chosen), metric=metric.name, subject=subject)]
+    found = [rate(metric.observations(chosen), metric=metric.name, subject=subject, detail=_retries(metric, chosen))]
     for name in metric.slices:
         for label in sorted({each.slices[name] for each in chosen if name in each.slices}):
             among = [each for each in chosen if each.slices.get(name) == label]
             if len(among) >= MANY_ENOUGH_FOR_A_SLICE:
                 found.append(rate(metric.observations(among), metric=metric.name, slice={name: label}, subject=subject))
     return found
+
+
+def _retries(metric: Metric, outputs: Sequence[JudgedOutput]) -> dict[str, Any]:
+    """How many outputs are re-tries, and the rate without them."""
+    retried = sum(each.retried for each in outputs)
+    if not retried:
+        return {}
+    first = [value for each in outputs if not each.retried and (value := metric.value(each)) is not None]
+    return {"retried": retried, "rate_without_retried": sum(first) / len(first) if first else None}
 
 
 def _audit(outputs: Sequence[JudgedOutput], *, subject: dict[str, Any]) -> list[Evidence]:

@@ -37,7 +37,7 @@ class Wanted:
 
 def send_to_review(voyage: Voyage) -> bool:
     """Put what needs people into the queue; True if something waits there now."""
-    ruled = list(ruled_outputs(voyage))
+    ruled = ruled_outputs(voyage)
     wanted = choose(ruled, judged_outputs(voyage), audit=audited(voyage, ruled), per_cluster=voyage.pilot.declaration.review.per_cluster)
     overlap = voyage.pilot.declaration.review.overlap
     queue = voyage.pilot.name

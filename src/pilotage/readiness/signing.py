@@ -100,7 +100,10 @@ def sign(workspace: Workspace, cycle_id: str, *, role: str, decision: str, note:
         row = {"cycle_id": cycle_id, "role": role, "decision": decision, "note": note, "evidence_digest": current.digest}
         tx.insert(sign_off, {"id": made, **row}, actor=person.login)
         record(tx, type="pilot.signed", subject=cycle_id, body={**row, "signature": made, "outcome": current.outcome}, actor=person.login)
-        return Signature(role, decision, note, person.login, tx.clock.now_us(), True)
+        signed_at = tx.conn.execute(
+            select(sign_off.c.created_at).where(sign_off.c.workspace_id == tx.workspace_id, sign_off.c.id == made)
+        ).scalar_one()
+        return Signature(role, decision, note, person.login, signed_at, True)
 
     return workspace.write(job)
 

@@ -140,7 +140,10 @@ def list_kinds(workspace: Workspace, *, pilot_id: str | None = None) -> Kinds:
 
 def find_finding(workspace: Workspace, finding_id: str, *, sample_id: str | None = None) -> FindingDetail:
     """One finding, showing the attempt (a sample) asked for, else the latest that breached, else the latest. Raises ``NotFound``."""
-    found = load_finding(workspace, finding_id)
+    try:
+        found = load_finding(workspace, finding_id)
+    except NotFound as error:
+        raise NotFound("There is no such finding.", where=finding_id, mend="see the list of findings") from error
     attempts = attempts_of(workspace, finding_id)
     shown = next((one for one in attempts if one.sample_id == sample_id), None)
     if sample_id and shown is None:
