@@ -172,7 +172,7 @@ def main() -> int:
                     camera.take(picture)
 
             demo.run(review)
-            wide.open(f"/pilots/{PILOT}").take("verdict-first", height=1280)
+            wide.open(f"/pilots/{PILOT}").take("verdict-first", height=1230)
             demo.train()
             demo.run()
             for role in ("owner", "auditor"):
@@ -180,7 +180,7 @@ def main() -> int:
                     demo.call("sign", PILOT, "--role", role, "--decision", "go", "--note", "Seen and agreed.")
             demo.call("ledger", "checkpoint")
             demo.call("ledger", "anchor", str(demo.folder / "heads.jsonl"))
-            wide.open(f"/pilots/{PILOT}").take("verdict", height=1280)
+            wide.open(f"/pilots/{PILOT}").take("verdict")
             Camera(browser, address, width=390, height=844).open(f"/pilots/{PILOT}").take("verdict-narrow")
             wide.open(f"/pilots/{PILOT}/gates").take("gates")
             wide.open("/runs?kind=attack", follow="a[data-row]").take("run")
