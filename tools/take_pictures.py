@@ -130,20 +130,35 @@ class Camera:
             self.page.goto(self._base + str(self.page.locator(follow).first.get_attribute("href")))
         return self
 
-    def take(self, name: str) -> None:
-        """Keep what the window shows."""
+    def take(self, name: str, *, height: int | None = None) -> None:
+        """Keep what the window shows, or the page's first ``height`` pixels."""
         path = PICTURES / f"{name}.png"
-        self.page.screenshot(path=path)
+        if height is None:
+            self.page.screenshot(path=path)
+        else:
+            width = self.page.viewport_size["width"]
+            self.page.screenshot(path=path, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
         size = path.stat().st_size
         print(f"  {path.relative_to(REPOSITORY)}: {size:,} bytes", flush=True)
         if size > MOST_BYTES:
             raise SystemExit(f"{path.name} is larger than {MOST_BYTES:,} bytes; show less of the page")
 
 
+@contextlib.contextmanager
+def folder_named(name: str) -> Iterator[Path]:
+    """A temporary folder of a plain name: paths are in some of the pictures."""
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir()  # refuses one that is there: it is not ours to remove
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 def main() -> int:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="pilotage-pictures-") as name, sync_playwright() as driver:
-        demo = Demo(Path(name))
+    with folder_named("harbour") as folder, sync_playwright() as driver:
+        demo = Demo(folder)
         demo.call("init")
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with demo.started("serve", "--port", "0", until=r"workbench: (http\S+)") as address:
@@ -157,7 +172,7 @@ def main() -> int:
                     camera.take(picture)
 
             demo.run(review)
-            wide.open(f"/pilots/{PILOT}").take("verdict-first")
+            wide.open(f"/pilots/{PILOT}").take("verdict-first", height=1230)
             demo.train()
             demo.run()
             for role in ("owner", "auditor"):

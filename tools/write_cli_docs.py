@@ -31,7 +31,7 @@ Everything is one command, `pilotage`. `pilotage VERB --help` says the same as t
 | 0 | done; `gate`: every gate passes or is waived |
 | 1 | `gate`: a gate fails; else: refused, or it conflicts with what is there |
 | 2 | `gate`: inconclusive; else: what you gave is malformed, or what you named does not exist |
-| 3 | `gate`: evidence is missing or invalid; `verify`: the ledger is broken; else: stored data does not match its hashes |
+| 3 | `gate`: evidence is missing or invalid, or none can be had; `verify`: the ledger is broken; else: stored data does not match its hashes |
 | 4 | something outside cannot be reached; `run`: paused by a budget or an outage. Run it again to go on |
 | 130 | stopped with Ctrl+C; run it again to go on |
 
@@ -98,7 +98,7 @@ def _options(command: Any) -> Iterator[str]:
 
 def _default(option: Any, said: str) -> str:
     if option.required:
-        return " (needed)"
+        return " (needed)" if option.param_type_name == "option" else ""
     value = option.default
     empty = value is None or value is False or value in ("", ())
     return "" if empty or callable(value) or "default" in said.casefold() else f" (default: `{value}`)"
