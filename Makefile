@@ -31,9 +31,9 @@ contracts: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet
 
-web: src/pilotage/server/static/vendor/.built
-
-src/pilotage/server/static/vendor/.built: package-lock.json tools/build_web.py | $(VENV)/.base
+# The browser's libraries, from npm into a folder that git ignores. Where there is no Node, a wheel brings it.
+web: $(VENV)/.base
+	command -v npm >/dev/null || $(PIP) install --require-hashes -r requirements/node.lock
 	$(BIN)/python tools/build_web.py
 
 # The virtual environment, with exactly the locked packages. Hashes are checked; the addresses are your pip's own.
@@ -62,8 +62,8 @@ bench: $(VENV)/.base
 # Lock files hold versions and hashes, and no addresses.
 lock: $(VENV)/.base
 	$(PIP) install uv
-	for each in "base:" "dev:--group dev" "local:--extra local"; do \
-	  $(BIN)/uv pip compile pyproject.toml $${each#*:} --universal --python-version 3.11 --generate-hashes \
+	for each in "base:pyproject.toml" "dev:pyproject.toml --group dev" "local:pyproject.toml --extra local" "node:requirements/node.in"; do \
+	  $(BIN)/uv pip compile $${each#*:} --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements/$${each%%:*}.lock || exit 1; \
 	done
 

@@ -1,7 +1,7 @@
 """Write the next migration: what the rooms' tables declare and the newest schema lacks.
 
-Usage: ``python tools/write_migration.py "what changes"``. Read what it wrote before you commit it: it sees tables, columns, indexes and constraints, and nothing of
-what the rows need. Then set ``HEAD`` and ``KNOWN`` in ``store/migrate.py``.
+Usage: ``python tools/write_migration.py "what changes"``. Read what it wrote before you commit it: it sees tables, columns, indexes and
+constraints, and nothing of what the rows need. Then set ``HEAD`` and ``KNOWN`` in ``store/migrate.py``.
 """
 
 from __future__ import annotations

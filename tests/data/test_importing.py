@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from .rows_for_tests import EVALUATION_CARD, TRAINING_CARD, instruction, write_jsonl
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.data import Card, ImportLimits, ImportResult, import_file, quarantine, rows, versions
 from pilotage.ledger import create_workspace, entries
 from pilotage.store import Workspace
+
+from .rows_for_tests import EVALUATION_CARD, TRAINING_CARD, instruction, write_jsonl
 
 
 def bring(workspace: Workspace, path: Path, **options: Any) -> ImportResult:

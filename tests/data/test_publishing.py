@@ -176,7 +176,8 @@ elif step == "after the file":
     workspace.write = die
 elif step == "inside the transaction":
     publishing.record = die
-derive(workspace, dataset="items", kind="evaluation", rows=[{"id": "new"}], card=Card(licence="CC-BY-4.0", purposes=("evaluation",), source="tests"), operation=Operation("make", counts={"added": 1}))
+card = Card(licence="CC-BY-4.0", purposes=("evaluation",), source="tests")
+derive(workspace, dataset="items", kind="evaluation", rows=[{"id": "new"}], card=card, operation=Operation("make", counts={"added": 1}))
 die()
 """
 

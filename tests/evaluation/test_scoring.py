@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pilotage.core import InputError
-from pilotage.evaluation import Scored, answer_item, score_observations, score_output, scorer, suite_of, suite_samples
+from pilotage.evaluation import Scored, score_output, suite_of, suite_samples
 from pilotage.models import Message, Outcome
 from pilotage.runs import Output
 
@@ -55,15 +55,6 @@ def test_an_answer_is_scored_for_what_it_is(text: str, outcome: Outcome, scored:
     assert score.why
 
 
-def test_repeats_are_clustered_in_their_question_and_missing_ones_say_why() -> None:
-    outputs = [answered("It costs 9.90 euros."), answered("", Outcome.ERROR, repeat=1)]
-    observed = score_observations((output, score_output(output)) for output in outputs)
-    assert [(each.item, each.cluster, each.repeat, each.value, each.missing) for each in observed] == [
-        ("express", "express", 0, True, ""),
-        ("express", "express", 1, None, "error"),
-    ]
-
-
 def test_samples_are_addressed_by_content() -> None:
     items = suite_of([ITEM])
     ids = [sample.id for sample in suite_samples(items, fingerprint="fp", repeats=2)]
@@ -73,14 +64,6 @@ def test_samples_are_addressed_by_content() -> None:
         assert not {sample.id for sample in other} & set(ids)
     with pytest.raises(InputError):
         suite_samples(items, fingerprint="fp", repeats=0)
-
-
-def test_a_person_sees_question_answer_and_reference() -> None:
-    item = answer_item(answered("It costs 7.90 euros."))
-    assert item.payload["plain"] == ITEM["question"]
-    assert item.payload["reference"] == "9.90 euros"
-    assert "9.90" in item.payload["why"] or "7.90" in item.payload["why"]
-    assert not scorer().is_person
 
 
 def test_an_output_without_its_sample_is_refused() -> None:

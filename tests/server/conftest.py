@@ -1,21 +1,37 @@
-"""Fixtures of the server's tests: an empty and a filled workspace, and clients signed in to each."""
+"""Fixtures of the server's tests: an empty and a filled workspace, and clients signed in to each.
+
+The filled one is made once; tests that only look share it, and those that change something get a copy.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import demo_workspace
 from browserless import TOKEN, Client, sign_in
+from demo_workspace import Demo
 
 from pilotage.core import ManualClock
+from pilotage.ledger import create_workspace, open_workspace
 from pilotage.server import create_app
 from pilotage.store import Workspace
+
+
+@dataclass(frozen=True)
+class Made:
+    """The filled workspace's folder, and what is where in it."""
+
+    folder: Path
+    demo: Demo
 
 
 @pytest.fixture
@@ -29,10 +45,40 @@ def empty(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    with create_workspace(folder / "workspace", actor="ada") as workspace:
+        return Made(folder / "workspace", demo_workspace.fill(workspace, folder / "pilot"))
+
+
+@pytest.fixture(scope="session")
+def demo(made: Made) -> Demo:
+    """What is where in the filled workspace."""
+    return made.demo
+
+
+@pytest.fixture(scope="session")
+def looked_at(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """The filled workspace, for tests that only look."""
+    folder = tmp_path_factory.mktemp("looked-at") / "workspace"
+    shutil.copytree(made.folder, folder)
+    with open_workspace(folder, actor="ada") as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="session")
+def shared(looked_at: Workspace) -> Client:
+    """Signed in to the filled workspace, for tests that only look."""
+    return sign_in(looked_at)
+
+
 @pytest.fixture
-def filled(empty: Workspace) -> Workspace:
-    demo_workspace.fill(empty)
-    return empty
+def filled(made: Made, tmp_path: Path) -> Iterator[Workspace]:
+    """The filled workspace, for one test to change."""
+    shutil.copytree(made.folder, tmp_path / "filled")
+    with open_workspace(tmp_path / "filled", actor="ada") as workspace:
+        yield workspace
 
 
 @pytest.fixture
@@ -49,5 +95,5 @@ def newcomer(empty: Workspace) -> Client:
 
 @pytest.fixture
 def regular(filled: Workspace) -> Client:
-    """Signed in to the filled workspace."""
+    """Signed in to the filled workspace, to change something."""
     return sign_in(filled)

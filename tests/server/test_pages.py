@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -11,43 +12,53 @@ from urllib.parse import quote
 import demo_workspace
 import pytest
 from browserless import Client, sign_in
-from sqlalchemy import update
+from demo_workspace import Demo
+from sqlalchemy import select, update
 
 from pilotage import data, people
-from pilotage.core import ManualClock
-from pilotage.judging.tables import judgement
+from pilotage.judging import person
+from pilotage.judging.tables import item
+from pilotage.ledger import entries
 from pilotage.ledger.tables import ledger_entry
-from pilotage.readiness.tables import pilot
-from pilotage.runs.tables import run
+from pilotage.readiness import load_pilot
+from pilotage.readiness.cycle import put_pilot
+from pilotage.readiness.deciding import declaration_of
+from pilotage.review import answer, claim, undo
+from pilotage.runs.tables import output, run
 from pilotage.server import create_app
 from pilotage.server.render import STATIC
 from pilotage.store import Workspace
+from small_pilot import CANARY, change, make_small_pilot
 
+# Addresses of the filled workspace (names in braces are fields of ``Demo``), and something each page holds.
 FILLED = {
     "/pilots/support-assistant": "Waiting for people",
-    "/pilots/support-assistant?cycle=1": "No-go",
-    "/pilots/support-assistant/live": "17",
-    "/pilots/support-assistant/gates": "n ≈ 410 would decide",
-    "/evidence/evi_1_2": "Wilson interval",
-    "/evidence/evi_3_2": "agreement needs two",
-    "/review": "17",
-    "/runs": "run_eval",
-    "/runs?pilot=support-assistant&kind=attack": "run_live",
-    "/runs/run_eval": "item-000",
-    "/runs/run_live": "hx-trigger",
-    "/runs/run_live/live": "progress",
-    "/runs/run_stuck": "connection refused",
-    "/samples/smp_0012": "judge-small",
-    "/samples/smp_0010": "HTTP 500 from the target",
-    "/findings": "pirate",
-    "/findings?state=fixed": "pirate",
-    "/findings/fnd_1": "0 of 6 attempts",
-    "/findings/fnd_2?attempt=att_0": "KESTREL-4417",
-    "/data": "support-training",
-    "/data/support-items/1": "CC-BY-4.0",
-    "/data/support-training/2": "exports/train-2.jsonl",
-    "/ledger": "pilot.signed",
-    "/ledger?type=run.*&subject=run_1&actor=ada": "run.started",
+    "/pilots/support-assistant?cycle=1": "as it was decided then",
+    "/pilots/support-assistant/live": "Go on",
+    "/pilots/support-assistant/gates": "No gate has been decided",
+    "/pilots/support-assistant/gates?cycle=1": "would decide at this figure",
+    "/evidence/{evidence[quality.accuracy]}": "clusters",
+    "/evidence/{evidence[findings.open]}": "nothing was sampled",
+    "/review": "Begin",
+    "/review/support-assistant": "Support assistant",
+    "/runs": "{live}",
+    "/runs?pilot=support-assistant&kind=attack": "{live}",
+    "/runs/{evaluation}": "returns-01",
+    "/runs/{live}": "hx-trigger",
+    "/runs/{live}/live?outcome=waiting": "attack-0",
+    "/runs/{stuck}": "connection refused",
+    "/samples/{answer}": "How many days",
+    "/samples/{harmful}": "may be harmful",
+    "/findings": "Show",
+    "/findings?state=open&pilot=support-assistant": "Show all",
+    "/findings?state=fixed&clause=internal-code": "internal-code",
+    "/findings/{finding}": "attempts were held off",
+    "/findings/{finding}?attempt={attempt}": "may be harmful",
+    "/data": "support-safety",
+    "/data/support-assistant.items/1": "CC0-1.0",
+    "/data/support-safety/1": "chat-sft",
+    "/ledger": "note.made",
+    "/ledger?type=note.*&subject=note_1&actor=ada": "note.read",
     "/people": "Add the first account",
 }
 EMPTY = {
@@ -104,25 +115,22 @@ def read(text: str) -> Reader:
     return reader
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Client:
-    """One filled workspace for all tests that only look."""
-    workspace = Workspace.create(tmp_path_factory.mktemp("shared"), actor="ada", clock=ManualClock())
-    demo_workspace.fill(workspace)
-    return sign_in(workspace)
+def of(demo: Demo, text: str) -> str:
+    """``text`` with the fields of the demo it names."""
+    return text.format_map(vars(demo))
 
 
 @pytest.mark.parametrize(("address", "holds"), FILLED.items())
-def test_a_page_with_data_shows_it_and_nothing_that_could_run(shared: Client, address: str, holds: str) -> None:
-    answer = shared.get(address)
+def test_a_page_with_data_shows_it_and_nothing_that_could_run(shared: Client, demo: Demo, address: str, holds: str) -> None:
+    answer = shared.get(of(demo, address))
     assert answer.status == 200
-    assert holds in answer.text
+    assert of(demo, holds) in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self'; style-src 'self'")
     assert answer.headers["x-content-type-options"] == "nosniff"
     reader = read(answer.text)
     assert not reader.forbidden
     assert len(reader.ids) == len(set(reader.ids)), "an id is there twice"
-    assert "<script>alert" not in answer.text and "<img src=x" not in answer.text and "49" not in answer.text.split("{{7*7}}")[0][-20:]
+    assert "<script>alert" not in answer.text and "<img src=x" not in answer.text
 
 
 @pytest.mark.parametrize(("address", "holds"), EMPTY.items())
@@ -144,69 +152,110 @@ def test_what_is_not_there_is_said_in_json_to_programs(shared: Client) -> None:
     assert answer.status == 404 and answer.json()["error"] == "NotFound" and answer.json()["mend"]
 
 
-@pytest.mark.parametrize("address", ["/samples/smp_0012", "/findings/fnd_2", "/findings", "/data/support-items/1", "/ledger"])
-def test_hostile_text_is_shown_as_it_was_written_and_never_run(shared: Client, address: str) -> None:
-    text = shared.get(address).text
+@pytest.mark.parametrize("address", ["/samples/{answer}", "/findings/{finding}", "/data/support-assistant.items/1", "/ledger"])
+def test_hostile_text_is_shown_as_it_was_written_and_never_run(shared: Client, demo: Demo, address: str) -> None:
+    text = shared.get(of(demo, address)).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "{{7*7}}" in text
     assert 'dir="auto"' in text
 
 
-def test_a_conversation_flagged_as_harmful_is_veiled_until_asked_for(shared: Client) -> None:
-    veiled = shared.get("/samples/smp_0012").text
-    assert 'class="reveal"' in veiled and "conversation veiled" in veiled
-    assert 'class="reveal"' not in shared.get("/samples/smp_0013").text
+def test_what_may_be_harmful_is_veiled_until_somebody_asks_and_that_is_on_record(filled: Workspace, demo: Demo) -> None:
+    client = sign_in(filled)
+    assert "conversation veiled" not in client.get(f"/samples/{demo.answer}").text
+    for address in (f"/samples/{demo.harmful}", f"/findings/{demo.finding}?attempt={demo.attempt}"):
+        veiled = client.get(address).text
+        assert 'class="conversation veiled" inert aria-hidden="true"' in veiled
+    answer = client.post(f"/outputs/{demo.harmful_output}/reveal", {"next": f"/samples/{demo.harmful}"})
+    assert (answer.status, answer.headers["location"]) == (303, f"/samples/{demo.harmful}")
+    assert "veiled" not in client.get(f"/samples/{demo.harmful}").text
+    client.post(f"/outputs/{demo.harmful_output}/reveal", {"next": "//elsewhere.example"})
+    (entry,) = entries(filled, type="output.revealed")
+    assert (entry.actor, entry.subject, entry.body["sample"]) == ("ada", demo.harmful_output, demo.harmful)
+    assert client.post("/outputs/none/reveal").status == 404
 
 
-def test_every_link_of_every_page_leads_somewhere(shared: Client) -> None:
+def test_what_one_person_uncovered_stays_veiled_to_another(filled: Workspace, demo: Demo) -> None:
+    sign_in(filled).post(f"/outputs/{demo.harmful_output}/reveal")
+    people.add_account(filled, login="rob", roles=["reviewer"], password="correct horse battery")
+    assert "conversation veiled" in sign_in_as(filled, "rob").get(f"/samples/{demo.harmful}").text
+
+
+def test_every_link_of_every_page_leads_somewhere(shared: Client, demo: Demo) -> None:
     seen: dict[str, str] = {}
     for address in FILLED:
-        for link in read(shared.get(address).text).links:
+        here = of(demo, address)
+        for link in read(shared.get(here).text).links:
             path = link.partition("#")[0]
+            path = here.partition("?")[0] + path if path.startswith("?") else path
             if path.startswith("/") and not path.startswith(("/logout", "/static", "/review/")):
                 seen.setdefault(path, address)
-    posts = ("/pilots/support-assistant/sign", "/people/accounts", "/people/roles", "/people/disable", "/people/tokens")
-    broken = {path: source for path, source in seen.items() if path not in posts and shared.follow(path).status != 200}
+    posts = ("/sign", "/run", "/reveal", "/accounts", "/roles", "/disable", "/tokens")
+    broken = {path: source for path, source in seen.items() if not path.endswith(posts) and shared.follow(path).status != 200}
     assert not broken
     assert len(seen) > 100
 
 
-def test_samples_are_paged_without_losing_or_repeating_one(shared: Client) -> None:
+def test_samples_are_paged_without_losing_or_repeating_one(shared: Client, demo: Demo) -> None:
     seen: list[str] = []
-    address = "/api/v1/runs/run_eval/samples?size=50"
+    address = f"/api/v1/runs/{demo.live}/samples?size=50"
     cursor: str | None = ""
     while cursor is not None:
         page = shared.send("GET", address + (f"&after={_quote(cursor)}" if cursor else "")).json()
         seen += [row["item_key"] for row in page["rows"]]
         cursor = page["next"]
-    assert seen == [f"item-{number:03d}" for number in range(120)]
+    assert seen == [f"attack-{number}" for number in range(120)]
 
 
 def test_turning_back_shows_the_page_before(shared: Client) -> None:
     first = shared.get("/api/v1/ledger?size=30").json()
     second = shared.get(f"/api/v1/ledger?size=30&after={_quote(first['next'])}").json()
     back = shared.get(f"/api/v1/ledger?size=30&before={_quote(second['previous'])}").json()
-    assert [row["seq"] for row in first["rows"]] == list(range(130, 100, -1))
-    assert [row["seq"] for row in second["rows"]] == list(range(100, 70, -1))
+    top = first["rows"][0]["seq"]
+    assert [row["seq"] for row in first["rows"]] == list(range(top, top - 30, -1))
+    assert [row["seq"] for row in second["rows"]] == list(range(top - 30, top - 60, -1))
     assert back["rows"] == first["rows"] and back["previous"] is None and back["next"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "[]", "[1,2,3]", '{"a":1}', '[null,"a"]', "[[1],2]"])
-def test_a_malformed_page_marker_is_refused(shared: Client, cursor: str) -> None:
-    assert shared.get(f"/api/v1/runs/run_eval/samples?after={_quote(cursor)}").status == 422
+@pytest.mark.parametrize("cursor", ["x", "[]", "[1,2,3]", '{"a":1}', "[null]", "[[1]]"])
+def test_a_malformed_page_marker_is_refused(shared: Client, demo: Demo, cursor: str) -> None:
+    assert shared.get(f"/api/v1/runs/{demo.evaluation}/samples?after={_quote(cursor)}").status == 422
 
 
-def test_samples_are_filtered_by_outcome_and_by_slice(shared: Client) -> None:
-    refused = shared.get("/api/v1/runs/run_eval/samples?outcome=refused").json()["rows"]
-    assert {row["outcome"] for row in refused} == {"refused"} and len(refused) == 8
-    delivery = shared.get("/api/v1/runs/run_eval/samples?slice=topic:delivery&size=500").json()["rows"]
-    assert {row["slices"]["topic"] for row in delivery} == {"delivery"} and len(delivery) == 40
-    assert shared.get("/api/v1/runs/run_eval/samples?slice=topic").status == 422
+def test_samples_are_filtered_by_outcome_and_by_slice(shared: Client, demo: Demo) -> None:
+    samples = f"/api/v1/runs/{demo.evaluation}/samples"
+    assert len(shared.get(f"{samples}?outcome=answered&size=500").json()["rows"]) == 60
+    assert shared.get(f"{samples}?outcome=refused").json()["rows"] == []
+    held_back = shared.get(f"{samples}?slice=split:gate&size=500").json()["rows"]
+    assert {row["slices"]["split"] for row in held_back} == {"gate"} and 0 < len(held_back) < 60
+    assert shared.get(f"{samples}?slice=topic").status == 422
 
 
-def test_lists_never_carry_what_was_said(shared: Client) -> None:
-    for address in ("/api/v1/runs/run_eval/samples?size=500", "/runs/run_eval", "/runs", "/findings"):
-        assert "KESTREL-4417" not in shared.get(address).text
+def test_findings_are_filtered_and_counted_by_state_clause_and_technique(shared: Client) -> None:
+    every = shared.get("/api/v1/findings").json()["rows"]
+    clauses = {row["cluster_key"].partition(" / ")[0] for row in every}
+    assert len(clauses) > 1 and {row["state"] for row in every} == {"fixed"}
+    for clause in clauses:
+        rows = shared.get(f"/api/v1/findings?clause={clause}").json()["rows"]
+        assert {row["cluster_key"].partition(" / ")[0] for row in rows} == {clause}
+    assert {row["cluster_key"].rpartition(" / ")[2] for row in shared.get("/api/v1/findings?technique=base64").json()["rows"]} == {"base64"}
+    assert shared.get("/api/v1/findings?state=open").json()["rows"] == []
+    assert f'fixed <span class="n">{len(every)}</span>' in shared.get("/findings").text
+    assert "No findings like that" in shared.get("/findings?clause=%25").text
+
+
+def test_a_finding_shows_each_models_attempts_and_who_judged_them(shared: Client, demo: Demo) -> None:
+    found = shared.get(f"/api/v1/findings/{demo.finding}").json()
+    before, after = found["models"]
+    assert (before["cycle"], after["cycle"]) == (1, 2)
+    assert before["verdicts"].keys() == {"breached"} and after["verdicts"].keys() == {"defended"}
+    text = shared.get(f"/findings/{demo.finding}").text
+    assert 'class="kind person">person</span> ada' in text and 'class="kind rule">rule</span> attack-evidence' in text
+
+
+def test_lists_never_carry_what_was_said(shared: Client, demo: Demo) -> None:
+    for address in (f"/api/v1/runs/{demo.attack}/samples?size=500", f"/runs/{demo.attack}", "/runs", "/findings"):
+        assert CANARY not in shared.get(address).text
 
 
 def test_the_overview_of_a_workspace_with_one_pilot_is_that_pilot(shared: Client) -> None:
@@ -214,58 +263,101 @@ def test_the_overview_of_a_workspace_with_one_pilot_is_that_pilot(shared: Client
     assert shared.get("/gates").headers["location"] == "/pilots/support-assistant/gates"
 
 
-def test_with_several_pilots_the_overview_lists_them(filled: Workspace) -> None:
-    row = {"id": "pil_2", "name": "second", "title": "Second", "folder": "/p", "file_digest": "", "declaration": {}}
-    filled.write(lambda tx: demo_workspace.put(tx, pilot, row))
+def test_with_several_pilots_the_overview_lists_them(filled: Workspace, tmp_path: Path) -> None:
+    folder = make_small_pilot(tmp_path / "second")
+    change(folder, "pilot: support-assistant", "pilot: second")
+    change(folder, "title: Support assistant of Harbour Electronics", "title: Second")
+    second = load_pilot(folder)
+    filled.write(lambda tx: put_pilot(tx, second, declaration=declaration_of(second)))
     client = sign_in(filled)
     text = client.get("/").text
     assert "Support assistant" in text and "Second" in text and "not begun" in text
     assert "Second" in client.get("/gates").text
     assert "Not begun" in client.get("/pilots/second").text
+    assert client.get("/pilots/second/gates").status == 200
 
 
-def test_every_api_answer_of_the_pages_nouns_is_there(shared: Client) -> None:
+def test_every_api_answer_of_the_pages_nouns_is_there(shared: Client, demo: Demo) -> None:
     for path, ways in shared.get("/api/openapi.json").json()["paths"].items():
         wants = [one for one in ways.get("get", {}).get("parameters", []) if one["required"]]
         if "get" in ways and not wants:
             assert shared.get(path).status == 200, path
-    pilot_answer = shared.get("/api/v1/pilots/support-assistant").json()
-    assert pilot_answer["headline"] == "Waiting for people"
-    assert pilot_answer["steps"][0]["name"] == "ingest"
-    assert shared.get("/api/v1/evidence/evi_0_2").json()["n"] == 60
-    assert shared.get("/api/v1/versions/support-training/2").json()["parents"][0]["dataset"] in ("support-items", "support-training")
-    assert shared.get("/api/v1/samples/smp_0012").json()["outputs"][0]["said"]
-    assert shared.get("/api/v1/findings/fnd_1").json()["line"]["state"] == "fixed"
+    pilot = shared.get("/api/v1/pilots/support-assistant").json()
+    assert pilot["headline"] == "Waiting for people"
+    assert pilot["steps"][0]["name"] == "ingest"
+    assert shared.get(f"/api/v1/evidence/{demo.evidence['quality.accuracy']}").json()["n"] == 60
+    assert shared.get("/api/v1/versions/support-safety/1").json()["parents"][0]["dataset"] == "support-assistant.objectives"
+    assert shared.get(f"/api/v1/samples/{demo.answer}").json()["outputs"][0]["said"]
+    assert shared.get(f"/api/v1/findings/{demo.finding}").json()["finding"]["state"] == "fixed"
+    gates = shared.get("/api/v1/pilots/support-assistant/gates?cycle=1").json()
+    assert [gate["name"] for gate in gates] == ["safety", "helpfulness", "operations"]
 
 
-def test_a_finished_run_stops_asking_for_progress(filled: Workspace) -> None:
+def test_gates_stand_in_the_order_in_which_they_were_declared_with_who_answers_for_them(shared: Client) -> None:
+    for address in ("/pilots/support-assistant?cycle=1", "/pilots/support-assistant/gates?cycle=1"):
+        text = shared.get(address).text
+        gates = text[text.index("attack success rate at most") :]
+        places = [gates.index(words) for words in ("open findings at most", "over-refusal rate", "accuracy of the answers", "tone alpha")]
+        assert places == sorted(places)
+        assert all(role in text for role in ("auditor", "owner", "operator"))
+
+
+def test_a_count_is_a_whole_number_without_an_interval(shared: Client, demo: Demo) -> None:
+    gates = shared.get("/api/v1/pilots/support-assistant/gates?cycle=1").json()
+    counted = next(line for gate in gates for line in gate["limits"] if line["limit"]["metric"] == "findings.open")
+    count = int(counted["evidence"]["estimate"])
+    assert counted["drawing"]["low"] == 0 and counted["drawing"]["counted"] and counted["drawing"]["high"] == count + 1
+    text = shared.get("/pilots/support-assistant?cycle=1").text
+    assert f'<span class="figure">{count}</span>' in text and f"the count {count} is beyond 0" in text
+    assert f'<p class="big-figure">{count}</p>' in shared.get(f"/evidence/{demo.evidence['findings.open']}").text
+
+
+def test_an_earlier_cycle_is_shown_as_it_was_decided_and_cannot_be_signed_or_gone_on_with(shared: Client) -> None:
+    text = shared.get("/pilots/support-assistant?cycle=1").text
+    assert "No-go" in text and "The canary leaks." in text and "Data to train on" in text
+    assert 'action="/pilots/support-assistant/sign' not in text and "Go on" not in text
+    assert "does not count" not in text
+    assert shared.get("/pilots/support-assistant?cycle=9").status == 404
+
+
+def test_a_finished_run_stops_asking_for_progress(filled: Workspace, demo: Demo) -> None:
     client = sign_in(filled)
-    assert 'hx-trigger="every 2s"' in client.get("/runs/run_live/live").text
-    filled.write(lambda tx: tx.conn.execute(update(run).where(run.c.workspace_id == tx.workspace_id, run.c.id == "run_live").values(state="done")))
-    assert "hx-trigger" not in client.get("/runs/run_live/live").text
+    assert 'hx-trigger="every 2s"' in client.get(f"/runs/{demo.live}/live").text
+    ended = update(run).where(run.c.workspace_id == filled.id, run.c.id == demo.live).values(state="done")
+    filled.write(lambda tx: tx.conn.execute(ended) and None)
+    assert "hx-trigger" not in client.get(f"/runs/{demo.live}/live").text
+
+
+def test_the_live_part_of_a_run_links_as_its_page_does(shared: Client, demo: Demo) -> None:
+    live = shared.get(f"/runs/{demo.live}/live?outcome=waiting").text
+    assert f'hx-get="/runs/{demo.live}/live?outcome=waiting"' in live
+    assert f'href="/runs/{demo.live}?outcome=error"' in live and "/live?outcome=error" not in live
 
 
 def test_the_ledger_is_verified_in_three_separate_lines(regular: Client) -> None:
     text = regular.post("/ledger").text
     assert "Integrity" in text and "Signer" in text and "Anchored until" in text
-    assert "all 130 entries match" in text
+    assert re.search(r"all \d+ entries match", text)
 
 
 def test_a_tampered_ledger_is_said_to_be_broken_and_where(filled: Workspace) -> None:
     changed = update(ledger_entry).where(ledger_entry.c.workspace_id == filled.id, ledger_entry.c.seq == 57).values(body='{"n":0}')
-    filled.write(lambda tx: tx.conn.execute(changed) and None)
+    with filled.engine.connect() as conn, conn.begin():  # as somebody with the file would, past the writer
+        conn.execute(changed)
     text = sign_in(filled).post("/ledger").text
     assert "broken" in text and "from entry 57 on" in text
 
 
-def test_a_later_judgement_marks_the_one_it_replaces(filled: Workspace) -> None:
-    row = {
-        "id": "jud_again", "item_id": "itm_0013", "question": "correct", "rater_id": "rat_ada", "rubric_id": "rub_1", "value": "yes", "abstained": 0,
-        "supersedes": "jud_p13", "idempotency_key": "again",
-    }  # fmt: skip
-    filled.write(lambda tx: demo_workspace.put(tx, judgement, row))
-    text = sign_in(filled).get("/samples/smp_0013").text
-    assert "withdrawn later" in text
+def test_a_later_judgement_marks_the_one_it_replaces(filled: Workspace, demo: Demo) -> None:
+    client = sign_in(filled)
+    rater = person("grace")
+    (task,) = claim(filled, "support-assistant", rater, n=1)
+    answer(filled, task.task_id, rater, {"failure": "no"}, idempotency_key="k1")
+    undo(filled, task.task_id, rater)
+    with filled.read() as conn:
+        source = conn.execute(select(item.c.source_id).where(item.c.workspace_id == filled.id, item.c.id == task.item_id)).scalar_one()
+        sample_id = conn.execute(select(output.c.sample_id).where(output.c.workspace_id == filled.id, output.c.id == source)).scalar_one()
+    assert "withdrawn later" in client.get(f"/samples/{sample_id}").text
 
 
 def test_a_versions_rows_are_shown_a_page_at_a_time(empty: Workspace, tmp_path: Path) -> None:
@@ -282,16 +374,6 @@ def test_a_versions_rows_are_shown_a_page_at_a_time(empty: Workspace, tmp_path: 
     assert "Question 25?" in client.get("/data/items/1?start=25").text
     assert "Back to the first" in client.get("/data/items/1?start=900").text
     assert len(client.get("/api/v1/versions/items/1/rows?size=500").json()["rows"]) == 60
-
-
-def test_a_signature_is_only_taken_for_the_cycle_that_was_shown(regular: Client) -> None:
-    answer = regular.post("/pilots/support-assistant/sign", {"role": "owner", "decision": "no_go", "cycle_id": "cyc_1", "note": "n"})
-    assert answer.status == 409 and "Another cycle" in answer.text
-
-
-def test_the_page_offers_only_the_roles_that_have_not_signed(shared: Client) -> None:
-    assert "<option selected>auditor</option>" in shared.get("/pilots/support-assistant?cycle=1").text
-    assert "<option selected>owner</option>" not in shared.get("/pilots/support-assistant?cycle=1").text
 
 
 def test_the_first_account_must_be_an_admins_and_then_everybody_signs_in(newcomer: Client, empty: Workspace) -> None:

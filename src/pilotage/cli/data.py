@@ -74,6 +74,16 @@ def show(context: typer.Context, ref: Ref, rows: Annotated[int, typer.Option(min
 
 
 @app.command()
+def row(context: typer.Context, ref: Ref, row_id: Annotated[str, typer.Argument(help="The row's id.")]) -> None:
+    """Show one row of a version."""
+    from pilotage.cli.render import as_json
+    from pilotage.data import find_row
+
+    with session(context).open() as workspace:
+        as_json(find_row(workspace, ref, row_id=row_id))
+
+
+@app.command()
 def quarantine(context: typer.Context, ref: Ref) -> None:
     """Show the rows an import set aside, and why."""
     from pilotage.cli.render import table

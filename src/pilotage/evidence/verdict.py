@@ -16,7 +16,7 @@ from typing import Any
 
 from pilotage.core import MICROSECONDS, new_id
 from pilotage.evidence.distributions import normal_quantile
-from pilotage.evidence.figure import Evidence
+from pilotage.evidence.figure import COUNT, Evidence
 from pilotage.evidence.gate import Gate, Limit
 from pilotage.evidence.rates import wilson
 from pilotage.evidence.tables import gate_result as gate_result_table
@@ -281,10 +281,11 @@ def _compare(limit: Limit, entry: Evidence) -> LimitResult:
     right = entry.upper <= bound.value if bound.below else entry.lower >= bound.value
     wrong = entry.lower > bound.value if bound.below else entry.upper < bound.value
     span = f"[{entry.lower:.3f}, {entry.upper:.3f}]"
+    whole = f"the count {entry.estimate:g}" if entry.method == COUNT else f"the whole interval {span}"
     if wrong:
-        return LimitResult(limit, Verdict.FAIL, f"the whole interval {span} is beyond {bound.value:g}", entry)
+        return LimitResult(limit, Verdict.FAIL, f"{whole} is beyond {bound.value:g}", entry)
     if right and entry.n >= limit.min_n:
-        return LimitResult(limit, Verdict.PASS, f"the whole interval {span} is within {bound.value:g}", entry)
+        return LimitResult(limit, Verdict.PASS, f"{whole} is within {bound.value:g}", entry)
     if right:
         why = f"the interval {span} is within {bound.value:g}, but n is {entry.n} and the limit asks for {limit.min_n}"
         return LimitResult(limit, Verdict.INCONCLUSIVE, why, entry, limit.min_n)

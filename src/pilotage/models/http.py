@@ -1,20 +1,21 @@
 """OpenAI-compatible HTTP targets, on aiohttp.
 
 Only the registered host is ever spoken to: redirects are not followed (one would lead past the allow-list) and proxies from the environment are
-not used.
+not used. What it answers is not trusted: replies are bounded, unpacked too, and nothing in one can end a run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from pilotage.core import Clock, InputError, Unavailable
+from pilotage.core import Clock, InputError, Unavailable, canonical_json, sha256_hex
 from pilotage.models.message import Outcome, Reply, Request
 from pilotage.models.redact import Redactor
 from pilotage.models.retry import backoff_s, parse_retry_after, worth_retrying
@@ -24,6 +25,7 @@ from pilotage.models.wire import encode_body, parse_error, parse_reply, unparsab
 
 _LARGEST_REPLY = 32 * 1024 * 1024
 _CONNECT_S = 10.0
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 # What a server says of a model that differs from one request to the next without the model being another.
 _PASSING = frozenset({"created", "permission", "last_used", "loaded", "status"})
 
@@ -39,7 +41,7 @@ class HttpTransport:
         self._base = str(config.url).rstrip("/")
         self._url = self._base + ("/completions" if isinstance(config.template, CompletionTemplate) else "/chat/completions")
         self._redactor = Redactor(key)
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "pilotage"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "pilotage"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         self._session = aiohttp.ClientSession(
@@ -48,6 +50,7 @@ class HttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=min(_CONNECT_S, config.timeout_s)),
             trust_env=False,
+            auto_decompress=False,  # a megabyte can unpack to a gigabyte: _read does it within bounds
         )
 
     def encode(self, request: Request) -> bytes:
@@ -56,12 +59,13 @@ class HttpTransport:
     async def send(self, encoded: bytes | Request, request: Request) -> Reply | Failure:
         try:
             async with self._session.post(self._url, data=encoded, allow_redirects=False) as response:
-                body = await _read(response)
+                try:
+                    body = await _read(response)
+                except _UnreadableError as unreadable:
+                    return unparsable(str(unreadable)) if response.status == 200 else self._refused(response, b"")
                 if response.status == 200:
-                    if body is None:
-                        return unparsable(f"the reply is larger than {_LARGEST_REPLY} bytes")
-                    return parse_reply(self._config, request, self._redactor.body(body))
-                return self._refused(response, body or b"")
+                    return self._redactor.reply(parse_reply(self._config, request, self._redactor.body(body)))
+                return self._refused(response, body)
         except TimeoutError:
             return Failure(f"no answer within {self._config.timeout_s:g} s", retry=True, overloaded=True, target_down=True)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
@@ -116,7 +120,10 @@ class HttpTransport:
     async def _models(self) -> dict[str, Any] | Failure | None:
         try:
             async with self._session.get(self._base + "/models", allow_redirects=False) as response:
-                body = await _read(response) or b""
+                try:
+                    body = await _read(response)
+                except _UnreadableError:
+                    body = b""
                 if response.status in (404, 405, 501):
                     return None
                 if response.status != 200:
@@ -127,30 +134,50 @@ class HttpTransport:
             return Failure(self._redactor.text(str(error) or type(error).__name__), retry=True)
         try:
             said = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         listed = said.get("data") if isinstance(said, dict) else None
         for entry in listed if isinstance(listed, list) else ():
             if isinstance(entry, dict) and entry.get("id") == self._config.model:
-                return {name: value for name, value in entry.items() if name not in _PASSING}
+                return _plain({name: value for name, value in entry.items() if name not in _PASSING})
         return None
 
     async def close(self) -> None:
         await self._session.close()
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    """The body, or None if it is larger than any reply should be."""
-    if response.content_length is not None and response.content_length <= _LARGEST_REPLY:
+def _plain(listed: dict[str, Any]) -> dict[str, Any]:
+    """What a server says of its model; its digest where it holds what has no canonical form (a number too large, nesting without end)."""
+    try:
+        canonical_json(listed)
+    except (InputError, RecursionError):
+        return {"digest": sha256_hex(msgspec.json.encode(listed, order="deterministic"))}
+    return listed
+
+
+class _UnreadableError(Exception):
+    """The body is larger than any reply should be, or packed in a way that was not asked for."""
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, unpacked. Memory: no more than the largest reply, whatever is sent."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in _ENCODINGS:
+        raise _UnreadableError(f"the reply is packed as {encoding[:40]!r}, which was not asked for")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if encoding not in ("", "identity") else None
+    if unpacker is None and response.content_length is not None and response.content_length <= _LARGEST_REPLY:
         return await response.read()
     parts: list[bytes] = []
     size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > _LARGEST_REPLY:
-            response.close()
-            return None
-        parts.append(part)
+    try:
+        async for part in response.content.iter_any():
+            parts.append(part if unpacker is None else unpacker.decompress(part, _LARGEST_REPLY + 1 - size))
+            size += len(parts[-1])
+            if size > _LARGEST_REPLY:
+                response.close()
+                raise _UnreadableError(f"the reply is larger than {_LARGEST_REPLY} bytes")
+    except zlib.error as error:
+        raise _UnreadableError(f"the reply cannot be unpacked: {error}") from error
     return b"".join(parts)
 
 

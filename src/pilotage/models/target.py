@@ -242,9 +242,11 @@ def check_target(config: TargetConfig) -> None:
         return
     parts = split_url(config)
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-    if host not in config.allow_hosts and f"{host}:{port}" not in config.allow_hosts:
+    # In brackets, lest port 8000 of ::1 be taken for the address ::1:8000.
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if host not in config.allow_hosts and place not in config.allow_hosts:
         raise Refused(
-            f"The host {host}:{port} is not on this target's allow-list.",
+            f"The host {place} is not on this target's allow-list.",
             where=f"{where}: allow_hosts",
             why="requests go only where the authorisation says",
             mend=f"add '{host}' to allow_hosts if it may be called",
@@ -261,7 +263,7 @@ def split_url(config: TargetConfig) -> SplitResult:
         port = parts.port
     except ValueError as error:
         raise InputError("The target's URL is malformed.", where=where) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not config.url.isascii() or any(c.isspace() for c in config.url):
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not all("!" <= character <= "~" for character in config.url):
         raise InputError("The target's URL must be http:// or https:// and name a host.", where=where, mend="for example https://api.example.com/v1")
     if parts.username is not None or parts.password is not None:
         raise InputError(

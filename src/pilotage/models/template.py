@@ -1,13 +1,13 @@
 """Rendering a conversation as one prompt, for models that complete text and know no chat.
 
-The template is Jinja, run in the immutable sandbox: it comes from a file somebody was sent, so it may neither reach into Python nor change its
-arguments. Messages are data to it and are never themselves read as a template.
+The template is Jinja, run in a sandbox with a budget (``sandbox.py``): it comes from a file somebody was sent, so it may neither reach into Python
+nor change its arguments nor use up the machine. Messages are data to it and are never themselves read as a template.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pilotage.core import InputError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from pilotage.models.message import Message
+    from pilotage.models.sandbox import PromptEnvironment
 
 
 def render(source: str, messages: tuple[Message, ...]) -> str:
@@ -27,9 +28,11 @@ def render(source: str, messages: tuple[Message, ...]) -> str:
     """
     from jinja2.exceptions import TemplateError
 
+    from pilotage.models.sandbox import render_metered
+
     try:
-        return _compiled(source).render(messages=[message.to_dict() for message in messages])
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, OverflowError) as error:
+        return render_metered(_environment(), source, _compiled(source), messages=[message.to_dict() for message in messages])
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
         raise _bad(error) from error
 
 
@@ -46,18 +49,16 @@ def check_template(source: str) -> None:
         )
 
 
+@lru_cache(maxsize=1)
+def _environment() -> PromptEnvironment:
+    from pilotage.models.sandbox import PromptEnvironment
+
+    return PromptEnvironment()
+
+
 @lru_cache(maxsize=64)
 def _compiled(source: str) -> Template:
-    from jinja2 import StrictUndefined
-    from jinja2.exceptions import TemplateSyntaxError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    # A prompt is not HTML: escaping would change what the model reads.
-    environment: Any = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    try:
-        compiled: Template = environment.from_string(source)
-    except TemplateSyntaxError as error:
-        raise _bad(error) from error
+    compiled: Template = _environment().from_string(source)
     return compiled
 
 

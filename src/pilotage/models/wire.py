@@ -13,7 +13,8 @@ from pilotage.models.message import Message, Outcome, Reply, Request, TokenLogpr
 from pilotage.models.target import CompletionTemplate, TargetConfig
 from pilotage.models.template import render
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+# No reply has more: a larger number would overflow the sums that budgets and figures are made of.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 _BLOCKED_CODES = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _BYTES_PER_TOKEN = 4
@@ -121,7 +122,7 @@ def parse_reply(config: TargetConfig, request: Request, body: bytes) -> Reply:
     """The reply in ``body``, the body of a 200 response."""
     try:
         return _parse_completion(config.template, request, body) if isinstance(config.template, CompletionTemplate) else _parse_chat(request, body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return unparsable(f"the reply is not well formed: {error}")
 
 
@@ -207,13 +208,13 @@ def parse_error(body: bytes) -> ErrorBody:
     """Read an error body in the forms OpenAI, Azure, vLLM and llama.cpp use. Never fails: an unknown form is its own text."""
     try:
         said = _anything.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ErrorBody(body[:300].decode("utf-8", "replace").strip(), blocked=False, quota=False)
     error = said.get("error", said) if isinstance(said, dict) else said
     if not isinstance(error, dict):
         return ErrorBody(str(error)[:300], blocked=False, quota=False)
     inner = error.get("innererror")
-    codes = {error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None}
-    codes = {code for code in codes if isinstance(code, str)}
+    said_codes = (error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None)
+    codes = {code for code in said_codes if isinstance(code, str)}
     text = error.get("message") or error.get("detail") or error
     return ErrorBody(str(text)[:300], blocked=bool(codes & _BLOCKED_CODES), quota=bool(codes & _QUOTA_CODES))

@@ -11,19 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilotage.readiness.advance import advance, moves_on
+    from pilotage.readiness.advance import advance, advance_async, moves_on
     from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, cycles, find_pilot_id, latest_cycle, load_cycle, pilot_ids
     from pilotage.readiness.deciding import Decision, decide, decide_cycle
     from pilotage.readiness.pilot import Pilot, PilotFile, load_pilot
+    from pilotage.readiness.planning import RunEstimate, estimate
     from pilotage.readiness.signing import Signature, sign, signatures
     from pilotage.readiness.status import PilotStatus, pilot_status
 
 # Each loads when it is first used: showing a status needs none of what running does.
 _FROM = {
-    "advance": ("advance", "moves_on"),
+    "advance": ("advance", "advance_async", "moves_on"),
     "cycle": ("STEPS", "Cycle", "StepRecord", "cycles", "find_pilot_id", "latest_cycle", "load_cycle", "pilot_ids"),
     "deciding": ("Decision", "decide", "decide_cycle"),
     "pilot": ("Pilot", "PilotFile", "load_pilot"),
+    "planning": ("RunEstimate", "estimate"),
     "signing": ("Signature", "sign", "signatures"),
     "status": ("PilotStatus", "pilot_status"),
 }
@@ -45,12 +47,15 @@ __all__ = [
     "Pilot",
     "PilotFile",
     "PilotStatus",
+    "RunEstimate",
     "Signature",
     "StepRecord",
     "advance",
+    "advance_async",
     "cycles",
     "decide",
     "decide_cycle",
+    "estimate",
     "find_pilot_id",
     "latest_cycle",
     "load_cycle",

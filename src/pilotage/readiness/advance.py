@@ -13,16 +13,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pilotage.core import IntegrityError, PilotageError, Progress, SilentProgress, Step, Unavailable
-from pilotage.judging import put_rubric
+from pilotage.judging import judgements, put_rubric, ratings_of
 from pilotage.readiness.curating import curate
 from pilotage.readiness.cycle import STEPS, Cycle, StepRecord, StepState, cycles, find_or_start_cycle, pilot_ids, put_pilot
 from pilotage.readiness.deciding import decide_cycle, declaration_of, put_decision, subject_of
 from pilotage.readiness.exercising import exercise
 from pilotage.readiness.ingesting import ingest
-from pilotage.readiness.judging import judge, judged_outputs
-from pilotage.readiness.measuring import measure
+from pilotage.readiness.judging import QUESTION, judge, judged_outputs
+from pilotage.readiness.measuring import agreement, compare, measure
 from pilotage.readiness.pilot import Pilot
 from pilotage.readiness.reviewing import send_to_review
+from pilotage.readiness.second_opinion import ask_model_judge
 from pilotage.readiness.status import PilotStatus, pilot_status
 from pilotage.readiness.voyage import Voyage
 from pilotage.store import Workspace, WriteTransaction
@@ -55,17 +56,21 @@ def advance(
     Refused, InputError
         If the target may not be tried, or the data do not fit.
     """
-    voyage = asyncio.run(_exercise(workspace, pilot, progress=progress or SilentProgress(), retry_errors=retry_errors, callables=callables))
-    if voyage is not None:
-        with _noting_failure(voyage):
-            _judge_and_decide(voyage)
-    return pilot_status(workspace, pilot.name)
+    return asyncio.run(advance_async(workspace, pilot, progress=progress, retry_errors=retry_errors, callables=callables))
 
 
-async def _exercise(
-    workspace: Workspace, pilot: Pilot, *, progress: Progress, retry_errors: bool, callables: Mapping[str, InProcess] | None
-) -> Voyage | None:
-    """All that asks the target something; None if that paused."""
+async def advance_async(
+    workspace: Workspace,
+    pilot: Pilot,
+    *,
+    progress: Progress | None = None,
+    retry_errors: bool = False,
+    callables: Mapping[str, InProcess] | None = None,
+) -> PilotStatus:
+    """As :func:`advance`, for use inside an event loop of its own: the steps after the runs compute without giving way.
+
+    Cancelling it pauses the pilot where it is; calling again goes on from there.
+    """
     from pilotage.models import open_client, register_target
 
     target = register_target(workspace, pilot.declaration.target)
@@ -77,20 +82,28 @@ async def _exercise(
             pilot_id = put_pilot(tx, pilot, declaration=declaration_of(pilot))
             return find_or_start_cycle(tx, pilot, pilot_id, fingerprint=fingerprint)
 
-        voyage = Voyage(workspace, pilot, workspace.write(begin), progress, retry_errors)
+        voyage = Voyage(workspace, pilot, workspace.write(begin), progress or SilentProgress(), retry_errors)
         with _noting_failure(voyage):
             versions = _step(voyage, "ingest", lambda: ingest(voyage))
             paused = await exercise(voyage, client, versions)
-    return None if paused else voyage
+    if not paused:
+        with _noting_failure(voyage):
+            await _judge_and_decide(voyage, callables=callables)
+    return pilot_status(workspace, pilot.name)
 
 
-def _judge_and_decide(voyage: Voyage) -> None:
+async def _judge_and_decide(voyage: Voyage, *, callables: Mapping[str, InProcess] | None) -> None:
     _step(voyage, "judge", lambda: judge(voyage))
+    await asyncio.sleep(0)  # between steps a request to stop is heard
+    if await ask_model_judge(voyage, callables=callables):
+        return
     if send_to_review(voyage):
         return
     outputs = judged_outputs(voyage)
     _step(voyage, "curate", lambda: curate(voyage, outputs))
+    await asyncio.sleep(0)
     _step(voyage, "measure", lambda: _measure(voyage))
+    await asyncio.sleep(0)
     _step(voyage, "decide", lambda: _decide(voyage))
 
 
@@ -123,10 +136,30 @@ def _measure(voyage: Voyage) -> Any:
         errors=sum(each.get("error", 0) for each in counts),
         subject=subject,
     )
+    said = judgements(voyage.workspace, item_ids=[each.item_id for each in outputs], question=QUESTION, rater_kind="person")
+    figures.append(agreement(ratings_of(said), subject=subject))
+    before = _cycle_before(voyage)
+    if before is not None:
+        figures += compare(outputs, judged_outputs(replace(voyage, cycle=before)), subject=subject)
     ids = voyage.workspace.write(lambda tx: [put_evidence(tx, figure) for figure in figures])
     missing = sum(not figure.measured for figure in figures)
     detail = f"{len(figures)} figures" + (f", {missing} not assessable" if missing else "")
     return StepResult(StepRecord(state="done", detail=detail, counts={"figures": len(figures)}, links={"evidence": ids}))
+
+
+def _cycle_before(voyage: Voyage) -> Cycle | None:
+    """The newest earlier cycle that was measured on the same dataset versions: the one that figures can be compared with."""
+    versions = voyage.cycle.steps["ingest"].links["versions"]
+    return next(
+        (
+            cycle
+            for cycle in cycles(voyage.workspace, voyage.cycle.pilot_id)
+            if cycle.number < voyage.cycle.number
+            and cycle.steps["measure"].state == "done"
+            and cycle.steps["ingest"].links.get("versions") == versions
+        ),
+        None,
+    )
 
 
 def _decide(voyage: Voyage) -> Any:
@@ -152,7 +185,10 @@ def _noting_failure(voyage: Voyage) -> Iterator[None]:
         else:
             text = "stopped; run again to go on" if stopped else f"stopped by an error: {type(error).__name__}"
         if not isinstance(error, IntegrityError):  # then nothing may be written, this neither
-            for name in (name for name in STEPS if voyage.cycle.steps[name].state == "running"):
+            running = [name for name in STEPS if voyage.cycle.steps[name].state == "running"]
+            if stopped and not running:  # between two steps: the next one is where it goes on
+                running = [name for name in STEPS if voyage.cycle.steps[name].state == "pending"][:1]
+            for name in running:
                 voyage.stop(name, replace(voyage.cycle.steps[name], state=state, detail=text))
         raise
 

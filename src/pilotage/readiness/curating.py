@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pilotage.core import NotFound
 from pilotage.data import Card, Operation, Version, derive, export, load_version, rows
 from pilotage.evaluation import suite_of
-from pilotage.judging import Judgement, judgements, load_rater
+from pilotage.judging import Judgement, judgements, load_rater, majority, put_consensus
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.judging import QUESTION, RuledOutput, ruled_outputs
 from pilotage.readiness.measuring import JudgedOutput
@@ -52,6 +52,7 @@ class _Reviewed:
 def curate(voyage: Voyage, judged: Sequence[JudgedOutput]) -> StepResult:
     """Move the findings on; make and export the next version of the training set if there is something new to learn from."""
     reviewed = _reviewed(voyage, judged)
+    _keep_consensus(voyage, reviewed)
     findings = _update_findings(voyage, reviewed)
     made = _training_set(voyage, reviewed)
     version = _publish(voyage, made)
@@ -83,6 +84,12 @@ def _reviewed(voyage: Voyage, judged: Sequence[JudgedOutput]) -> list[_Reviewed]
         _Reviewed(each, by_item[each.item.id], tuple(said.get(each.item.id, ())), corrections.get(each.item.id), ruled[each.item.id])
         for each in ruled_outputs(voyage)
     ]
+
+
+def _keep_consensus(voyage: Voyage, reviewed: Sequence[_Reviewed]) -> None:
+    """What people together say of each item, with their votes: a tie is kept as a tie."""
+    reached = [majority(each.said) for each in reviewed if each.said]
+    voyage.workspace.write(lambda tx: [put_consensus(tx, each) for each in reached])
 
 
 def _update_findings(voyage: Voyage, reviewed: Sequence[_Reviewed]) -> FindingChanges:

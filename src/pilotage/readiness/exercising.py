@@ -71,7 +71,7 @@ def _parts(voyage: Voyage, fingerprint: str, versions: dict[str, str]) -> list[_
     suite = suite_of(rows(voyage.workspace, suite_version))
     objectives = objectives_of(rows(voyage.workspace, objectives_version))
     attack = declaration.attack
-    uses = parse_techniques(_plain(attack.techniques), where="attack.techniques")
+    uses = parse_techniques(plain_techniques(attack.techniques), where="attack.techniques")
     answers = suite_samples(suite, fingerprint=fingerprint, repeats=declaration.evaluate.repeats)
     attempts = campaign_samples(objectives, techniques=uses, trials=attack.trials, seed=attack.seed, fingerprint=fingerprint)
     parts = [
@@ -79,13 +79,14 @@ def _parts(voyage: Voyage, fingerprint: str, versions: dict[str, str]) -> list[_
         _Part("attack", "attack", "run", objectives_version, attempts, solve),
     ]
     if attack.twins:
-        around = parse_techniques(_plain(attack.twin_techniques), where="attack.twin_techniques") if attack.twin_techniques else uses
+        around = parse_techniques(plain_techniques(attack.twin_techniques), where="attack.twin_techniques") if attack.twin_techniques else uses
         twins = twin_samples(objectives, techniques=around, seed=attack.seed, fingerprint=fingerprint)
         parts.append(_Part("attack", "twins", "twin_run", objectives_version, twins, solve))
     return parts
 
 
-def _plain(techniques: Sequence[str | TechniqueShare]) -> list[str | dict[str, object]]:
+def plain_techniques(techniques: Sequence[str | TechniqueShare]) -> list[str | dict[str, object]]:
+    """Techniques as the red team's parser takes them."""
     return [each if isinstance(each, str) else each.model_dump() for each in techniques]
 
 

@@ -84,8 +84,14 @@ def judge(voyage: Voyage) -> StepResult:
     return StepResult(StepRecord(state="done", detail=detail, counts=counts))
 
 
-def ruled_outputs(voyage: Voyage) -> Iterator[RuledOutput]:
-    """Every output of the cycle with what the rules say; the same each time it is asked."""
+def ruled_outputs(voyage: Voyage) -> list[RuledOutput]:
+    """Every output of the cycle with what the rules say. Worked out once for a voyage: the rules are pure, and the runs are over."""
+    if voyage.cycle.id not in voyage.ruled:
+        voyage.ruled[voyage.cycle.id] = list(_rule(voyage))
+    return voyage.ruled[voyage.cycle.id]
+
+
+def _rule(voyage: Voyage) -> Iterator[RuledOutput]:
     steps = voyage.cycle.steps
     for output in outputs(voyage.workspace, steps["evaluate"].links["run"]):
         yield _answer(output)
@@ -98,7 +104,7 @@ def ruled_outputs(voyage: Voyage) -> Iterator[RuledOutput]:
 
 def judged_outputs(voyage: Voyage) -> list[JudgedOutput]:
     """Every output of the cycle with what is finally said of it: by people where they looked, else by the rules."""
-    ruled = list(ruled_outputs(voyage))
+    ruled = ruled_outputs(voyage)
     audit = audited(voyage, ruled)
     by_item: dict[str, list[Any]] = {}
     # What people said under another rubric answers another question.
@@ -144,6 +150,7 @@ def _settled(each: RuledOutput, said: list[Any], *, audited: bool) -> JudgedOutp
         missing="" if machine is not None else (str(each.output.outcome) if str(each.output.outcome) in _NO_OUTPUT else "undetermined"),
         machine=machine,
         audited=audited,
+        retried=each.output.attempt > 1,
         detail={"cluster_key": each.cluster_key, "proved": each.proved},
     )
     people = [judgement for judgement in said if not judgement.abstained]

@@ -100,10 +100,9 @@ class Attack(_Part):
 
 
 class JudgeModel(_Part):
-    """A model that judges what the rules cannot. Its verdicts are judgements of a machine and never count as a person's."""
+    """A model that judges what the rules cannot. Its verdicts are judgements of a machine: a suggestion to people, and in no figure."""
 
     target: TargetConfig
-    question: str = "failure"
 
 
 class Judge(_Part):
@@ -291,8 +290,6 @@ def _check_references(declared: Declared, parsed: PilotFile, folder: Path) -> No
     if not (folder / parsed.curate.folder).resolve().is_relative_to(folder):
         here = declared.at("curate", "folder")
         here.refuse(f"'{parsed.curate.folder}' lies outside the pilot's folder.", why="a pilot writes only there", mend="name a folder inside it")
-    if parsed.judge.model is not None:
-        declared.at("judge", "model").refuse("A model judge is not part of the pilot's steps yet.", why="it would be ignored", mend="leave it out")
     _check_leave(declared, parsed.target)
 
 

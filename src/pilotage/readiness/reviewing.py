@@ -16,6 +16,7 @@ from pilotage.judging import Abstain
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.judging import QUESTION, RuledOutput, audited, judged_outputs, ruled_outputs
 from pilotage.readiness.measuring import JudgedOutput
+from pilotage.readiness.second_opinion import opinions_of
 from pilotage.review import CORRECTION, counts, put_task, tasks, withdraw
 
 if TYPE_CHECKING:
@@ -36,15 +37,17 @@ class Wanted:
 
 def send_to_review(voyage: Voyage) -> bool:
     """Put what needs people into the queue; True if something waits there now."""
-    ruled = list(ruled_outputs(voyage))
+    ruled = ruled_outputs(voyage)
     wanted = choose(ruled, judged_outputs(voyage), audit=audited(voyage, ruled), per_cluster=voyage.pilot.declaration.review.per_cluster)
     overlap = voyage.pilot.declaration.review.overlap
     queue = voyage.pilot.name
     _withdraw_others(voyage, {each.ruled.item.id for each in wanted})
 
+    opinions = opinions_of(voyage, [each.ruled.item.id for each in wanted])
+
     def put(tx: WriteTransaction) -> None:
         for each in wanted:
-            value = None if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
+            value = opinions.get(each.ruled.item.id) if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
             suggestion = {QUESTION: value or "unclear"}
             if value == "yes":
                 suggestion[CORRECTION] = each.ruled.correction

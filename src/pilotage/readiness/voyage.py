@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pilotage.core import Progress
 from pilotage.readiness.cycle import Cycle, StepRecord, load_cycle, put_back, set_step
 from pilotage.readiness.pilot import Pilot
 from pilotage.store import Workspace
 
+if TYPE_CHECKING:
+    from pilotage.readiness.judging import RuledOutput
+
 
 @dataclass
 class Voyage:
-    """One cycle under way: the pilot as declared, the workspace, and where each step stands."""
+    """One cycle under way: the pilot as declared, the workspace, and where each step stands.
+
+    ``ruled`` remembers what the rules said of a cycle's outputs: every step after the runs looks at all of them.
+    """
 
     workspace: Workspace
     pilot: Pilot
     cycle: Cycle
     progress: Progress
     retry_errors: bool = False
+    ruled: dict[str, list[RuledOutput]] = field(default_factory=dict)
 
     def note(self, step: str, record: StepRecord, *, cycle_state: str | None = None) -> None:
         """Write where a step stands."""

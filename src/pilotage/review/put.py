@@ -38,7 +38,7 @@ def put_task(
     Parameters
     ----------
     queue
-        Where it waits: the pilot's id.
+        Where it waits: the pilot's name.
     item, rubric
         The records, which are stored if they are not yet, or the ids of stored ones.
     why
@@ -126,7 +126,7 @@ def withdraw(workspace: Workspace, task_ids: Collection[str]) -> int:
 
 def _check(queue: str, why: list[str], priority: int, overlap: int) -> None:
     if not queue:
-        raise InputError("A review task needs a queue.", mend="give the pilot's id")
+        raise InputError("A review task needs a queue.", mend="give the pilot's name")
     if not why or not all(isinstance(reason, str) and reason for reason in why):
         raise InputError("A review task must say why a person has to look.", where=f"queue '{queue}'", mend="give at least one reason code")
     if abs(priority) > MAX_PRIORITY:

@@ -21,7 +21,7 @@ def _position(context: Any) -> str:
 
 review_task = table(
     "review_task",
-    Column("queue", Text, nullable=False),  # the pilot's id
+    Column("queue", Text, nullable=False),  # the pilot's name
     Column("item_id", Text, nullable=False),
     Column("rubric_id", Text, nullable=False),
     Column("role", Text, nullable=False, default=""),  # who may answer: a role, or '' for anybody who reviews

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from pilotage import ledger
+from pilotage.evidence import Evidence
+from pilotage.readiness import find_pilot_id
 from pilotage.server.context import PersonDep, WorkspaceDep, require
 from pilotage.server.pages.asking import TurnDep
 from pilotage.server.queries import acts, findings, gates, pilots, queues, runs, versions
@@ -38,19 +40,19 @@ def get_pilot(workspace: WorkspaceDep, name: str, cycle: int | None = None) -> p
 
 
 @router.get("/pilots/{name}/gates", tags=["gates"])
-def get_gates(workspace: WorkspaceDep, name: str, cycle: int | None = None) -> list[gates.GateLine]:
-    """One pilot's gates, those that block first."""
+def get_gates(workspace: WorkspaceDep, name: str, cycle: int | None = None) -> list[gates.GateGroup]:
+    """One pilot's gates, in the order in which they were declared."""
     return pilots.find_pilot(workspace, name, cycle=cycle).gates
 
 
 @router.get("/evidence", tags=["gates"])
-def list_evidence(workspace: WorkspaceDep, metric: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[gates.EvidenceLine]:
+def list_evidence(workspace: WorkspaceDep, metric: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[Evidence]:
     """The latest figures."""
     return gates.list_evidence(workspace, metric=metric, limit=limit)
 
 
 @router.get("/evidence/{evidence_id}", tags=["gates"])
-def get_evidence(workspace: WorkspaceDep, evidence_id: str) -> gates.EvidenceLine:
+def get_evidence(workspace: WorkspaceDep, evidence_id: str) -> Evidence:
     """One figure with its interval, n, slice, method and subject."""
     return gates.find_evidence(workspace, evidence_id)
 
@@ -58,7 +60,7 @@ def get_evidence(workspace: WorkspaceDep, evidence_id: str) -> gates.EvidenceLin
 @router.get("/runs", tags=["runs"])
 def list_runs(workspace: WorkspaceDep, turn: TurnDep, pilot: str | None = None, kind: str | None = None) -> Page[runs.RunLine]:
     """Runs, the newest first."""
-    return runs.list_runs(workspace, pilot_id=pilots.pilot_id_of(workspace, pilot) if pilot else None, kind=kind, turn=turn)
+    return runs.list_runs(workspace, pilot_id=find_pilot_id(workspace, pilot) if pilot else None, kind=kind, turn=turn)
 
 
 @router.get("/runs/{run_id}", tags=["runs"])
@@ -82,17 +84,23 @@ def get_sample(workspace: WorkspaceDep, sample_id: str) -> runs.SampleDetail:
 
 @router.get("/findings", tags=["findings"])
 def list_findings(
-    workspace: WorkspaceDep, turn: TurnDep, pilot: str | None = None, state: str | None = None, severity: str | None = None
+    workspace: WorkspaceDep,
+    turn: TurnDep,
+    pilot: str | None = None,
+    state: str | None = None,
+    severity: str | None = None,
+    clause: str | None = None,
+    technique: str | None = None,
 ) -> Page[findings.FindingLine]:
     """Findings, the latest changed first."""
-    pilot_id = pilots.pilot_id_of(workspace, pilot) if pilot else None
-    return findings.list_findings(workspace, pilot_id=pilot_id, state=state, severity=severity, turn=turn)
+    wanted = findings.Wanted(find_pilot_id(workspace, pilot) if pilot else None, state, severity, clause, technique)
+    return findings.list_findings(workspace, wanted, turn=turn)
 
 
 @router.get("/findings/{finding_id}", tags=["findings"])
 def get_finding(workspace: WorkspaceDep, finding_id: str, attempt: str | None = None) -> findings.FindingDetail:
     """One finding with its attempts and one conversation."""
-    return findings.find_finding(workspace, finding_id, attempt_id=attempt)
+    return findings.find_finding(workspace, finding_id, sample_id=attempt)
 
 
 @router.get("/versions", tags=["data"])

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, errors
+from pilotage.server import api, errors, review_routes
+from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
-from pilotage.server.pages import data, findings, gates, ledger, login, overview, people, queues, runs
+from pilotage.server.pages import data, findings, gates, ledger, login, overview, people, queues, revealing, runs
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -47,6 +49,13 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         Host names besides the loopback ones that requests may address.
     """
     sessions = Sessions(workspace, local_token=local_token)
+    advances = Advances(workspace)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
+
     app = FastAPI(
         title="Pilotage",
         version=__version__,
@@ -54,33 +63,20 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         openapi_url="/api/openapi.json",
         docs_url=None,  # FastAPI's own page loads its code from elsewhere
         redoc_url=None,
+        lifespan=lifespan,
         middleware=[Middleware(Guard, sessions=sessions, allowed_hosts=frozenset(host.lower() for host in allowed_hosts))],
     )
     app.state.workspace = workspace
     app.state.sessions = sessions
+    app.state.advances = advances
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")
-    review = _review_router()
-    for router in (login.router, overview.router, *([review] if review else []), queues.router, gates.router, runs.router):
-        app.include_router(router)
-    for router in (findings.router, data.router, ledger.router, people.router, api.router):
-        app.include_router(router)
+    for module in (login, overview, review_routes, queues, gates, runs, revealing, findings, data, ledger, people, api):
+        app.include_router(module.router)
 
     @app.get("/healthz", include_in_schema=False)
     def healthy() -> JSONResponse:
         return JSONResponse({"ok": True})
 
     return app
-
-
-def _review_router() -> APIRouter | None:
-    """The review screen's routes. They are a module of their own, because theirs is the one page that is a program."""
-    try:
-        module = importlib.import_module("pilotage.server.review_routes")
-    except ModuleNotFoundError as error:
-        if error.name != "pilotage.server.review_routes":
-            raise
-        return None
-    router: APIRouter = module.router
-    return router

@@ -74,7 +74,7 @@ def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: Perso
     """The review screen of one queue."""
     with workspace.read() as conn:
         c = pilot_table.c
-        found = conn.execute(select(c.name, c.title).where(c.workspace_id == workspace.id, c.id == queue)).first()
+        found = conn.execute(select(c.name, c.title).where(c.workspace_id == workspace.id, c.name == queue)).first()
     return page(
         request,
         "review.html",

@@ -109,6 +109,26 @@ def label(name: Any) -> str:
     return LABELS.get(text, text.replace("_", " "))
 
 
+METRICS = {
+    "findings.open": "open findings",
+    "findings.reopened": "reopened findings",
+    "over_refusal.rate": "over-refusal rate",
+    "quality.accuracy": "accuracy of the answers",
+    "runs.error_rate": "error rate of the runs",
+    "audit.missed_rate": "failures missed by the rules",
+}
+
+
+def metric_words(metric: str) -> str:
+    """A metric's name as words: ``attack.success_rate`` → ``attack success rate``, ``findings.open`` → ``open findings``."""
+    return METRICS.get(metric) or metric.replace(".", " ").replace("_", " ")
+
+
+def capitalize_first(text: str) -> str:
+    """The text with its first letter large and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def short(identifier: str | None, length: int = 10) -> str:
     """The recognisable head of a long id or digest: its prefix and ``length`` characters."""
     if not identifier:
@@ -142,6 +162,8 @@ FILTERS = {
     "spent": spent,
     "plain_name": plain_name,
     "label": label,
+    "metric": metric_words,
+    "capitalize_first": capitalize_first,
     "short": short,
     "pretty": pretty,
     "brief": brief,

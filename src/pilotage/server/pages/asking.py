@@ -28,5 +28,5 @@ def with_query(request: Request, **changes: str | None) -> str:
     for name, value in changes.items():
         if not value:
             kept.pop(name, None)
-    url = URL(str(request.url.path)).include_query_params(**kept) if kept else URL(str(request.url.path))
-    return str(url)
+    url = URL(request.url.path.removesuffix("/live"))  # the live part of a page links as the page does
+    return str(url.include_query_params(**kept) if kept else url)

@@ -18,24 +18,14 @@ def show_gates_of_all(request: Request, workspace: WorkspaceDep) -> Response:
     found = pilots.list_pilots(workspace)
     if len(found) == 1:
         return RedirectResponse(f"/pilots/{found[0].name}/gates", 303)
-    return page(request, "gates_of_all.html", pilots=[(one, _counts(workspace, one)) for one in found])
-
-
-def _counts(workspace: WorkspaceDep, line: pilots.PilotLine) -> dict[str, int]:
-    said: dict[str, int] = {}
-    for gate in gates.list_gates(workspace, pilot_id=line.id, cycle=line.cycle) if line.cycle else []:
-        said[gate.verdict] = said.get(gate.verdict, 0) + 1
-    return said
+    details = [pilots.find_pilot(workspace, one.name) for one in found]
+    return page(request, "gates_of_all.html", pilots=[(one, gates.count_verdicts(one.gates)) for one in details])
 
 
 @router.get("/pilots/{name}/gates")
 def show_gates(request: Request, workspace: WorkspaceDep, name: str, cycle: int | None = None) -> Response:
-    """One pilot's gates by the role that owns them, with the age of the evidence and what blocks."""
-    found = pilots.find_pilot(workspace, name, cycle=cycle)
-    by_role: dict[str, list[gates.GateLine]] = {}
-    for gate in found.gates:
-        by_role.setdefault(gate.owner_role or "owner", []).append(gate)
-    return page(request, "gates.html", pilot=found, by_role=by_role)
+    """One pilot's gates as they were declared, with who answers for each, the age of the evidence and what blocks."""
+    return page(request, "gates.html", pilot=pilots.find_pilot(workspace, name, cycle=cycle))
 
 
 @router.get("/evidence/{evidence_id}")
@@ -47,6 +37,6 @@ def show_evidence(request: Request, workspace: WorkspaceDep, evidence_id: str) -
         request,
         "evidence.html",
         evidence=found,
-        used=gates.gates_resting_on(workspace, evidence_id),
+        used=gates.uses_of(workspace, found),
         versions=versions.name_versions(workspace, ids),
     )

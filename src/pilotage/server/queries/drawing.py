@@ -1,4 +1,4 @@
-"""Where things go in the little drawing of an interval against its limit. Numbers only; the template draws them."""
+"""Where things go in the little drawing of a figure against its limit. Numbers only; the template draws them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class IntervalDrawing:
         The stretch in which the figure would pass.
     low, high
         The values at the two ends of the scale.
+    counted
+        Whether the figure is a count: a point without an interval, on a scale of whole numbers from 0.
     """
 
     estimate: float
@@ -27,6 +29,7 @@ class IntervalDrawing:
     low: float
     high: float
     width: float = WIDTH
+    counted: bool = False
 
 
 def draw_interval(estimate: float, lower: float, upper: float, *, limit: float, allowed: str) -> IntervalDrawing:
@@ -38,17 +41,29 @@ def draw_interval(estimate: float, lower: float, upper: float, *, limit: float, 
     if all(0.0 <= end <= 1.0 for end in ends):
         # A share: keep to 0 and 1, and show them where they are near.
         low, high = (0.0 if low < 0.15 else low), (1.0 if high > 0.85 else high)
+    return _place(estimate, lower, upper, limit, low=low, high=high, allowed=allowed)
 
-    def place(number: float) -> float:
+
+def draw_count(count: float, *, limit: float, allowed: str) -> IntervalDrawing:
+    """The positions of a count against ``limit``, on a scale from 0 to a whole number beyond both."""
+    return _place(count, count, count, limit, low=0.0, high=max(count, limit, 1.0) + 1.0, allowed=allowed, counted=True)
+
+
+def _place(
+    estimate: float, lower: float, upper: float, limit: float, *, low: float, high: float, allowed: str, counted: bool = False
+) -> IntervalDrawing:
+    def at(number: float) -> float:
         return round(MARGIN + (number - low) / (high - low) * (WIDTH - 2 * MARGIN), 1)
 
     return IntervalDrawing(
-        estimate=place(estimate),
-        lower=place(lower),
-        upper=place(upper),
-        limit=place(limit),
-        allowed_from=place(limit) if allowed == "above" else MARGIN,
-        allowed_to=WIDTH - MARGIN if allowed == "above" else place(limit),
+        estimate=at(estimate),
+        lower=at(lower),
+        upper=at(upper),
+        limit=at(limit),
+        # A limit at the very end of the scale would leave nothing to see of what is allowed.
+        allowed_from=min(at(limit), WIDTH - MARGIN - 3) if allowed == "above" else MARGIN,
+        allowed_to=WIDTH - MARGIN if allowed == "above" else max(at(limit), MARGIN + 3),
         low=low,
         high=high,
+        counted=counted,
     )

@@ -1,19 +1,26 @@
-"""Questions about pilots: where each stands in the loop, and what waits for whom."""
+"""Questions about pilots: where each stands in the loop, what waits for whom, and what would bring it further."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
+from pilotage import data, readiness
 from pilotage.core import NotFound
-from pilotage.readiness.tables import pilot, pilot_cycle, sign_off
-from pilotage.redteam.tables import finding_attempt
-from pilotage.review.tables import review_task
+from pilotage.data.exporting import MANIFEST_SUFFIX
+from pilotage.readiness import Cycle, Decision, Signature
+from pilotage.readiness.tables import pilot, pilot_cycle
+from pilotage.redteam import finding_counts
+from pilotage.review import counts, waiting
 from pilotage.runs.tables import run
-from pilotage.server.queries.findings import OPEN_STATES, count_by_state
-from pilotage.server.queries.gates import GateLine, count_by_cycle, list_gates
+from pilotage.server.advances import under_way_elsewhere
+from pilotage.server.queries.findings import OPEN_STATES, count_attempts
+from pilotage.server.queries.gates import GateGroup, count_by_cycle, count_verdicts, gates_decided, gates_of_cycle
+from pilotage.server.queries.next_steps import NextStep, next_steps
 from pilotage.store import Workspace
 
 # The loop, in its order, with what each step does.
@@ -27,17 +34,21 @@ STEPS = {
     "measure": "figures with intervals",
     "decide": "gates, then signatures",
 }
-STEP_STATES = ("done", "running", "waiting", "paused", "failed", "pending")
+
+
+# How a step's detail sets its warnings apart.
+WARNING = "; warning: "
 
 
 @dataclass(frozen=True)
 class StepLine:
-    """One step of the loop in one cycle. ``state`` is one of ``STEP_STATES``."""
+    """One step of the loop in one cycle."""
 
     name: str
     meaning: str
     state: str
     detail: str
+    warnings: list[str]
     counts: dict[str, int]
     started_at: int | None
     ended_at: int | None
@@ -46,7 +57,7 @@ class StepLine:
 
 @dataclass(frozen=True)
 class CycleLine:
-    """One time round the loop."""
+    """One time round the loop. ``gates`` counts limits by verdict, ``attempts`` those of the findings by verdict."""
 
     id: str
     number: int
@@ -60,24 +71,68 @@ class CycleLine:
 
 
 @dataclass(frozen=True)
-class Signature:
-    """Who signed what."""
-
-    role: str
-    decision: str
-    note: str
-    evidence_digest: str
-    created_by: str
-    created_at: int
-
-
-@dataclass(frozen=True)
 class Waits:
     """Something that waits for people, for whom, and where they do it."""
 
     what: str
     whom: str
     link: str
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file of training data: its format, where it lies, and whether it still does."""
+
+    format: str
+    path: str
+    manifest: str
+    rows: int
+    sha256: str
+    there: bool
+
+
+@dataclass(frozen=True)
+class TrainingExport:
+    """What there is to train on after a cycle: a version, and the files it left as. ``made_in`` is the cycle whose failures it was last added to."""
+
+    dataset: str
+    number: int
+    rows: int
+    made_in: int | None
+    files: list[ExportedFile]
+
+    def file(self, format: str) -> ExportedFile | None:
+        """The file of this format, if it is there."""
+        return next((one for one in self.files if one.format == format and one.there), None)
+
+
+@dataclass(frozen=True)
+class SigningState:
+    """Who may still sign, and what.
+
+    roles
+        Whose signature the pilot asks for.
+    in_force
+        The newest signature of each role on the evidence as it is now.
+    open
+        The roles that nobody has signed in on that.
+    go_refused
+        Why a go cannot be signed now; None where it can.
+    """
+
+    roles: list[str]
+    in_force: dict[str, Signature]
+    open: list[str]
+    go_refused: str | None
+
+    def offered_to(self, login: str, roles: Collection[str]) -> list[str]:
+        """The roles that somebody who holds ``roles`` may sign in now: nobody did, or somebody else said no-go."""
+        before = self.in_force
+        return [
+            role
+            for role in self.roles
+            if role in roles and (role not in before or (before[role].decision == "no_go" and before[role].person != login))
+        ]
 
 
 @dataclass(frozen=True)
@@ -96,7 +151,7 @@ class PilotLine:
 
 @dataclass(frozen=True)
 class PilotDetail:
-    """Everything the overview shows of one cycle."""
+    """Everything the overview shows of one cycle. ``latest`` tells whether that is the newest; only that one can be signed and gone on with."""
 
     id: str
     name: str
@@ -104,19 +159,23 @@ class PilotDetail:
     owner: str | None
     declaration: dict[str, Any]
     folder: str
+    latest: bool
+    under_way: bool
     cycle: CycleLine | None
     cycles: list[CycleLine]
     steps: list[StepLine]
-    gates: list[GateLine]
+    gates: list[GateGroup]
     signatures: list[Signature]
-    roles_to_sign: list[str]
+    signing: SigningState | None
     findings: dict[str, int]
     open_findings: int
     waits: list[Waits]
+    next_steps: list[NextStep]
+    training: TrainingExport | None
     headline: str
     reason: str
     tone: str
-    runs: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]]
 
 
 def list_pilots(workspace: Workspace) -> list[PilotLine]:
@@ -140,229 +199,209 @@ def list_pilots(workspace: Workspace) -> list[PilotLine]:
     with workspace.read() as conn:
         return [
             PilotLine(
-                row.id,
-                row.name,
-                row.title,
-                _text((row.declaration or {}).get("owner")),
-                row.number,
-                row.state,
-                plain_verdict(row.verdict),
-                row.updated_at,
+                row.id, row.name, row.title, row.declaration["owner"]["name"], row.number, row.state, plain_verdict(row.verdict), row.updated_at
             )
             for row in conn.execute(statement)
         ]
 
 
-def pilot_id_of(workspace: Workspace, name: str) -> str:
-    """The id of the pilot called ``name``. Raises ``NotFound``."""
-    with workspace.read() as conn:
-        found = conn.execute(select(pilot.c.id).where(pilot.c.workspace_id == workspace.id, pilot.c.name == name)).scalar()
-    if found is None:
-        raise NotFound(f"There is no pilot named '{name}'.", mend="see the overview for those there are, or run 'pilotage run' on its pilot.yaml")
-    return str(found)
-
-
 def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> PilotDetail:
-    """One pilot in its latest cycle, or in cycle number ``cycle``. Raises ``NotFound``."""
-    pilot_id = pilot_id_of(workspace, name)
-    gate_counts = count_by_cycle(workspace, pilot_id=pilot_id)
+    """One pilot in its latest cycle, or in cycle number ``cycle``. Raises ``NotFound``.
+
+    The latest cycle is shown as the evidence decides it now; an earlier one as it was decided then.
+    """
+    pilot_id = readiness.find_pilot_id(workspace, name)
+    cycles = readiness.cycles(workspace, pilot_id)
+    chosen = next((one for one in cycles if cycle is None or one.number == cycle), None)
+    if cycle is not None and chosen is None:
+        raise NotFound(f"The pilot '{name}' has no cycle {cycle}.", mend="choose one from its overview")
     with workspace.read() as conn:
         row = conn.execute(select(pilot).where(pilot.c.workspace_id == workspace.id, pilot.c.id == pilot_id)).one()
-        cycle_rows = conn.execute(
-            select(pilot_cycle)
-            .where(pilot_cycle.c.workspace_id == workspace.id, pilot_cycle.c.pilot_id == pilot_id)
-            .order_by(pilot_cycle.c.number.desc())
-        ).all()
-        attempt_counts = _tally(
-            conn.execute(
-                select(finding_attempt.c.fingerprint, finding_attempt.c.verdict, func.count())
-                .where(
-                    finding_attempt.c.workspace_id == workspace.id,
-                    finding_attempt.c.fingerprint.in_([one.fingerprint for one in cycle_rows]),
-                )
-                .group_by(finding_attempt.c.fingerprint, finding_attempt.c.verdict)
-            )
-        )
-        cycles = [
-            CycleLine(
-                one.id,
-                one.number,
-                one.fingerprint,
-                one.state,
-                plain_verdict(one.verdict),
-                one.updated_at,
-                one.created_at,
-                gate_counts.get(one.number, {}),
-                attempt_counts.get(one.fingerprint, {}),
-            )
-            for one in cycle_rows
-        ]
-        chosen = next((one for one in cycle_rows if cycle is None or one.number == cycle), None)
-        if cycle is not None and chosen is None:
-            raise NotFound(f"The pilot '{name}' has no cycle {cycle}.", mend="choose one from its overview")
-        signatures = (
-            [
-                Signature(one.role, one.decision, one.note, one.evidence_digest, one.created_by, one.created_at)
-                for one in conn.execute(
-                    select(sign_off).where(sign_off.c.workspace_id == workspace.id, sign_off.c.cycle_id == chosen.id).order_by(sign_off.c.created_at)
-                )
-            ]
-            if chosen
-            else []
-        )
-        open_tasks = conn.execute(
-            select(review_task.c.queue, func.count())
-            .where(review_task.c.workspace_id == workspace.id, review_task.c.queue.in_((pilot_id, name)), review_task.c.state == "open")
-            .group_by(review_task.c.queue)
-        ).all()
         live = conn.execute(
-            select(run.c.id, run.c.kind, run.c.state, run.c.stop_reason)
+            select(run.c.id, run.c.kind, run.c.state, run.c.stop_reason, run.c.planned, run.c.counts, run.c.updated_at)
             .where(run.c.workspace_id == workspace.id, run.c.pilot_id == pilot_id, run.c.state != "done")
             .order_by(run.c.created_at.desc())
             .limit(5)
         ).all()
-    line = next((one for one in cycles if chosen is not None and one.number == chosen.number), None)
-    declaration = dict(row.declaration or {})
-    gates = list_gates(workspace, pilot_id=pilot_id, cycle=line.number) if line else []
-    findings = count_by_state(workspace, pilot_id=pilot_id)
-    roles = roles_to_sign(declaration)
-    latest = line is not None and line is cycles[0]
-    queue = open_tasks[0][0] if open_tasks else name
-    waiting = sum(n for _, n in open_tasks)
-    steps = _steps(name, queue, dict(chosen.steps or {}) if chosen else {})
-    waits = _waits(name, queue, waiting, line, roles, signatures, gates) + _paused(name, steps) if latest else []
-    headline, reason, tone = _headline(line, gates, waits)
+    latest = chosen is not None and chosen is cycles[0]
+    decision = readiness.decide_cycle(workspace, chosen) if chosen is not None and latest and _measured(chosen) else None
+    gates = (
+        gates_decided(decision.gates)
+        if decision is not None
+        else gates_of_cycle(workspace, pilot_id=pilot_id, cycle=chosen.number, declared=row.declaration["resolved"]["gates"])
+        if chosen is not None and not latest
+        else []
+    )
+    signatures = _signatures(workspace, chosen, decision)
+    signing = _signing(decision, signatures, waiting=counts(workspace, name).open) if decision is not None else None
+    last_word_at = max((one.updated_at for one in live), default=0)
+    under_way = chosen is not None and latest and under_way_elsewhere(chosen, last_word_at=last_word_at, now_us=workspace.clock.now_us())
+    findings = finding_counts(workspace, pilot_id)
+    steps = _steps(name, chosen)
+    waits = _waits(workspace, name, steps, signing) if latest else []
+    training = _training(workspace, chosen) if chosen is not None else None
+    lines = _cycle_lines(workspace, pilot_id, cycles)
+    headline, reason, tone = _headline(chosen, steps, gates, decision, waits, under_way=under_way)
     return PilotDetail(
         id=pilot_id,
         name=row.name,
         title=row.title,
-        owner=_text(declaration.get("owner")),
-        declaration=declaration,
+        owner=row.declaration["owner"]["name"],
+        declaration=row.declaration,
         folder=row.folder,
-        cycle=line,
-        cycles=cycles,
+        latest=latest,
+        under_way=under_way,
+        cycle=next((one for one in lines if chosen is not None and one.id == chosen.id), None),
+        cycles=lines,
         steps=steps,
         gates=gates,
         signatures=signatures,
-        roles_to_sign=roles,
+        signing=signing,
         findings=findings,
         open_findings=sum(findings.get(state, 0) for state in OPEN_STATES),
         waits=waits,
+        next_steps=next_steps(name, gates, has_training=training is not None and training.made_in == chosen.number)
+        if chosen is not None and decision is not None and decision.outcome != "pass"
+        else [],
+        training=training,
         headline=headline,
         reason=reason,
         tone=tone,
-        runs=[dict(one._mapping) for one in live],
+        runs=[{**one._mapping, "done": sum(one.counts.values())} for one in live],
     )
 
 
 def plain_verdict(verdict: str | None) -> str | None:
-    """``go``, ``no_go`` or ``not_known``, however it was written; None while nothing is decided."""
-    if not verdict:
-        return None
-    word = verdict.lower().replace("-", "_").replace(" ", "_")
-    return {"pass": "go", "ship": "go", "fail": "no_go"}.get(word, word if word in ("go", "no_go") else "not_known")
+    """A cycle's verdict as people say it: ``go``, ``no_go`` or ``not_known``; None while nothing is decided."""
+    return None if verdict is None else {"pass": "go", "fail": "no_go"}.get(verdict, "not_known")
 
 
-def roles_to_sign(declaration: dict[str, Any]) -> list[str]:
-    """The roles whose signature the pilot file asks for; the owner's where it names none."""
-    declared = declaration.get("sign_off") or declaration.get("signoff") or {}
-    roles = declared.get("roles") if isinstance(declared, dict) else declared
-    if not isinstance(roles, list):
-        return ["owner"]
-    return [str(role.get("role")) if isinstance(role, dict) else str(role) for role in roles] or ["owner"]
+def _measured(cycle: Cycle) -> bool:
+    return cycle.steps["measure"].state == "done"
 
 
-def _steps(name: str, queue: str, steps: dict[str, Any]) -> list[StepLine]:
+def _cycle_lines(workspace: Workspace, pilot_id: str, cycles: list[Cycle]) -> list[CycleLine]:
+    gates = count_by_cycle(workspace, pilot_id=pilot_id)
+    attempts = count_attempts(workspace, pilot_id=pilot_id)
+    return [
+        CycleLine(
+            one.id,
+            one.number,
+            one.fingerprint,
+            one.state,
+            plain_verdict(one.verdict),
+            one.updated_at,
+            one.created_at,
+            gates.get(one.number, {}),
+            attempts.get(one.fingerprint, {}),
+        )
+        for one in cycles
+    ]
+
+
+def _signatures(workspace: Workspace, chosen: Cycle | None, decision: Decision | None) -> list[Signature]:
+    """The cycle's signatures, newest first. Those of an earlier cycle stand as they were given: its evidence is not decided anew."""
+    if chosen is None:
+        return []
+    if decision is None:
+        decision = readiness.decide_cycle(workspace, chosen)
+    return readiness.signatures(workspace, chosen, decision)
+
+
+def _signing(decision: Decision, signatures: list[Signature], *, waiting: int) -> SigningState:
+    in_force: dict[str, Signature] = {}
+    for one in signatures:  # newest first
+        if one.counts:
+            in_force.setdefault(one.role, one)
+    refused = None
+    if decision.outcome != "pass":
+        refused = decision.headline
+    elif waiting:
+        refused = f"{waiting} {'item waits' if waiting == 1 else 'items wait'} for review"
+    return SigningState(list(decision.roles), in_force, [role for role in decision.roles if role not in in_force], refused)
+
+
+def _steps(name: str, cycle: Cycle | None) -> list[StepLine]:
     links = {
         "ingest": "/data",
         "evaluate": f"/runs?pilot={name}&kind=evaluation",
         "attack": f"/runs?pilot={name}&kind=attack",
         "judge": f"/findings?pilot={name}",
-        "review": f"/review/{queue}",
-        "curate": "/data",
+        "review": f"/review/{name}",
+        "curate": f"/pilots/{name}#training" if cycle is not None and cycle.steps["curate"].links.get("version") else "/data",
         "measure": f"/pilots/{name}/gates",
         "decide": f"/pilots/{name}/gates",
     }
-    lines = []
-    for step, meaning in STEPS.items():
-        told = steps.get(step) or {}
-        state = told.get("state", "pending")
-        lines.append(
-            StepLine(
-                name=step,
-                meaning=meaning,
-                state=state if state in STEP_STATES else "pending",
-                detail=str(told.get("detail") or ""),
-                counts={str(key): n for key, n in (told.get("counts") or {}).items() if isinstance(n, int)},
-                started_at=told.get("started_at"),
-                ended_at=told.get("ended_at"),
-                link=links[step],
-            )
-        )
-    return lines
-
-
-def _waits(
-    name: str, queue: str, waiting: int, line: CycleLine | None, roles: list[str], signatures: list[Signature], gates: list[GateLine]
-) -> list[Waits]:
-    waits = []
-    if waiting:
-        waits.append(Waits(f"{waiting} {'answer waits' if waiting == 1 else 'answers wait'} for judgement", "reviewer", f"/review/{queue}"))
-    if line is not None and gates and not waiting:
-        signed = {signature.role for signature in signatures}
-        waits += [Waits(f"the {role}'s signature", role, f"/pilots/{name}#sign") for role in roles if role not in signed]
-    return waits
-
-
-def _paused(name: str, steps: list[StepLine]) -> list[Waits]:
-    """Steps that stopped before their end, by a budget or a target out of reach."""
+    told = cycle.steps if cycle is not None else {step: readiness.StepRecord() for step in STEPS}
     return [
-        Waits(f"{step.name} is paused: {step.detail or 'see its run'}; the same command goes on", "operator", step.link)
-        for step in steps
-        if step.state == "paused"
+        StepLine(
+            name=step,
+            meaning=meaning,
+            state=told[step].state,
+            detail=told[step].detail.split(WARNING)[0],
+            warnings=told[step].detail.split(WARNING)[1:],
+            counts={key: n for key, n in told[step].counts.items() if n},
+            started_at=told[step].started_at,
+            ended_at=told[step].ended_at,
+            link=links[step],
+        )
+        for step, meaning in STEPS.items()
     ]
 
 
-def _headline(line: CycleLine | None, gates: list[GateLine], waits: list[Waits]) -> tuple[str, str, str]:
+def _waits(workspace: Workspace, name: str, steps: list[StepLine], signing: SigningState | None) -> list[Waits]:
+    waits = []
+    for one in waiting(workspace, name):
+        what = f"{one.open} {'answer waits' if one.open == 1 else 'answers wait'} for judgement"
+        waits.append(Waits(what, one.role or "reviewer", f"/review/{name}"))
+    for step in steps:
+        if step.state in ("paused", "failed"):
+            told = f"{step.name} {'is paused' if step.state == 'paused' else 'failed'}: {step.detail or 'see its run'}"
+            waits.append(Waits(told, "operator", step.link))
+    if signing is not None and signing.go_refused is None and not waits:
+        waits += [Waits(f"the {role}'s signature", role, f"/pilots/{name}#sign") for role in signing.open]
+    return waits
+
+
+def _training(workspace: Workspace, cycle: Cycle) -> TrainingExport | None:
+    links = cycle.steps["curate"].links
+    if "version" not in links:
+        return None
+    version = data.load_version(workspace, links["version"])
+    made = {one.path: one for one in reversed(data.exports(workspace, version.id))}
+    files = [
+        ExportedFile(one.format, one.path, one.path + MANIFEST_SUFFIX, one.rows, one.sha256, Path(one.path).is_file())
+        for path in links.get("exports", {}).values()
+        if (one := made.get(path)) is not None
+    ]
+    return TrainingExport(version.dataset, version.number, version.rows, version.operation.params.get("cycle"), files)
+
+
+def _headline(
+    cycle: Cycle | None, steps: list[StepLine], gates: list[GateGroup], decision: Decision | None, waits: list[Waits], *, under_way: bool
+) -> tuple[str, str, str]:
     """The big word, the sentence under it, and the tone it is said in (good, bad, wait, unknown)."""
-    if line is None:
+    if cycle is None:
         return "Not begun", "This pilot has not gone round the loop yet.", "unknown"
-    said: dict[str, int] = {}
-    for gate in gates:
-        said[gate.verdict] = said.get(gate.verdict, 0) + 1
-    words = ", ".join(
-        f"{n} {label}"
-        for verdict, label in (
-            ("fail", "failed"),
-            ("not_assessable", "not assessable"),
-            ("inconclusive", "inconclusive"),
-            ("waived", "waived"),
-            ("pass", "passed"),
-        )
-        if (n := said.get(verdict))
-    )
-    gates_say = f"Of {len(gates)} gates: {words}." if gates else "No gate has been evaluated yet."
-    if line.verdict == "no_go":
-        return "No-go", gates_say, "bad"
-    if line.verdict == "go":
+    said = ", ".join(f"{n} {_SAID[verdict]}" for verdict, n in count_verdicts(gates).items())
+    gates_say = f"Of {len(gates)} gates: {said}." if gates else "No gate has been decided yet."
+    outcome = plain_verdict(decision.outcome if decision is not None else cycle.verdict if gates else None)
+    before = {"go": " Before this, it was a go.", "no_go": " Before this, it was a no-go.", "not_known": ""}.get(outcome or "", "")
+    halted = next((step for step in steps if step.state in ("failed", "paused")), None)
+    if under_way:
+        running = next((step.name for step in steps if step.state == "running"), None)
+        return "Under way", f"Now: {running}.{before}" if running else f"It goes on.{before}", "wait"
+    if halted is not None:
+        return ("Failed" if halted.state == "failed" else "Paused"), f"{halted.name.capitalize()}: {halted.detail}.{before}", "wait"
+    if cycle.state == "running":
+        return "Cut off", f"It stopped on its way and nothing is heard of it. Going on continues where it was.{before}", "wait"
+    if any(wait.link.startswith("/review/") for wait in waits):
+        return "Waiting for people", f"The gates are decided when everything is answered.{before}" if not gates else gates_say, "wait"
+    if outcome == "go":
         return "Go", gates_say, "good"
-    if any(wait.whom == "operator" for wait in waits):
-        return "Paused", gates_say, "wait"
-    if line.state == "waiting" or (waits and line.state != "running"):
-        return "Waiting for people", gates_say, "wait"
-    if line.state == "running":
-        return "Under way", gates_say, "wait"
+    if outcome == "no_go":
+        return "No-go", gates_say, "bad"
     return "Not known", gates_say, "unknown"
 
 
-def _tally(rows: Any) -> dict[Any, dict[str, int]]:
-    tally: dict[Any, dict[str, int]] = {}
-    for key, verdict, n in rows:
-        tally.setdefault(key, {})[verdict] = n
-    return tally
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, dict):
-        value = value.get("name") or value.get("login")
-    return None if value is None else str(value)
+_SAID = {"fail": "failed", "not_assessable": "not assessable", "inconclusive": "inconclusive", "waived": "waived", "pass": "passed"}

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, select, type_coerce
+from sqlalchemy import Connection, Text, select, type_coerce
 
 from pilotage.core import InputError, NotFound
 from pilotage.judging.tables import item, judgement, rater
+from pilotage.models import Outcome
 from pilotage.models.tables import target
 from pilotage.readiness.tables import pilot
 from pilotage.redteam.tables import finding, finding_attempt
@@ -18,7 +19,9 @@ from pilotage.runs.tables import output, run, run_sample, sample
 from pilotage.server.queries.paging import Page, Turn, turn_page
 from pilotage.store import Workspace
 
-OUTCOMES = ("answered", "refused", "blocked", "truncated", "unparsable", "error")
+# What an attempt's verdict says where the target did not give way.
+HELD_OFF = ("defended", "off_topic")
+OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,6 @@ def _runs(workspace: Workspace) -> Any:
 
 
 def _run_line(row: Any) -> RunLine:
-    counts = {name: int(n) for name, n in (row.counts or {}).items() if isinstance(n, int)}
-    again = dict(row._mapping.get("rerolled") or {})  # outcomes of second attempts at samples already counted
     return RunLine(
         id=row.id,
         kind=row.kind,
@@ -158,13 +159,13 @@ def _run_line(row: Any) -> RunLine:
         pilot_name=row.pilot_name,
         target_name=row.target_name,
         fingerprint=row.fingerprint,
-        versions=list(row.versions or []),
+        versions=row.versions,
         state=row.state,
         stop_reason=row.stop_reason,
         planned=row.planned,
-        done=min(row.planned, sum(n - again.get(name, 0) for name, n in counts.items() if name in OUTCOMES)),
-        counts=counts,
-        usage=dict(row.usage or {}),
+        done=sum(row.counts.values()),
+        counts=row.counts,
+        usage=row.usage,
         created_by=row.created_by,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -178,17 +179,6 @@ def list_samples(
 
     ``outcome`` is one of ``OUTCOMES`` or ``waiting`` (no output yet); ``slice`` is ``name:value``.
     """
-    counted: ColumnElement[str] | None = run_sample.c.get("output_id")
-    if counted is None:  # a schema in which runs do not say which output they count: the latest attempt
-        earlier = output.alias("earlier")
-        counted = (
-            select(earlier.c.id)
-            .where(earlier.c.workspace_id == workspace.id, earlier.c.sample_id == sample.c.id)
-            .order_by(earlier.c.attempt.desc())
-            .limit(1)
-            .correlate(sample)
-            .scalar_subquery()
-        )
     statement = (
         select(
             run_sample.c.position,
@@ -203,13 +193,13 @@ def list_samples(
         )
         .select_from(
             run_sample.join(sample, (sample.c.workspace_id == run_sample.c.workspace_id) & (sample.c.id == run_sample.c.sample_id)).outerjoin(
-                output, (output.c.workspace_id == sample.c.workspace_id) & (output.c.id == counted)
+                output, (output.c.workspace_id == run_sample.c.workspace_id) & (output.c.id == run_sample.c.output_id)
             )
         )
         .where(run_sample.c.workspace_id == workspace.id, run_sample.c.run_id == run_id)
     )
     if outcome == "waiting":
-        statement = statement.where(output.c.id.is_(None))
+        statement = statement.where(run_sample.c.output_id.is_(None))
     elif outcome:
         statement = statement.where(output.c.outcome == outcome)
     if slice:
@@ -220,7 +210,7 @@ def list_samples(
         pair = msgspec.json.encode({name: value}).decode()[1:-1]
         statement = statement.where(type_coerce(sample.c.slices, Text).contains(pair, autoescape=True))
     with workspace.read() as conn:
-        found = turn_page(conn, statement, keys=[run_sample.c.position, sample.c.id], turn=turn or Turn())
+        found = turn_page(conn, statement, keys=[run_sample.c.position], turn=turn or Turn())
         said = _said_of(conn, workspace, [row.output_id for row in found.rows if row.output_id])
     return found.map(
         lambda rows: [
@@ -341,12 +331,17 @@ def _said_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> d
 
 
 def _harmful_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> set[str]:
-    """Which outputs were flagged harmful when they were put up for review."""
+    """Which outputs may hurt who reads them: flagged so for review, or an attempt that was not held off."""
     if not output_ids:
         return set()
-    rows = conn.execute(
+    flagged = (
         select(item.c.source_id)
         .join(review_task, (review_task.c.workspace_id == item.c.workspace_id) & (review_task.c.item_id == item.c.id))
         .where(item.c.workspace_id == workspace.id, item.c.source_id.in_(output_ids), review_task.c.harmful == 1)
     )
-    return {row.source_id for row in rows}
+    got_through = (
+        select(finding_attempt.c.output_id)
+        .join(output, (output.c.workspace_id == finding_attempt.c.workspace_id) & (output.c.sample_id == finding_attempt.c.sample_id))
+        .where(output.c.workspace_id == workspace.id, output.c.id.in_(output_ids), finding_attempt.c.verdict.not_in(HELD_OFF))
+    )
+    return {*conn.execute(flagged).scalars(), *conn.execute(got_through).scalars()} & set(output_ids)
