@@ -14,9 +14,8 @@ from sqlalchemy import Text, select, type_coerce
 
 from pilotage.core import IntegrityError
 from pilotage.models.message import Outcome, Reply, TokenLogprob, ToolCall, Usage
-from pilotage.models.prepared import insert_missing, json_text
 from pilotage.models.tables import response_cache
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Workspace, WriteTransaction, insert_missing, json_text
 
 CACHEABLE = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.BLOCKED, Outcome.TRUNCATED})
 _MOST_AT_ONCE = 500

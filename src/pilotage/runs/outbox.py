@@ -17,10 +17,10 @@ from sqlalchemy import bindparam, func, select, update
 
 from pilotage.core import new_id
 from pilotage.ledger import record
-from pilotage.models import Prepared, Spent, insert_cache_rows, insert_missing
+from pilotage.models import Spent, insert_cache_rows
 from pilotage.runs import tables
 from pilotage.runs.output import Output, output_row
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Prepared, Workspace, WriteTransaction, insert_missing
 
 BATCH = 256
 LINGER_S = 0.05
