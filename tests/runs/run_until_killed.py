@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from pilotage.ledger import create_workspace
 from pilotage.models import Limits, Request, TargetConfig, open_client, register_target
-from pilotage.runs import Output, Plan, run, sample_spec
+from pilotage.runs import Output, Plan, outbox, run, sample_spec
+
+outbox.LINGER_S = 0.01  # a commit every moment, so that kills fall into them
 
 
 def told(batch: Sequence[Output]) -> None:

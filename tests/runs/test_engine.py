@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from sqlalchemy import func, select
 from pilotage.core import InputError, Refused, Step
 from pilotage.ledger import entries, verify
 from pilotage.models import Limits, Message, Outcome, Reply, Request, TargetConfig, Usage, open_client, register_target
-from pilotage.runs import Ask, Output, Plan, SampleSpec, check_outputs, conversation, outputs, run, run_summary, tables
+from pilotage.runs import Ask, Output, Plan, SampleSpec, check_outputs, conversation, outputs, registration, run, run_summary, runs, tables
 from pilotage.store import Workspace
 
 from .conftest import Desk, samples
@@ -371,6 +373,67 @@ async def test_a_cancelled_run_is_paused_consistent_and_resumes(desk: Desk, work
         last = await run(workspace, plan, client=client)
     assert (last.state, last.counts, last.executed) == ("done", {"answered": 60}, 60 - stopped.done)
     assert check_outputs(workspace, plan.run_id).ok
+
+
+class CancelsItself(tuple[SampleSpec, ...]):
+    """Samples that cancel the run in the middle of one walk: the first makes the plan's hash, the second writes the samples down."""
+
+    task: asyncio.Task[Any]
+    at_walk: int
+    walks = 0
+
+    def __iter__(self) -> Iterator[SampleSpec]:
+        self.walks += 1
+        for position, sample in enumerate(super().__iter__()):
+            if self.walks == self.at_walk and 2 * position == len(self):
+                self.task.cancel()
+            yield sample
+
+
+@pytest.mark.parametrize("at_walk", [1, 2])
+async def test_a_run_cancelled_before_its_samples_are_written_down_resumes(
+    desk: Desk, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, at_walk: int
+) -> None:
+    monkeypatch.setattr(registration, "_AT_ONCE", 20)
+    answer, asked = counter()
+    async with desk.client(answer) as client:
+        whole = await desk.plan(client, 60)
+        cancelling = CancelsItself(whole.samples)
+        cancelling.at_walk = at_walk
+        cancelling.task = asyncio.create_task(run(workspace, replace(whole, samples=cancelling), client=client))
+        with pytest.raises(asyncio.CancelledError):
+            await cancelling.task
+        assert not asked
+        assert {(each.state, each.stop_reason, each.done) for each in runs(workspace)} <= {("paused", "stopped by request", 0)}
+        assert at_walk == 1 or run_summary(workspace, whole.run_id).planned == 60
+        last = await run(workspace, whole, client=client)
+    assert (last.state, last.counts) == ("done", {"answered": 60})
+    assert len(asked) == 60
+
+
+def test_control_c_pauses_the_run(desk: Desk, workspace: Workspace) -> None:
+    asked: list[str] = []
+
+    async def answer(request: Request) -> str:
+        asked.append(request.messages[-1].content)
+        if len(asked) == 20:
+            signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0.001)
+        return "x"
+
+    async def work() -> Any:
+        async with desk.client(answer) as client:
+            return await run(workspace, await desk.plan(client, 60), client=client)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(work())
+    (stopped,) = runs(workspace)
+    assert (stopped.state, stopped.stop_reason) == ("paused", "stopped by request")
+    assert stopped.counts == {"answered": len(list(outputs(workspace, stopped.id)))}
+    assert 12 <= stopped.done < 60
+    assert check_outputs(workspace, stopped.id).ok
+    last = asyncio.run(work())
+    assert (last.run_id, last.state, last.counts) == (stopped.id, "done", {"answered": 60})
 
 
 async def test_a_solver_that_raises_stops_the_run_and_what_was_done_stays(desk: Desk, workspace: Workspace) -> None:

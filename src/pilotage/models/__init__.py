@@ -12,7 +12,6 @@ from pilotage.models.canonical import fast_canonical_json, plain_canonical_json
 from pilotage.models.client import Client, open_client
 from pilotage.models.in_process import InProcess
 from pilotage.models.message import Message, Outcome, Reply, Request, TokenLogprob, ToolCall, Try, Usage
-from pilotage.models.prepared import Prepared, insert_missing, json_text
 from pilotage.models.target import (
     CompletionTemplate,
     Limits,
@@ -34,7 +33,6 @@ __all__ = [
     "Limits",
     "Message",
     "Outcome",
-    "Prepared",
     "Prices",
     "Reply",
     "Request",
@@ -48,8 +46,6 @@ __all__ = [
     "check_target",
     "fast_canonical_json",
     "insert_cache_rows",
-    "insert_missing",
-    "json_text",
     "load_target",
     "open_client",
     "parse_target",

@@ -10,17 +10,19 @@ import asyncio
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, select, type_coerce
+from sqlalchemy import Text, bindparam, select, type_coerce
 
 from pilotage.core import IntegrityError
 from pilotage.models.message import Outcome, Reply, TokenLogprob, ToolCall, Usage
-from pilotage.models.prepared import insert_missing, json_text
 from pilotage.models.tables import response_cache
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Workspace, WriteTransaction, insert_missing, json_text
 
 CACHEABLE = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.BLOCKED, Outcome.TRUNCATED})
 _MOST_AT_ONCE = 500
 _remember = insert_missing(response_cache)
+_find = select(response_cache.c.cache_key, response_cache.c.fingerprint, type_coerce(response_cache.c.reply, Text)).where(
+    response_cache.c.workspace_id == bindparam("workspace_id"), response_cache.c.cache_key.in_(bindparam("keys", expanding=True))
+)
 
 
 class _Stored(msgspec.Struct, omit_defaults=True):
@@ -98,16 +100,11 @@ class ResponseCache:
             self._reading = None
 
     def _fetch(self, keys: list[str]) -> dict[str, Reply]:
-        table = response_cache
         found: dict[str, Reply] = {}
         with self._workspace.read() as conn:
             for start in range(0, len(keys), _MOST_AT_ONCE):
-                rows = conn.execute(
-                    select(table.c.cache_key, table.c.fingerprint, type_coerce(table.c.reply, Text)).where(
-                        table.c.workspace_id == self._workspace.id, table.c.cache_key.in_(keys[start : start + _MOST_AT_ONCE])
-                    )
-                )
-                for key, fingerprint, text in rows:
+                asked = {"workspace_id": self._workspace.id, "keys": keys[start : start + _MOST_AT_ONCE]}
+                for key, fingerprint, text in conn.execute(_find, asked):
                     found[key] = _load(key, fingerprint, text)
         return found
 

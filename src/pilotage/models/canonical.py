@@ -1,20 +1,21 @@
 """Canonical JSON on the hot path, and the key of the response cache.
 
 :func:`pilotage.core.canonical_json` takes any value and is written in Python; at thousands of samples a second it would be the largest cost of a
-replay. What is hashed here mostly holds only text, small integers, booleans and null under ASCII keys, and for those the standard library's C encoder
+replay. What is hashed here mostly holds only text, small integers, booleans and null under ASCII keys, and for those msgspec's encoder, told to sort,
 writes the same RFC 8785 bytes (a test holds the two equal).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
+
+import msgspec
 
 from pilotage.core import canonical_json
 from pilotage.models.message import Request
 
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_encode = msgspec.json.Encoder(order="sorted").encode
 _LARGEST = 2**53 - 1
 
 
@@ -37,7 +38,7 @@ def _is_plain(value: Any) -> bool:
 def plain_canonical_json(value: Any) -> bytes:
     """The same for a value that is known to be plain: no floats, no integers beyond ±(2**53 - 1), only ASCII keys. Not checked."""
     try:
-        return _encode(value).encode()
+        return _encode(value)
     except UnicodeEncodeError:
         return canonical_json(value)  # raises the error that says what is wrong
 
@@ -66,7 +67,7 @@ def cache_key(request: Request, *, fingerprint: str, repeat: int, draw: int = 0)
             "seed": request.seed,
             "stop": request.stop,
             "temperature": temperature,
-            "tools": list(request.tools),
+            "tools": request.tools,
         },
     }
     return hashlib.sha256(plain_canonical_json(value) if plain else canonical_json(value)).hexdigest()

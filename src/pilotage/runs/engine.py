@@ -113,39 +113,42 @@ async def run(
     standing = _standing(workspace, plan.run_id)
     if standing is not None and standing.state == "done" and not again & {Outcome(outcome) for outcome in standing.counts}:
         return _report(standing, executed=0)
-    run_id = await register(workspace, plan)
-    standing = _stands(workspace, run_id)
-    work = _Work(
-        workspace,
-        standing,
-        client=client,
-        solve=solve,
-        limits=limits,
-        progress=progress or SilentProgress(),
-        again=again,
-        pause_after=pause_after,
-        told=on_durable,
-    )
-    missing = standing.planned - sum(standing.counts.values())
-    if missing or again:
+    try:
+        await register(workspace, plan)
+        work = _Work(
+            workspace,
+            _stands(workspace, plan.run_id),
+            client=client,
+            solve=solve,
+            limits=limits,
+            progress=progress or SilentProgress(),
+            again=again,
+            pause_after=pause_after,
+            told=on_durable,
+        )
         try:
-            if await client.fingerprint() != plan.fingerprint:
-                raise Refused(
-                    "The target is not the model this plan was made for.",
-                    where=f"run {run_id}",
-                    why="its outputs would be counted for another model",
-                    mend="make the plan with this client's fingerprint",
-                )
-            await work.do()
+            if work.missing or again:
+                await _check_model(client, plan)
+                await work.do()
         except Unavailable as error:
             work.stop_reason = error.what
-        except BaseException as error:
-            await asyncio.shield(_finish(workspace, run_id, _why(error)))
-            raise
-    await _finish(workspace, run_id, work.stop_reason)
-    report = _report(_stands(workspace, run_id), executed=work.executed)
+    except BaseException as error:
+        await asyncio.shield(_finish(workspace, plan.run_id, _why(error)))
+        raise
+    await asyncio.shield(_finish(workspace, plan.run_id, work.stop_reason))
+    report = _report(_stands(workspace, plan.run_id), executed=work.executed)
     work.progress.finish(work.step())
     return report
+
+
+async def _check_model(client: Client, plan: Plan) -> None:
+    if await client.fingerprint() != plan.fingerprint:
+        raise Refused(
+            "The target is not the model this plan was made for.",
+            where=f"run {plan.run_id}",
+            why="its outputs would be counted for another model",
+            mend="make the plan with this client's fingerprint",
+        )
 
 
 def _why(error: BaseException) -> str:
@@ -202,11 +205,13 @@ def _report(standing: _Standing, *, executed: int) -> RunReport:
 
 async def _finish(workspace: Workspace, run_id: str, stop_reason: str | None) -> None:
     def job(tx: WriteTransaction) -> None:
+        table = tables.run
+        mine = (table.c.workspace_id == tx.workspace_id, table.c.id == run_id)
+        if tx.conn.execute(select(table.c.id).where(*mine)).first() is None:
+            return  # stopped before it was begun
         missing = settle_counts(tx, run_id)
         state = "done" if missing == 0 and stop_reason is None else "paused"
         reason = stop_reason or (f"{missing} samples have no output yet" if missing else None)
-        table = tables.run
-        mine = (table.c.workspace_id == tx.workspace_id, table.c.id == run_id)
         tx.conn.execute(update(table).where(*mine).values(state=state, stop_reason=reason, updated_at=tx.clock.now_us()))
         row = tx.conn.execute(select(table.c.counts, table.c.rerolled, table.c.usage).where(*mine)).one()
         record(
@@ -267,6 +272,7 @@ class _Work:
         self.progress = progress
         self.stop_reason: str | None = None
         self.executed = 0
+        self.missing = standing.planned - sum(standing.counts.values())
         self.account = Account(limits, client.target.config.prices, already=standing.usage, monotonic=time.monotonic)
         self.outbox: Outbox
         self._workspace = workspace

@@ -1,6 +1,6 @@
 """From workers to the database: one task that writes outputs in batches.
 
-What arrives within 50 ms, or 256 outputs, goes into one transaction: the outputs, the cache's rows, the run's counts and spending, and one ledger
+What arrives within 200 ms, or 512 outputs, goes into one transaction: the outputs, the cache's rows, the run's counts and spending, and one ledger
 record with the digest of the batch. When that transaction is durable the outputs are *acknowledged*, and not before.
 """
 
@@ -17,13 +17,13 @@ from sqlalchemy import bindparam, func, select, update
 
 from pilotage.core import new_id
 from pilotage.ledger import record
-from pilotage.models import Prepared, Spent, insert_cache_rows, insert_missing
+from pilotage.models import Spent, insert_cache_rows
 from pilotage.runs import tables
 from pilotage.runs.output import Output, output_row
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Prepared, Workspace, WriteTransaction, insert_missing
 
-BATCH = 256
-LINGER_S = 0.05
+BATCH = 512
+LINGER_S = 0.2
 _MOST_WAITING = 4 * BATCH
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, fast_canonical_json, json_text, plain_canonical_json
+from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, fast_canonical_json, plain_canonical_json
 from pilotage.runs.plan import SampleSpec
+from pilotage.store import json_text
 
 _SPOKEN = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.TRUNCATED})
 

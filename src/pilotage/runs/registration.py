@@ -8,10 +8,9 @@ from itertools import islice
 from sqlalchemy import func, select, update
 
 from pilotage.ledger import record
-from pilotage.models import insert_missing, json_text
 from pilotage.runs import tables
 from pilotage.runs.plan import Plan, SampleSpec
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Workspace, WriteTransaction, insert_missing, json_text
 
 _AT_ONCE = 1_000
 _write_sample = insert_missing(tables.sample)

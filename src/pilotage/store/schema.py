@@ -28,6 +28,11 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
+def json_text(value: Any) -> str:
+    """``value`` as the text a JSON column holds."""
+    return _encode(value).decode()
+
+
 class JsonText(TypeDecorator[Any]):
     """A JSON value kept as text: the same bytes on SQLite and PostgreSQL, whatever the driver makes of JSON."""
 
@@ -35,7 +40,7 @@ class JsonText(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Any) -> str | None:
-        return None if value is None else _encode(value).decode()
+        return None if value is None else json_text(value)
 
     def process_result_value(self, value: Any, dialect: Any) -> Any:
         return None if value is None else _decode(value)
