@@ -200,7 +200,7 @@ def test_a_role_that_does_not_give_the_permission_is_refused(staffed: Workspace)
 
 def test_a_form_that_is_too_large_is_refused(newcomer: Client) -> None:
     answer = newcomer.post("/logout", {"csrf_token": "x" * 2_000_000}, csrf=False)
-    assert answer.status == 422 and "too large" in answer.text
+    assert answer.status == 413 and "too large" in answer.text
 
 
 def test_a_defect_of_ours_tells_no_secrets_and_keeps_the_headers(newcomer: Client, monkeypatch: pytest.MonkeyPatch) -> None:

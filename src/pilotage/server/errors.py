@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -32,6 +35,12 @@ class TooManyTries(PilotageError):
     http_status = 429
 
 
+class BodyTooLarge(InputError):
+    """More was sent than any form or request holds."""
+
+    http_status = 413
+
+
 class PageNotFound(PilotageError):
     """No such address."""
 
@@ -48,11 +57,27 @@ def wants_json(request: Request) -> bool:
 
 def error_response(request: Request, error: PilotageError, *, headers: dict[str, str] | None = None) -> Response:
     """``error`` as JSON or as a page."""
+    told = _without_folder(request, error.to_dict())
     if wants_json(request):
-        return JSONResponse(error.to_dict(), status_code=error.http_status, headers=headers)
+        return JSONResponse(told, status_code=error.http_status, headers=headers)
     from pilotage.server.render import page
 
-    return page(request, "error.html", status=error.http_status, headers=headers, error=error.to_dict(), code=error.http_status)
+    return page(request, "error.html", status=error.http_status, headers=headers, error=told, code=error.http_status)
+
+
+def _without_folder(request: Request, told: dict[str, Any]) -> dict[str, Any]:
+    """Where the workspace lies on the machine is for whoever keeps the machine: it is in the log."""
+    location = request.app.state.workspace.location
+    if "://" in location:
+        return told
+    folders = (str(Path(location).expanduser().resolve()), location)
+    return {name: _replace_all(text, folders) if isinstance(text, str) else text for name, text in told.items()}
+
+
+def _replace_all(text: str, folders: tuple[str, ...]) -> str:
+    for folder in folders:
+        text = text.replace(folder, "<workspace>") if len(folder) > 1 else text
+    return text
 
 
 def unexpected(error: Exception) -> PilotageError:
@@ -73,6 +98,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(PilotageError)
     def _ours(request: Request, error: PilotageError) -> Response:
         return error_response(request, error)
+
+    @app.exception_handler(OverflowError)
+    @app.exception_handler(DataError)
+    def _no_such_value(request: Request, error: Exception) -> Response:
+        """A number no database column holds, or text it cannot: what was asked for cannot exist."""
+        told = InputError("The request holds a number or a text that cannot be looked up.", where=request.url.path, mend="mend the address")
+        return error_response(request, told)
 
     @app.exception_handler(RequestValidationError)
     def _malformed(request: Request, error: RequestValidationError) -> Response:

@@ -1,13 +1,14 @@
 """The guard in front of every route.
 
-In this order: the Host header must name this server (against DNS rebinding); a request that changes something must come from our own pages
-(Sec-Fetch-Site and Origin); somebody must be signed in; and where a cookie says who, the CSRF token must be there too. It stands outside the
-routes so that no route can forget it. It also puts the security headers on every answer, those of errors included.
+In this order: the Host header must name this server (against DNS rebinding); the body must not be too large; a request that changes something must
+come from our own pages (Sec-Fetch-Site and Origin); somebody must be signed in; and where a cookie says who, the CSRF token must be there too. It
+stands outside the routes so that no route can forget it. It also puts the security headers on every answer, those of errors included.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -18,13 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pilotage.core import InputError, PilotageError, Refused
 from pilotage.server.context import Visitor
-from pilotage.server.errors import SignInNeeded, error_response, unexpected, wants_json
+from pilotage.server.errors import BodyTooLarge, SignInNeeded, error_response, unexpected, wants_json
 from pilotage.server.sessions import Sessions
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN_PATHS = frozenset({"/login", "/healthz"})
-MAX_FORM_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 20
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\\]+)(?::[0-9]*)?", re.IGNORECASE)
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -97,6 +99,7 @@ class Guard:
     async def _check(self, request: Request, receive: Receive) -> tuple[Response | None, Receive]:
         """An answer that ends the request here, or None; and what the routes shall read the body from."""
         self._check_host(request)
+        receive = _bounded(request, receive)
         path = request.url.path
         changes = request.method not in SAFE_METHODS
         if changes:
@@ -120,7 +123,8 @@ class Guard:
 
     def _check_host(self, request: Request) -> None:
         host = request.headers.get("host", "")
-        name = host[: host.rindex("]") + 1] if "]" in host else host.partition(":")[0]
+        found = _HOST.fullmatch(host)
+        name = found[1] if found else ""
         if name.lower().rstrip(".") not in self._allowed_hosts:
             raise InputError(
                 "This server does not answer to that host name.",
@@ -170,6 +174,28 @@ def _check_origin(request: Request) -> None:
         )
 
 
+def _bounded(request: Request, receive: Receive) -> Receive:
+    """``receive`` that gives no more than the largest body: whoever is not signed in, too, must not fill our memory."""
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and int(said[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return bounded
+
+
+def _too_large() -> InputError:
+    return BodyTooLarge("What was sent is too large.", where=f"more than {MAX_BODY_BYTES} bytes", mend="send less at once")
+
+
 async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> Receive:
     given = request.headers.get("x-csrf-token", "")
     if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
@@ -192,8 +218,6 @@ async def _read(receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             return body
         body += bytes(message.get("body", b""))
-        if len(body) > MAX_FORM_BYTES:
-            raise InputError("This form is too large.", where=f"more than {MAX_FORM_BYTES} bytes", mend="send less at once")
         if not message.get("more_body"):
             return body
 

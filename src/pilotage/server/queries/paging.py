@@ -78,8 +78,12 @@ def _encode(values: list[Any]) -> str:
 def _decode(cursor: str, width: int) -> list[Any]:
     try:
         values = json.loads(cursor)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
-    if not isinstance(values, list) or len(values) != width or not all(isinstance(value, str | int) for value in values):
+    if not isinstance(values, list) or len(values) != width or not all(_is_key(value) for value in values):
         raise InputError("This page marker is malformed.", where=f"cursor {cursor[:80]!r}", mend="start from the first page")
     return values
+
+
+def _is_key(value: Any) -> bool:
+    return (isinstance(value, str) and "\0" not in value) or (isinstance(value, int) and abs(value) < 2**63)
