@@ -128,7 +128,9 @@ def audited(voyage: Voyage, ruled: Sequence[RuledOutput]) -> frozenset[str]:
     wanted = max(1, round(review.audit_share * len(passed)))
 
     def place(each: RuledOutput) -> str:
-        return hashlib.sha256(f"{review.seed}/{voyage.cycle.fingerprint}/{each.output.sample_id}".encode()).hexdigest()
+        sample = _sample(each.output)
+        # Another draw each cycle, the same wherever the target listens: its address is part of the fingerprint.
+        return hashlib.sha256(f"{review.seed}/{voyage.cycle.number}/{each.part}/{sample.item_key}/{sample.repeat}".encode()).hexdigest()
 
     return frozenset(each.item.id for each in sorted(passed, key=place)[:wanted])
 

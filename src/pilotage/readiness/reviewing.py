@@ -7,7 +7,8 @@ they miss.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,8 +39,9 @@ class Wanted:
 def send_to_review(voyage: Voyage) -> bool:
     """Put what needs people into the queue; True if something waits there now."""
     ruled = ruled_outputs(voyage)
-    wanted = choose(ruled, judged_outputs(voyage), audit=audited(voyage, ruled), per_cluster=voyage.pilot.declaration.review.per_cluster)
-    overlap = voyage.pilot.declaration.review.overlap
+    review = voyage.pilot.declaration.review
+    wanted = choose(ruled, judged_outputs(voyage), audit=audited(voyage, ruled), per_cluster=review.per_cluster, seed=review.seed)
+    overlap = review.overlap
     queue = voyage.pilot.name
     _withdraw_others(voyage, {each.ruled.item.id for each in wanted})
 
@@ -75,7 +77,7 @@ def send_to_review(voyage: Voyage) -> bool:
     return False
 
 
-def choose(ruled: Sequence[RuledOutput], judged: Sequence[JudgedOutput], *, audit: frozenset[str], per_cluster: int) -> list[Wanted]:
+def choose(ruled: Sequence[RuledOutput], judged: Sequence[JudgedOutput], *, audit: frozenset[str], per_cluster: int, seed: int = 0) -> list[Wanted]:
     """What people should look at. Pure: the same outputs and judgements give the same choice.
 
     Costs one pass over the outputs.
@@ -91,27 +93,42 @@ def choose(ruled: Sequence[RuledOutput], judged: Sequence[JudgedOutput], *, audi
             clusters[each.cluster_key].append(each)
         elif each.item.id in audit:
             wanted.append(Wanted(each, "random_audit"))
-    for members in clusters.values():
+    used: Counter[str] = Counter()
+    for _, members in sorted(clusters.items()):
         contested = any(known[each.item.id].reviewed and known[each.item.id].failed is not True for each in members)
         proved = all(each.proved for each in members)
-        chosen = members if contested or not proved else _spread(members)[:per_cluster]
+        chosen = members if contested or not proved else _spread(members, per_cluster, used=used, seed=seed)
         wanted += [Wanted(each, "disagreement" if contested else "suspected_failure") for each in chosen]
     return wanted
 
 
-def _spread(members: list[RuledOutput]) -> list[RuledOutput]:
-    """What may be learnt from first, then by sample: different objectives before repeats of one."""
-    seen: dict[str, int] = defaultdict(int)
+def _spread(members: Sequence[RuledOutput], wanted: int, *, used: Counter[str], seed: int) -> list[RuledOutput]:
+    """``wanted`` of the cluster: what may be learnt from before what is held back, and objectives little used so far before others.
 
-    def place(each: RuledOutput) -> tuple[bool, int, str]:
-        sample = each.output.sample
-        cluster = sample.cluster if sample is not None else ""
-        seen[cluster] += 1
-        held_back = sample is not None and sample.slices.get("split") != "develop"
-        return (held_back, seen[cluster], each.output.sample_id)
+    ``used`` counts objectives over all clusters, so that what people see (and a model then learns from) is as varied as it can be. The rest is decided
+    by ``seed`` and by what was asked, never by ids: those change with the model and its address.
+    """
+    left = sorted(members, key=lambda each: hashlib.sha256(f"{seed}/{_asked(each)}".encode()).hexdigest())
+    chosen: list[RuledOutput] = []
+    while left and len(chosen) < wanted:
+        best = min(left, key=lambda each: (_held_back(each), used[_objective(each)]))
+        left.remove(best)
+        chosen.append(best)
+        used[_objective(best)] += 1
+    return chosen
 
-    # In one order first, so that which of an objective's attempts counts as its first does not depend on who asked.
-    return sorted(sorted(members, key=lambda each: each.output.sample_id), key=place)
+
+def _asked(each: RuledOutput) -> str:
+    sample = each.output.sample
+    return f"{sample.item_key}/{sample.repeat}" if sample is not None else each.output.sample_id
+
+
+def _objective(each: RuledOutput) -> str:
+    return each.output.sample.cluster if each.output.sample is not None else ""
+
+
+def _held_back(each: RuledOutput) -> bool:
+    return each.output.sample is not None and each.output.sample.slices.get("split") != "develop"
 
 
 def _withdraw_others(voyage: Voyage, items: set[str]) -> None:

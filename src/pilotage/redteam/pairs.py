@@ -123,7 +123,7 @@ def build_training_rows(
     left_out: Counter[str] = Counter()
     kept: list[tuple[ReviewedAttempt, int]] = []
     seen: set[str] = set()
-    for attempt in sorted(attempts, key=lambda each: (each.technique, each.objective.id, each.sample_id)):
+    for attempt in sorted(attempts, key=lambda each: (each.technique, each.objective.id, each.plain, _asked(each.messages))):
         turn = _breaching_turn(attempt)
         reason = _objection(attempt, turn, guard)
         if reason is None and turn is not None:
@@ -207,7 +207,7 @@ def _draw_twins(
     by_technique: dict[str, list[ReviewedTwin]] = defaultdict(list)
 
     def place(twin: ReviewedTwin) -> str:
-        return hashlib.sha256(f"{seed}/{twin.technique}/{twin.objective.id}/{twin.sample_id}".encode()).hexdigest()
+        return hashlib.sha256(f"{seed}/{twin.technique}/{twin.objective.id}/{_asked(twin.messages)}".encode()).hexdigest()
 
     for twin in sorted(candidates, key=place):
         asked = [message.content for message in _context(twin.messages) if message.role == "user"]
@@ -264,6 +264,11 @@ def _twin_rows(twin: ReviewedTwin) -> list[dict[str, Any]]:
         _row("instruction", [*prompt, answer], lineage=lineage, tags=tags),
         _row("unpaired", [*prompt, answer], label=True, lineage=lineage, tags=tags),
     ]
+
+
+def _asked(messages: Sequence[Message]) -> str:
+    """What the user said. Draws and orders go by it and not by ids, which change with the model that answered: the same failures make the same set."""
+    return "\n".join(message.content for message in messages if message.role == "user")
 
 
 def _context(messages: Sequence[Message]) -> Sequence[Message]:
