@@ -136,7 +136,7 @@ def test_a_benign_twin_leads_back_to_a_judgement_too(small: Small) -> None:
 
 
 def test_data_without_twins_says_so(small: Small) -> None:
-    small.change("twins_per_attack: 1.0", "twins_per_attack: 0.0")
+    small.change("twins_per_attack: 0.5", "twins_per_attack: 0.0")
     status = small.to_the_verdict()
     assert status.steps["curate"].counts["twins"] == 0
     assert "refuse harmless requests" in status.steps["curate"].detail
