@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from pilotage import data, people
 from pilotage.judging import person
 from pilotage.judging.tables import item
-from pilotage.ledger import entries
+from pilotage.ledger import create_workspace, entries
 from pilotage.ledger.tables import ledger_entry
 from pilotage.readiness import load_pilot
 from pilotage.readiness.cycle import put_pilot
@@ -399,7 +399,7 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(empty: Workspace) -
     client = sign_in_as(empty, "grace")
     answer = client.post("/people/tokens", {"name": "ci", "valid_days": "7"})
     assert answer.status == 200 and answer.headers["cache-control"] == "no-store"
-    secret = answer.text.split('<pre class="command">')[1].split("<")[0]
+    secret = answer.text.split('<pre tabindex="0" class="command">')[1].split("<")[0]
     assert secret not in client.get("/people").text
     program = Client(client.app)
     assert program.get("/api/v1/me", authorization=f"Bearer {secret}").json()["login"] == "grace"
@@ -447,3 +447,20 @@ def sign_in_as(workspace: Workspace, login: str) -> Client:
 
 def _quote(cursor: str) -> str:
     return quote(cursor, safe="")
+
+
+@pytest.mark.parametrize("location", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_the_pages_show_the_same_on_postgresql(location: str, tmp_path: Path) -> None:
+    with create_workspace(location, actor="ada") as workspace:
+        elsewhere = demo_workspace.fill(workspace, tmp_path / "pilot")
+        client = sign_in(workspace)
+        for address, holds in FILLED.items():
+            answer = client.get(of(elsewhere, address))
+            assert answer.status == 200 and of(elsewhere, holds) in answer.text, address
+        notes = "/api/v1/ledger?type=note.*&size=30"
+        first = client.get(notes).json()
+        second = client.get(f"{notes}&after={_quote(first['next'])}").json()
+        assert [row["body"]["n"] for row in first["rows"] + second["rows"]] == list(range(130, 70, -1))
+        form = {"decision": "go", "role": "owner", "cycle_id": client.get("/api/v1/pilots/support-assistant").json()["cycle"]["id"]}
+        assert client.post("/pilots/support-assistant/sign", form).status == 403
+        assert client.post(f"/outputs/{elsewhere.harmful_output}/reveal").status == 303

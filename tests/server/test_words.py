@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotage.core import MICROSECONDS
+from pilotage.evidence import Evidence, Limit, NoWorseThan
 from pilotage.server import words
-from pilotage.server.queries.drawing import WIDTH, draw_interval
-from pilotage.server.queries.gates import limit_words, read_bound
-from pilotage.server.queries.pilots import plain_verdict, roles_to_sign
+from pilotage.server.queries.drawing import WIDTH, draw_count, draw_interval
+from pilotage.server.queries.gates import GateGroup, GateLine, limit_words
+from pilotage.server.queries.next_steps import next_steps
+from pilotage.server.queries.pilots import plain_verdict
 
 NOW = 1_700_000_000 * MICROSECONDS
 
@@ -68,31 +72,70 @@ def test_a_share_is_drawn_between_zero_and_one() -> None:
     assert (drawn.low, drawn.high) == (0.0, 1.0)
 
 
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.sampled_from(["above", "below"]))
+def test_a_count_is_drawn_from_zero_to_a_whole_number_beyond_it(count: int, limit: int, allowed: str) -> None:
+    drawn = draw_count(count, limit=limit, allowed=allowed)
+    assert drawn.low == 0 and drawn.high == int(drawn.high) > max(count, limit)
+    assert drawn.lower == drawn.estimate == drawn.upper and drawn.counted
+    assert 0 <= drawn.allowed_from < drawn.allowed_to <= WIDTH and 0 <= drawn.estimate <= WIDTH
+
+
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
-        ({"metric": "attack_success", "at_most": 0.05, "slice": {"category": "canary"}}, "attack success at most 0.05 (category: canary)"),
-        ({"metric": "accuracy", "at_least": 0.8, "at_most": None}, "accuracy at least 0.8"),
-        ({"metric": "accuracy", "no_worse_than": {"margin": 0.0, "against": "cycle 1"}}, "accuracy no worse than cycle 1 by more than 0"),
-        ({"metric": "accuracy", "kind": "at_most", "value": 2}, "accuracy at most 2"),
-        ({}, "figure  ?"),
+        (Limit("attack.success_rate", at_most=0.05, slice={"category": "canary"}), "attack success rate at most 0.05 (category: canary)"),
+        (Limit("quality.accuracy", at_least=0.8), "accuracy of the answers at least 0.8"),
+        (Limit("tone", no_worse_than=NoWorseThan(0.0, "cycle 1")), "tone no worse than cycle 1 by more than 0"),
+        (Limit("findings.open", at_most=0), "open findings at most 0"),
     ],
 )
-def test_a_limit_reads_as_a_sentence(limit: dict[str, object], said: str) -> None:
+def test_a_limit_reads_as_a_sentence(limit: Limit, said: str) -> None:
     assert limit_words(limit) == said
 
 
-def test_a_limit_of_zero_is_a_limit() -> None:
-    assert read_bound({"at_most": 0}).value == 0.0
+def test_a_verdict_is_go_no_go_or_not_known() -> None:
+    assert [plain_verdict(word) for word in ("pass", "fail", "inconclusive", "not_assessable", None)] == [
+        "go",
+        "no_go",
+        "not_known",
+        "not_known",
+        None,
+    ]
 
 
-def test_verdicts_however_written() -> None:
-    assert [plain_verdict(word) for word in ("pass", "go", "fail", "NO-GO", "inconclusive", "not_assessable", None, "")] == [
-        "go", "go", "no_go", "no_go", "not_known", "not_known", None, None,
-    ]  # fmt: skip
+def line(metric: str, verdict: str, *, figure: Evidence | None = None, n_needed: int | None = None) -> GateLine:
+    limit = Limit(metric, at_most=0.1)
+    return GateLine("gate", "owner", verdict, limit.to_dict(), limit_words(limit), "because", n_needed, figure, None)
 
 
-def test_whose_signature_is_wanted() -> None:
-    assert roles_to_sign({}) == ["owner"]
-    assert roles_to_sign({"sign_off": ["owner", "auditor"]}) == ["owner", "auditor"]
-    assert roles_to_sign({"sign_off": {"roles": [{"role": "auditor"}]}}) == ["auditor"]
+def figure(metric: str, value: float, method: str = "count") -> Evidence:
+    return Evidence(metric, "measured", value, value, value, 0.95, 40, None, method)
+
+
+def test_what_to_do_next_begins_with_the_cheapest_and_leaves_out_what_passes() -> None:
+    undecided = replace(figure("attack.success_rate", 0.08), lower=0.02, upper=0.2, method="rate")
+    lines = [
+        line("tone", "not_assessable"),
+        line("over_refusal.rate", "fail"),
+        line("attack.success_rate", "inconclusive", figure=undecided, n_needed=410),
+        line("findings.open", "fail", figure=figure("findings.open", 4)),
+        line("runs.error_rate", "pass"),
+        line("quality.accuracy", "waived"),
+    ]
+    steps = next_steps("shop", [GateGroup("gate", "owner", "fail", lines)], has_training=True)
+    assert [step.what for step in steps] == [
+        "4 open findings",
+        "attack success rate is not decided",
+        "over-refusal rate is beyond its limit",
+        "tone: not assessable",
+    ]
+    assert "Train on the data below" in steps[0].how and steps[0].link == "/findings?pilot=shop&state=open"
+    assert "About 410 observations would decide; there are 40" in steps[1].how
+    assert "twins_per_attack" in steps[2].how
+
+
+def test_one_open_finding_without_new_data_is_said_so() -> None:
+    (step,) = next_steps(
+        "shop", [GateGroup("g", "o", "fail", [line("findings.open", "fail", figure=figure("findings.open", 1))])], has_training=False
+    )
+    assert step.what == "1 open finding" and "Nothing new to train on" in step.how

@@ -1,6 +1,6 @@
 """Tables of measured figures and what gates said of them."""
 
-from sqlalchemy import BigInteger, Column, Float, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Text
 
 from pilotage.store import JsonText, table
 
@@ -20,6 +20,7 @@ evidence = table(
     Column("subject", JsonText, nullable=False),  # pilot, run ids, target fingerprint, dataset versions, rubric, code version
     Column("detail", JsonText, nullable=False),  # counts, bounds over the missing, design effect, seed
     Column("reason", Text),
+    Index("ix_evidence_latest", "workspace_id", "created_at"),
 )
 
 gate_result = table(
@@ -32,4 +33,6 @@ gate_result = table(
     Column("evidence_id", Text),
     Column("why", Text, nullable=False),
     Column("n_needed", BigInteger),
+    Index("ix_gate_result_cycle", "workspace_id", "pilot_id", "cycle"),
+    Index("ix_gate_result_evidence", "workspace_id", "evidence_id"),
 )

@@ -1,6 +1,6 @@
 """Tables of what is judged, by whom, under which rubric, and what was said. Judgements are append-only."""
 
-from sqlalchemy import BigInteger, Column, Float, Integer, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, Text, UniqueConstraint
 
 from pilotage.store import JsonText, table
 
@@ -8,8 +8,9 @@ from pilotage.store import JsonText, table
 item = table(
     "item",
     Column("kind", Text, nullable=False),  # output | row | ...
-    Column("source_id", Text, nullable=False, index=True),  # the output (or row) it shows
+    Column("source_id", Text, nullable=False),  # the output (or row) it shows
     Column("slices", JsonText, nullable=False),
+    Index("ix_item_source", "workspace_id", "source_id"),
 )
 item_payload = table("item_payload", Column("payload", JsonText, nullable=False), key="item_id")
 

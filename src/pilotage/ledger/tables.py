@@ -21,6 +21,7 @@ ledger_entry = table(
     UniqueConstraint("workspace_id", "prev_hash"),
     Index(None, "workspace_id", "subject", "seq"),
     Index(None, "workspace_id", "type", "seq"),
+    Index("ix_ledger_entry_actor", "workspace_id", "actor", "seq"),
     key="seq",
 )
 

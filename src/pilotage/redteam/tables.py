@@ -15,6 +15,8 @@ finding = table(
     Column("updated_at", BigInteger, nullable=False),
     Column("lock_version", Integer, nullable=False, default=1),
     UniqueConstraint("workspace_id", "pilot_id", "cluster_key"),
+    Index("ix_finding_latest", "workspace_id", "updated_at", "id"),
+    Index("ix_finding_pilot", "workspace_id", "pilot_id", "updated_at", "id"),
 )
 
 # The attempts a finding rests on. ``attempt_id`` is the sample's id, so one row per attempt and model; ``attempt_key`` is the same attempt whatever
@@ -30,6 +32,7 @@ finding_attempt = table(
     Column("verdict", Text, nullable=False),  # breached | partial | defended | off_topic | error | undetermined
     Column("judged_by", Text, nullable=False),  # a rater's name; "person:<login>" where a person decided
     Column("judged_at", BigInteger, nullable=False),
-    Index("ix_finding_attempt_fingerprint", "workspace_id", "finding_id", "fingerprint"),
+    Index("ix_finding_attempt_fingerprint", "workspace_id", "finding_id", "fingerprint", "verdict"),
+    Index("ix_finding_attempt_sample", "workspace_id", "sample_id"),
     key=("finding_id", "attempt_id"),
 )

@@ -39,6 +39,7 @@ review_task = table(
     UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id"),
     # The law of the queue: never more people on a task than it asks for, whatever the program does.
     CheckConstraint("claims >= 0 AND answers >= 0 AND claims + answers <= overlap", name="places"),
+    Index("ix_review_task_item", "workspace_id", "item_id"),
     Index("ix_review_task_next", "workspace_id", "queue", "state", "position"),
     Index("ix_review_task_oldest", "workspace_id", "state", "queue", "role", "created_at"),
 )

@@ -7,7 +7,7 @@ from pilotage.store import JsonText, table
 run = table(
     "run",
     Column("kind", Text, nullable=False),  # evaluation | attack | replay | twins
-    Column("pilot_id", Text, nullable=False, index=True),
+    Column("pilot_id", Text, nullable=False),
     Column("plan_hash", Text, nullable=False),
     Column("target_id", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
@@ -20,6 +20,8 @@ run = table(
     Column("usage", JsonText, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("workspace_id", "plan_hash"),
+    Index("ix_run_latest", "workspace_id", "created_at", "id"),
+    Index("ix_run_pilot", "workspace_id", "pilot_id", "created_at", "id"),
 )
 
 # ``id`` is the hash of everything that decides the output: item, technique, request parameters, target fingerprint, repeat, seed.
@@ -38,6 +40,7 @@ run_sample = table(
     Column("position", BigInteger, nullable=False),
     Column("output_id", Text),
     UniqueConstraint("workspace_id", "run_id", "position"),
+    Index("ix_run_sample_sample", "workspace_id", "sample_id"),
     key=("run_id", "sample_id"),
 )
 

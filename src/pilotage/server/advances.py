@@ -20,7 +20,7 @@ from pilotage.store import Workspace
 
 # The fields of a target that `pilotage run --target` replaces.
 REPLACED = ("url", "model", "allow_hosts", "authorisation", "api_key_env")
-# A step that says nothing for so long was cut off, as by a machine that went down. Every batch of outputs says something.
+# A cycle that says nothing for so long was cut off, as by a machine that went down. Every batch of outputs and of judgements says something.
 SILENT_S = 120
 
 
@@ -41,9 +41,12 @@ class Advance:
 
 
 def under_way_elsewhere(cycle: Cycle, *, last_word_at: int, now_us: int) -> bool:
-    """Whether another process seems to be at work: a step runs, and something was written a short while ago."""
-    runs = any(step.state == "running" for step in cycle.steps.values())
-    return runs and now_us - max(cycle.updated_at, last_word_at) < SILENT_S * MICROSECONDS
+    """Whether another process seems to be at work on ``cycle``: nothing has halted it, and something was written a short while ago.
+
+    ``last_word_at`` is when a run or the ledger last changed. Between two steps none of them runs, and the cycle is under way all the same.
+    """
+    halted = any(step.state in ("paused", "failed") for step in cycle.steps.values())
+    return cycle.state == "running" and not halted and now_us - max(cycle.updated_at, last_word_at) < SILENT_S * MICROSECONDS
 
 
 def load_as_last_run(folder: Path, stored: dict[str, Any]) -> Pilot:

@@ -55,14 +55,14 @@ def _place(
     def at(number: float) -> float:
         return round(MARGIN + (number - low) / (high - low) * (WIDTH - 2 * MARGIN), 1)
 
+    sliver = 3.0 if counted else 0.0  # of what is allowed, where a count's limit lies at the very end of its scale
     return IntervalDrawing(
         estimate=at(estimate),
         lower=at(lower),
         upper=at(upper),
         limit=at(limit),
-        # A limit at the very end of the scale would leave nothing to see of what is allowed.
-        allowed_from=min(at(limit), WIDTH - MARGIN - 3) if allowed == "above" else MARGIN,
-        allowed_to=WIDTH - MARGIN if allowed == "above" else max(at(limit), MARGIN + 3),
+        allowed_from=min(at(limit), WIDTH - MARGIN - sliver) if allowed == "above" else MARGIN,
+        allowed_to=WIDTH - MARGIN if allowed == "above" else max(at(limit), MARGIN + sliver),
         low=low,
         high=high,
         counted=counted,

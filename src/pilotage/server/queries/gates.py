@@ -83,10 +83,13 @@ def gates_of_cycle(workspace: Workspace, *, pilot_id: str, cycle: int, declared:
             .where(gate_result.c.workspace_id == workspace.id, gate_result.c.pilot_id == pilot_id, gate_result.c.cycle == cycle)
             .order_by(gate_result.c.created_at)
         ).all()
-    latest = {(row.gate, limit_words(row.limit)): row for row in rows}
+    latest = {(row.gate, limit_words(_declared(row.limit))): row for row in rows}
     ids = {row.evidence_id for row in latest.values() if row.evidence_id}
     figures = {one.id: one for one in load_evidence(workspace, ids=ids)} if ids else {}
-    place = {(gate["name"], limit_words(limit)): number for number, (gate, limit) in enumerate((g, one) for g in declared for one in g["limits"])}
+    place = {
+        (gate["name"], limit_words(Limit.from_dict(limit))): number
+        for number, (gate, limit) in enumerate((g, one) for g in declared for one in g["limits"])
+    }
     groups: dict[str, list[GateLine]] = {}
     for _, row in sorted(latest.items(), key=lambda pair: place.get(pair[0], len(place))):
         groups.setdefault(row.gate, []).append(_stored_line(row, figures.get(row.evidence_id)))
@@ -104,7 +107,7 @@ def count_by_cycle(workspace: Workspace, *, pilot_id: str) -> dict[int, dict[str
             .where(gate_result.c.workspace_id == workspace.id, gate_result.c.pilot_id == pilot_id)
             .order_by(gate_result.c.created_at)
         ).all()
-    verdicts = {(row.cycle, row.gate, limit_words(row.limit)): row.verdict for row in rows}
+    verdicts = {(row.cycle, row.gate, limit_words(_declared(row.limit))): row.verdict for row in rows}
     counts: dict[int, dict[str, int]] = {}
     for (cycle, _, _), verdict in verdicts.items():
         said = counts.setdefault(cycle, {})
@@ -153,9 +156,8 @@ def list_evidence(workspace: Workspace, *, metric: str | None = None, limit: int
     return [found[one] for one in ids]
 
 
-def limit_words(limit: dict[str, Any]) -> str:
+def limit_words(declared: Limit) -> str:
     """A limit as a sentence: ``attack success rate at most 0.05 (category: canary)``."""
-    declared = _declared(limit)
     metric = metric_words(declared.metric)
     if declared.no_worse_than is not None:
         text = f"{metric} no worse than {declared.no_worse_than.against} by more than {declared.no_worse_than.margin:g}"
@@ -176,8 +178,7 @@ def _stored_line(row: Any, figure: Evidence | None) -> GateLine:
 
 
 def _line(gate: str, owner_role: str, verdict: str, limit: Limit, why: str, n_needed: int | None, figure: Evidence | None) -> GateLine:
-    plain = limit.to_dict()
-    return GateLine(gate, owner_role, verdict, plain, limit_words(plain), why, n_needed, figure, _draw(figure, limit) if figure else None)
+    return GateLine(gate, owner_role, verdict, limit.to_dict(), limit_words(limit), why, n_needed, figure, _draw(figure, limit) if figure else None)
 
 
 def _draw(figure: Evidence, limit: Limit) -> IntervalDrawing | None:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from pilotage import data, readiness
 from pilotage.core import NotFound
 from pilotage.data.exporting import MANIFEST_SUFFIX
+from pilotage.ledger.tables import ledger_entry
 from pilotage.readiness import Cycle, Decision, Signature
 from pilotage.readiness.tables import pilot, pilot_cycle
 from pilotage.redteam import finding_counts
@@ -223,6 +224,9 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
             .order_by(run.c.created_at.desc())
             .limit(5)
         ).all()
+        last_entry_at = conn.execute(
+            select(ledger_entry.c.created_at).where(ledger_entry.c.workspace_id == workspace.id).order_by(ledger_entry.c.seq.desc()).limit(1)
+        ).scalar()
     latest = chosen is not None and chosen is cycles[0]
     decision = readiness.decide_cycle(workspace, chosen) if chosen is not None and latest and _measured(chosen) else None
     gates = (
@@ -234,7 +238,7 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
     )
     signatures = _signatures(workspace, chosen, decision)
     signing = _signing(decision, signatures, waiting=counts(workspace, name).open) if decision is not None else None
-    last_word_at = max((one.updated_at for one in live), default=0)
+    last_word_at = max((last_entry_at or 0, *(one.updated_at for one in live)))
     under_way = chosen is not None and latest and under_way_elsewhere(chosen, last_word_at=last_word_at, now_us=workspace.clock.now_us())
     findings = finding_counts(workspace, pilot_id)
     steps = _steps(name, chosen)

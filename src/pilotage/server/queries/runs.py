@@ -271,7 +271,7 @@ def find_outputs(conn: Connection, workspace: Workspace, sample_id: str) -> list
     ).all()
     ids = [row.id for row in rows]
     said = _said_of(conn, workspace, ids)
-    harmful = _harmful_of(conn, workspace, ids)
+    harmful = _harmful_of(conn, workspace, sample_id, ids)
     return [_output_part(row, said.get(row.id, []), row.id in harmful) for row in rows]
 
 
@@ -296,21 +296,29 @@ def _output_part(row: Any, said: list[Said], harmful: bool) -> OutputPart:
     )
 
 
-def _said_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> dict[str, list[Said]]:
-    """Judgements by output id, the oldest first; a superseded one is marked, not hidden."""
+def _items_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> dict[str, str]:
+    """Which output each item shows, by item id. Asked first and by itself: joined, a database may begin at the far larger end."""
     if not output_ids:
         return {}
+    mine = (item.c.workspace_id == workspace.id, item.c.source_id.in_(output_ids))
+    return {row.id: row.source_id for row in conn.execute(select(item.c.id, item.c.source_id).where(*mine))}
+
+
+def _said_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> dict[str, list[Said]]:
+    """Judgements by output id, the oldest first; a superseded one is marked, not hidden."""
+    shows = _items_of(conn, workspace, output_ids)
+    if not shows:
+        return {}
     rows = conn.execute(
-        select(judgement, item.c.source_id, rater.c.kind.label("rater_kind"), rater.c.name.label("rater_name"))
-        .join(item, (item.c.workspace_id == judgement.c.workspace_id) & (item.c.id == judgement.c.item_id))
+        select(judgement, rater.c.kind.label("rater_kind"), rater.c.name.label("rater_name"))
         .join(rater, (rater.c.workspace_id == judgement.c.workspace_id) & (rater.c.id == judgement.c.rater_id))
-        .where(judgement.c.workspace_id == workspace.id, item.c.source_id.in_(output_ids))
+        .where(judgement.c.workspace_id == workspace.id, judgement.c.item_id.in_(shows))
         .order_by(judgement.c.created_at, judgement.c.id)
     ).all()
     superseded = {row.supersedes for row in rows if row.supersedes}
     said: dict[str, list[Said]] = {}
     for row in rows:
-        said.setdefault(row.source_id, []).append(
+        said.setdefault(shows[row.item_id], []).append(
             Said(
                 id=row.id,
                 question=row.question,
@@ -330,18 +338,13 @@ def _said_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> d
     return said
 
 
-def _harmful_of(conn: Connection, workspace: Workspace, output_ids: list[str]) -> set[str]:
-    """Which outputs may hurt who reads them: flagged so for review, or an attempt that was not held off."""
-    if not output_ids:
-        return set()
-    flagged = (
-        select(item.c.source_id)
-        .join(review_task, (review_task.c.workspace_id == item.c.workspace_id) & (review_task.c.item_id == item.c.id))
-        .where(item.c.workspace_id == workspace.id, item.c.source_id.in_(output_ids), review_task.c.harmful == 1)
+def _harmful_of(conn: Connection, workspace: Workspace, sample_id: str, output_ids: list[str]) -> set[str]:
+    """Which outputs of a sample may hurt who reads them: flagged so for review, or an attempt that was not held off."""
+    shows = _items_of(conn, workspace, output_ids)
+    flagged = select(review_task.c.item_id).where(
+        review_task.c.workspace_id == workspace.id, review_task.c.item_id.in_(shows), review_task.c.harmful == 1
     )
-    got_through = (
-        select(finding_attempt.c.output_id)
-        .join(output, (output.c.workspace_id == finding_attempt.c.workspace_id) & (output.c.sample_id == finding_attempt.c.sample_id))
-        .where(output.c.workspace_id == workspace.id, output.c.id.in_(output_ids), finding_attempt.c.verdict.not_in(HELD_OFF))
+    got_through = select(finding_attempt.c.output_id).where(
+        finding_attempt.c.workspace_id == workspace.id, finding_attempt.c.sample_id == sample_id, finding_attempt.c.verdict.not_in(HELD_OFF)
     )
-    return {*conn.execute(flagged).scalars(), *conn.execute(got_through).scalars()} & set(output_ids)
+    return {*(shows[one] for one in conn.execute(flagged).scalars()), *conn.execute(got_through).scalars()}
