@@ -6,7 +6,6 @@ import signal
 from typing import Any
 
 import pytest
-from small_pilot import Desk, Small, rows_of, write_rows
 from sqlalchemy import func, select
 
 from pilotage.core import InputError, Unavailable
@@ -18,6 +17,7 @@ from pilotage.redteam.tables import finding, finding_attempt
 from pilotage.review import counts, tasks
 from pilotage.review.tables import review_task
 from pilotage.runs.tables import output, run
+from small_pilot import Desk, Small, rows_of, write_rows
 
 COUNTED = (run, output, judgement, review_task, finding, finding_attempt, pilot_cycle)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_pilot import Small
 
 from pilotage.core import content_id
 from pilotage.judging import Abstain, Item, Rater, Verdict, person
@@ -18,6 +17,7 @@ from pilotage.readiness.measuring import JudgedOutput
 from pilotage.readiness.reviewing import choose
 from pilotage.review import answer, claim
 from pilotage.runs import Output, sample_spec
+from small_pilot import Small
 
 RULE = Rater(kind="rule", name="rule", version="1")
 
