@@ -82,12 +82,16 @@ def test_a_missing_pilot_file_is_named(terminal: Terminal) -> None:
     assert "mend" in said
 
 
-def test_rows_that_are_not_utf8_or_hold_nan_or_an_id_twice_are_set_aside_with_line_field_and_reason(terminal: Terminal) -> None:
+def test_rows_that_are_not_utf8_or_hold_nan_or_an_id_twice_are_refused_or_set_aside_with_line_field_and_reason(terminal: Terminal) -> None:
     pilot = terminal.make_pilot()
     good = (pilot / "items.jsonl").read_bytes()
     first = good.splitlines(keepends=True)[0]
     bad = [first.replace(b"camera", b"cam\xffera"), first.replace(b'"30 days"', b"NaN"), first]
     (pilot / "items.jsonl").write_bytes(good + b"".join(bad))
+    said = terminal.refused("run", str(pilot), code=2)
+    assert "items.jsonl:4" in said
+    declared = (pilot / "pilot.yaml").read_text(encoding="utf-8")
+    (pilot / "pilot.yaml").write_text(declared.replace("kind: evaluation", "kind: evaluation\n    on_bad_rows: quarantine"), encoding="utf-8")
     assert "3 quarantined" in terminal("run", str(pilot)).out
     table = terminal("data", "quarantine", f"{NAME}.items").out
     assert [line.split()[1] for line in table.splitlines()[1:]] == ["4", "5", "6"]

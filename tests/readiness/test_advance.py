@@ -265,7 +265,17 @@ def test_ctrl_c_leaves_no_step_running(small: Small) -> None:
     assert small.advance().steps["attack"].counts == {"answered": 16}
 
 
-def test_rows_that_do_not_fit_are_quarantined_and_counted_on_the_ingest_step(small: Small) -> None:
+def test_a_row_that_does_not_fit_refuses_the_file_with_line_and_field(small: Small) -> None:
+    items = rows_of(small.folder / "items.jsonl")
+    write_rows(small.folder / "items.jsonl", [*items, {**items[0], "question": "The id stands twice"}])
+    with pytest.raises(InputError) as caught:
+        small.advance()
+    assert "items.jsonl:4" in str(caught.value)
+    assert states(small)["ingest"] == "failed"
+
+
+def test_rows_that_do_not_fit_are_quarantined_and_counted_where_that_is_declared(small: Small) -> None:
+    small.change("kind: evaluation", "kind: evaluation\n    on_bad_rows: quarantine")
     items = rows_of(small.folder / "items.jsonl")
     write_rows(small.folder / "items.jsonl", [*items, {**items[0], "question": "The id stands twice"}, {"id": "no-question"}])
     status = small.advance()

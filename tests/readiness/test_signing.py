@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pilotage.core import Conflict, InputError, Refused
+from pilotage.core import InputError, Refused
 from pilotage.judging import person
 from pilotage.ledger import entries
 from pilotage.readiness import PilotStatus, pilot_status, sign, signatures
@@ -93,10 +93,13 @@ def test_signing_the_same_twice_is_one_signature(small: Small, passed: PilotStat
     assert len(entries(small.workspace, type="pilot.signed")) == 1
 
 
-def test_the_opposite_of_what_one_signed_is_refused(small: Small, passed: PilotStatus) -> None:
-    sign(small.workspace, passed.cycle_id, role="owner", decision="go", person=INES)
-    with pytest.raises(Conflict, match="signed 'go' in the role 'owner'"):
-        sign(small.workspace, passed.cycle_id, role="owner", decision="no_go", note="on reflection", person=INES)
+def test_a_go_can_be_taken_back_and_given_again_and_all_of_it_stays_on_record(small: Small, passed: PilotStatus) -> None:
+    for decision in ("go", "no_go", "go"):
+        sign(small.workspace, passed.cycle_id, role="owner", decision=decision, note="on reflection", person=INES)
+        waits = [line for line in pilot_status(small.workspace, NAME).waits if "'owner'" in line]
+        assert bool(waits) == (decision == "no_go")
+    assert [signed.decision for signed in pilot_status(small.workspace, NAME).signatures] == ["go", "no_go", "go"]
+    assert len(entries(small.workspace, type="pilot.signed")) == 3
 
 
 def test_the_newest_signature_of_a_role_is_in_force(small: Small, passed: PilotStatus) -> None:

@@ -43,7 +43,20 @@ def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: lis
                 shown = f"[{host}]" if ":" in host else host
                 ready(f"http://{shown}:{taken}/" + (f"?token={token}" if token else ""))
 
-    return Announcing(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False))
+    # No access log: the printed address and what people look at are in its lines. h11 bounds the size of a request's head.
+    return Announcing(uvicorn.Config(app, host=host, port=port, http="h11", log_level="warning", access_log=False, server_header=False))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether listening there reaches this machine only. A name is none, save ``localhost``: it may lead anywhere tomorrow."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def serve(
@@ -53,8 +66,6 @@ def serve(
     allow_host: Annotated[list[str] | None, typer.Option(help="A host name requests may address besides loopback; may be given again.")] = None,
 ) -> None:
     """Serve the workbench over the workspace."""
-    import ipaddress
-
     from pilotage.core import Refused
     from pilotage.people import has_accounts
 
@@ -62,8 +73,7 @@ def serve(
     settings = here.settings
     listen = host or settings.host
     with here.open(create=True) as workspace:
-        loopback = listen == "localhost" or (listen[:1].isdigit() and ipaddress.ip_address(listen).is_loopback) or listen == "::1"
-        if not loopback and not has_accounts(workspace):
+        if not is_loopback(listen) and not has_accounts(workspace):
             raise Refused(
                 "The workbench will not listen beyond this machine without accounts.",
                 where=f"--host {listen}",

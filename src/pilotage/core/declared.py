@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Model = TypeVar("Model", bound=BaseModel)
 
 
+LARGEST_FILE = 1 << 20
+
+
 @dataclass(frozen=True)
 class Declared:
     """One value of the file: ``value`` is a dict or list of :class:`Declared`, or plain text, number, bool or None."""
@@ -126,6 +129,10 @@ def read_declared(path: str | Path) -> Declared:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(
+                f"This file is larger than {LARGEST_FILE} bytes.", where=str(path), why="people write such files by hand", mend="name another"
+            )
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise NotFound(f"The file {path.name} does not exist.", where=str(path), mend="check the name, or create it") from error
@@ -143,6 +150,10 @@ def parse_declared(text: str, *, file: str) -> Declared:
 
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            return _declared(node, file, "", seen=set())
+    except RecursionError as error:
+        raise InputError("This is nested too deep.", where=file, mend="write it flatter") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
@@ -150,9 +161,7 @@ def parse_declared(text: str, *, file: str) -> Declared:
         ) from error
     except yaml.YAMLError as error:
         raise InputError(f"This is not YAML: {error}", where=file, mend="save it as plain UTF-8 YAML") from error
-    if node is None:
-        raise InputError("This file is empty.", where=file, mend="see the documentation for an example to start from")
-    return _declared(node, file, "", seen=set())
+    raise InputError("This file is empty.", where=file, mend="see the documentation for an example to start from")
 
 
 def _declared(node: yaml.Node, file: str, field: str, *, seen: set[int]) -> Declared:
@@ -163,6 +172,8 @@ def _declared(node: yaml.Node, file: str, field: str, *, seen: set[int]) -> Decl
     if id(node) in seen:
         here.refuse("Anchors and aliases are not used here.", mend="write the value out")
     seen.add(id(node))
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+        here.refuse(f"The tag {node.tag} is not used here.", mend="remove it")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Declared] = {}
         for key_node, value_node in node.value:

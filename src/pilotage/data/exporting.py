@@ -119,7 +119,7 @@ def export(
     family = lineage(workspace, version.id)
     use = require_use({member.ref: member.card for member in (version, *family.ancestors)}, purpose=purpose)
 
-    target = Path(path).resolve()
+    target = Path(path).parent.resolve() / Path(path).name  # a link in its place is not followed, but refused
     parts = _divide(workspace, version, format=training_format, split=split, seed=seed)
     places = {name: target if name is None else target.with_name(f"{target.stem}-{name}{target.suffix or '.jsonl'}") for name in parts.names}
     manifest_path = target.with_name(target.name + MANIFEST_SUFFIX)
@@ -253,6 +253,9 @@ def _write(
 
 
 def _require_ours(place: Path, manifest: Path) -> None:
+    for file in (place, manifest):
+        if file.is_symlink():
+            raise Conflict("A link stands at the place of the export.", where=str(file), why="it would be written elsewhere", mend="remove the link")
     if place.is_dir():
         raise InputError("There is a folder at the place of the export.", where=str(place), mend="name a file")
     if place.exists() and not manifest.exists():

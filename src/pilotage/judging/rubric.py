@@ -233,7 +233,12 @@ def _guideline(fields: dict[str, Declared], path: Path) -> str:
         return fields["guideline"].text()
     if "guideline_file" not in fields:
         return ""
-    file = path.parent / fields["guideline_file"].text()
+    folder = path.parent.resolve()
+    file = (folder / fields["guideline_file"].text()).resolve()
+    if not file.is_relative_to(folder):
+        fields["guideline_file"].refuse(
+            "The guideline lies outside the rubric's folder.", why="it is shown to raters and sent to model judges", mend="move it beside the rubric"
+        )
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

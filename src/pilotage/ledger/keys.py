@@ -49,7 +49,7 @@ def key_folder(workspace: Workspace, *, key_dir: Path | str | None = None) -> Pa
     Raises
     ------
     Refused
-        If it lies inside the workspace.
+        If it lies inside the workspace, or others may write to it.
     """
     folder = _folder(key_dir)
     if "://" not in workspace.location:
@@ -62,6 +62,13 @@ def key_folder(workspace: Workspace, *, key_dir: Path | str | None = None) -> Pa
                 mend="set key_dir (PILOTAGE_KEY_DIR) to a folder elsewhere",
             )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.name == "posix" and folder.stat().st_mode & 0o022:
+        raise Refused(
+            "Others may write to the folder of signing keys.",
+            where=str(folder),
+            why="they could put a key of their own in place of yours",
+            mend=f"chmod go-w {folder}, and look whether the keys in it are yours",
+        )
     return folder
 
 

@@ -24,10 +24,12 @@ import base64
 import binascii
 import hashlib
 import html
+import itertools
 import json
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,6 +41,9 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 KEY_ENTRY = "ledger.key"
 ERASURE_ENTRY = "ledger.payload_erased"
 BUNDLE_FORMAT = "pilotage-ledger-bundle"
+_LONGEST_LINE = 64 * 1024 * 1024
+_LONGEST_MANIFEST = 1000  # lines
+_MOST_OBJECTS = 1_000_000
 _ED25519 = b"\x01"  # the signature type of Ed25519 in signed notes
 _KEY_TITLE = "pilotage ledger key"
 
@@ -338,6 +343,11 @@ def _trusted(keys: Sequence[KeyInForce], held: Collection[str]) -> set[str]:
     return set().union(*(group for group in joined if not group.isdisjoint(held)))
 
 
+def _printable(text: str) -> str:
+    """``text`` on one line, without what moves a terminal's cursor: a bundle must not write its own result."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 # --- the conclusion ---------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -385,7 +395,7 @@ class Verification:
         }[self.signer]
         anchored = f"entry {self.anchored_until}" if self.anchored_until else "not anchored: a cut at the end would not be seen"
         lines = [f"integrity       {integrity}", f"signer          {signer}", f"anchored until  {anchored}"]
-        return "\n".join(lines + [f"note            {note}" for note in self.notes])
+        return "\n".join(_printable(line) for line in [*lines, *(f"note            {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
@@ -495,7 +505,7 @@ def read_anchor_file(text: str, *, origin: str) -> tuple[list[str], int]:
             value = json.loads(line)
             if value["origin"] == origin:
                 found.append(str(value["note"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             torn += 1
     return found, torn
 
@@ -524,15 +534,29 @@ class _Bundle:
 
     def __init__(self, path: Path) -> None:
         self._zip = None if path.is_dir() else zipfile.ZipFile(path)
+        names = [] if self._zip is None else self._zip.namelist()
+        if len(set(names)) != len(names):
+            raise ValueError("a file is in this zip twice: what is checked might not be what you read")
         self._folder = path
         self.key_entries: list[tuple[int, dict[str, Any]]] = []
 
     def lines(self, name: str) -> Iterator[bytes]:
+        """A file's lines, as a stream: a small zip can unpack to more than this machine holds."""
         with (self._folder / name).open("rb") if self._zip is None else self._zip.open(name) as file:
-            yield from file
+            while line := file.readline(_LONGEST_LINE + 1):
+                if len(line) > _LONGEST_LINE:
+                    raise ValueError(f"{name} has a line of more than {_LONGEST_LINE} bytes")
+                yield line
 
-    def text(self, name: str) -> str:
-        return b"".join(self.lines(name)).decode()
+    def objects(self, name: str) -> Iterator[dict[str, Any]]:
+        """A file of JSON objects, one a line."""
+        for number, line in enumerate(self.lines(name)):
+            if number >= _MOST_OBJECTS:
+                raise ValueError(f"{name} has more than {_MOST_OBJECTS} lines")
+            value = json.loads(line, object_pairs_hook=_unique)
+            if not isinstance(value, dict):
+                raise ValueError(f"{name} has a line that is no object")
+            yield value
 
     def links(self, workspace: str) -> Iterator[Link]:
         decode = json.JSONDecoder(object_pairs_hook=_unique).decode
@@ -547,7 +571,9 @@ class _Bundle:
                     raise ValueError("an entry of another ledger")
                 if entry["type"] == KEY_ENTRY:
                     self.key_entries.append((seq, entry["body"]))
-            except (ValueError, KeyError, TypeError):
+                if type(seq) is not int:
+                    raise ValueError("not a number of an entry")
+            except (ValueError, KeyError, TypeError, RecursionError):
                 yield number, b"", leaf, b"", b""
                 return
             yield seq, previous, leaf, bytes.fromhex(end[1].decode()), bytes.fromhex(end[2].decode())
@@ -556,13 +582,13 @@ class _Bundle:
 def verify_bundle(path: Path, *, anchors: Iterable[Path] = (), held: Collection[str] = ()) -> Verification:
     """Check an exported ledger. Raises ``ValueError``, ``KeyError`` or ``OSError`` if it cannot be read at all."""
     bundle = _Bundle(path)
-    manifest = json.loads(bundle.text("manifest.json"))
+    manifest = json.loads(b"".join(itertools.islice(bundle.lines("manifest.json"), _LONGEST_MANIFEST)), object_pairs_hook=_unique)
     if manifest["format"] != BUNDLE_FORMAT or manifest["version"] != 1:
         raise ValueError("this is no bundle that this verifier knows")
     workspace = str(manifest["workspace"])
     origin = origin_of(workspace)
-    checkpoints = [str(json.loads(line)["note"]) for line in bundle.lines("checkpoints.jsonl")]
-    claimed = [json.loads(line) for line in bundle.lines("anchors.jsonl")]
+    checkpoints = [str(item["note"]) for item in bundle.objects("checkpoints.jsonl")]
+    claimed = max((int(item["size"]) for item in bundle.objects("anchors.jsonl")), default=None)
     anchor_files = [read_anchor_file(file.read_text(encoding="utf-8"), origin=origin) for file in anchors]
     kept = [note for found, _ in anchor_files for note in found]
     history = History()
@@ -572,8 +598,8 @@ def verify_bundle(path: Path, *, anchors: Iterable[Path] = (), held: Collection[
         cut = min(history.size, int(manifest["size"])) + 1
         flaws.append(Flaw(cut, f"the bundle says it holds {manifest['size']} entries; {history.size} are here, or others"))
     notes = []
-    if claimed and not kept:
-        notes.append(f"the ledger says it was anchored until entry {max(item['size'] for item in claimed)}; give that file with --anchor")
+    if claimed is not None and not kept:
+        notes.append(f"the ledger says it was anchored until entry {claimed}; give that file with --anchor")
     if any(torn for _, torn in anchor_files):
         notes.append("some lines of the anchor files are no anchors: a crash while one was written, or somebody wrote into them")
     if anchor_files and not kept:
@@ -601,8 +627,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         result = verify_bundle(options.bundle, anchors=options.anchor, held=_held_keys(options.key))
-    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-        print(f"This cannot be verified: {error}", file=sys.stderr)
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        print(_printable(f"This cannot be verified: {error}"), file=sys.stderr)
         return 1
     print(json.dumps(result.to_dict()) if options.json else result)
     return 0 if result.ok else 1

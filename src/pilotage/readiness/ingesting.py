@@ -32,6 +32,7 @@ def ingest(voyage: Voyage) -> StepResult:
             card=source.card(),
             fields=CONTRACTS[source.kind],
             within=pilot.folder,
+            on_bad_rows=source.on_bad_rows,
         )
         _read(result.version, kind=source.kind, workspace=workspace, path=source.path)
         versions[name] = result.version.id

@@ -105,8 +105,8 @@ def choose(ruled: Sequence[RuledOutput], judged: Sequence[JudgedOutput], *, audi
 def _spread(members: Sequence[RuledOutput], wanted: int, *, used: Counter[str], seed: int) -> list[RuledOutput]:
     """``wanted`` of the cluster: what may be learnt from before what is held back, and objectives little used so far before others.
 
-    ``used`` counts objectives over all clusters, so that what people see (and a model then learns from) is as varied as it can be. The rest is decided
-    by ``seed`` and by what was asked, never by ids: those change with the model and its address.
+    ``used`` counts objectives over all clusters, so that what people see (and a model then learns from) is as varied as it can be. The rest is
+    decided by ``seed`` and by what was asked, never by ids: those change with the model and its address.
     """
     left = sorted(members, key=lambda each: hashlib.sha256(f"{seed}/{_asked(each)}".encode()).hexdigest())
     chosen: list[RuledOutput] = []

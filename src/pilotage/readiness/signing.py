@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlalchemy import desc, select
 
-from pilotage.core import Conflict, InputError, Refused, new_id
+from pilotage.core import InputError, Refused, new_id
 from pilotage.ledger import record
 from pilotage.readiness.cycle import Cycle, load_cycle
 from pilotage.readiness.deciding import Decision, decide_cycle
@@ -51,8 +51,8 @@ def sign(workspace: Workspace, cycle_id: str, *, role: str, decision: str, note:
     Refused
         If the person does not hold the role, the pilot asks for no signature in it, or ``go`` is signed while a gate does not pass or items wait
         for review.
-    Conflict
-        If the person signed the same evidence in this role before. Signing the same decision again changes nothing.
+
+    Signing the same decision again changes nothing. The other decision takes the first one's place: both stay on record, and the newest is in force.
     """
     if decision not in ("go", "no_go"):
         raise InputError(f"A decision is 'go' or 'no_go', not '{decision}'.", where="decision")
@@ -79,23 +79,20 @@ def sign(workspace: Workspace, cycle_id: str, *, role: str, decision: str, note:
         )
 
     def job(tx: WriteTransaction) -> Signature:
-        before = tx.conn.execute(
-            select(sign_off).where(
+        newest = tx.conn.execute(
+            select(sign_off)
+            .where(
                 sign_off.c.workspace_id == tx.workspace_id,
                 sign_off.c.cycle_id == cycle_id,
                 sign_off.c.role == role,
                 sign_off.c.created_by == person.login,
                 sign_off.c.evidence_digest == current.digest,
             )
+            .order_by(desc(sign_off.c.created_at), desc(sign_off.c.id))
+            .limit(1)
         ).one_or_none()
-        if before is not None and before.decision == decision:
-            return Signature(before.role, before.decision, before.note, before.created_by, before.created_at, True)
-        if before is not None:
-            raise Conflict(
-                f"{person.login} signed '{before.decision.replace('_', '-')}' in the role '{role}' to this evidence before.",
-                why="a signature is not taken back; what came of it would be in doubt",
-                mend="new evidence may be signed anew; until then another person may sign in that role",
-            )
+        if newest is not None and newest.decision == decision:
+            return Signature(newest.role, newest.decision, newest.note, newest.created_by, newest.created_at, True)
         made = new_id("sign", clock=tx.clock)
         row = {"cycle_id": cycle_id, "role": role, "decision": decision, "note": note, "evidence_digest": current.digest}
         tx.insert(sign_off, {"id": made, **row}, actor=person.login)
@@ -112,6 +109,8 @@ def signatures(workspace: Workspace, cycle: Cycle, decision: Decision) -> list[S
     """Every signature of the cycle, newest first; of one role the newest that still counts is the one in force."""
     with workspace.read() as conn:
         rows = conn.execute(
-            select(sign_off).where(sign_off.c.workspace_id == workspace.id, sign_off.c.cycle_id == cycle.id).order_by(desc(sign_off.c.created_at))
+            select(sign_off)
+            .where(sign_off.c.workspace_id == workspace.id, sign_off.c.cycle_id == cycle.id)
+            .order_by(desc(sign_off.c.created_at), desc(sign_off.c.id))
         ).all()
     return [Signature(row.role, row.decision, row.note, row.created_by, row.created_at, row.evidence_digest == decision.digest) for row in rows]

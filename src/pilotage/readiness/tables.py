@@ -37,6 +37,5 @@ sign_off = table(
     Column("decision", Text, nullable=False),  # go | no_go
     Column("note", Text, nullable=False),
     Column("evidence_digest", Text, nullable=False),  # what exactly was signed
-    # A person signs one role once for one state of the evidence; new evidence may be signed anew.
-    UniqueConstraint("workspace_id", "cycle_id", "role", "created_by", "evidence_digest"),
+    # A person may sign again, to go back on it too: every signature stays, and the newest is in force.
 )

@@ -267,7 +267,7 @@ def _twin_rows(twin: ReviewedTwin) -> list[dict[str, Any]]:
 
 
 def _asked(messages: Sequence[Message]) -> str:
-    """What the user said. Draws and orders go by it and not by ids, which change with the model that answered: the same failures make the same set."""
+    """What the user said. Draws and orders go by it and not by ids, which change with the model: the same failures make the same set."""
     return "\n".join(message.content for message in messages if message.role == "user")
 
 

@@ -64,6 +64,8 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         docs_url=None,  # FastAPI's own page loads its code from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        # FastAPI can send what it sees to wherever the environment says. We send nothing.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
         middleware=[Middleware(Guard, sessions=sessions, allowed_hosts=frozenset(host.lower() for host in allowed_hosts))],
     )
     app.state.workspace = workspace

@@ -7,6 +7,8 @@ same tests run on both. Open one with :func:`pilotage.ledger.open_workspace`, wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -78,6 +80,7 @@ class Workspace:
             file = Path(str(url.database))
             if create:
                 file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _make_private(file)
             elif not file.exists():
                 raise NotFound(
                     "There is no workspace here.",
@@ -167,6 +170,12 @@ def _locate(location: str | Path) -> tuple[URL, str, Path]:
         )
     url = url.difference_update_query(["workspace", "blobs"]).set(drivername="postgresql+psycopg")
     return url, options.get("workspace", "main"), Path(blobs)
+
+
+def _make_private(file: Path) -> None:
+    """Make the database's file, for its owner only, before SQLite would make it for everybody. Its journals get the mode of the file."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _engine(url: URL) -> Engine:

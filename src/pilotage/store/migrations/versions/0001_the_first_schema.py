@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_evidence")),
     )
+    op.create_index("ix_evidence_latest", "evidence", ["workspace_id", "created_at"], unique=False)
     op.create_index(op.f("ix_evidence_metric"), "evidence", ["metric"], unique=False)
     op.create_table(
         "finding",
@@ -164,6 +165,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_finding")),
         sa.UniqueConstraint("workspace_id", "pilot_id", "cluster_key", name=op.f("uq_finding_workspace_id_pilot_id_cluster_key")),
     )
+    op.create_index("ix_finding_latest", "finding", ["workspace_id", "updated_at", "id"], unique=False)
+    op.create_index("ix_finding_pilot", "finding", ["workspace_id", "pilot_id", "updated_at", "id"], unique=False)
     op.create_table(
         "finding_attempt",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -182,7 +185,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "finding_id", "attempt_id", name=op.f("pk_finding_attempt")),
     )
-    op.create_index("ix_finding_attempt_fingerprint", "finding_attempt", ["workspace_id", "finding_id", "fingerprint"], unique=False)
+    op.create_index("ix_finding_attempt_fingerprint", "finding_attempt", ["workspace_id", "finding_id", "fingerprint", "verdict"], unique=False)
+    op.create_index("ix_finding_attempt_sample", "finding_attempt", ["workspace_id", "sample_id"], unique=False)
     op.create_table(
         "gate_result",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -199,6 +203,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_gate_result")),
     )
+    op.create_index("ix_gate_result_cycle", "gate_result", ["workspace_id", "pilot_id", "cycle"], unique=False)
+    op.create_index("ix_gate_result_evidence", "gate_result", ["workspace_id", "evidence_id"], unique=False)
     op.create_table(
         "item",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -210,7 +216,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_item")),
     )
-    op.create_index(op.f("ix_item_source_id"), "item", ["source_id"], unique=False)
+    op.create_index("ix_item_source", "item", ["workspace_id", "source_id"], unique=False)
     op.create_table(
         "item_payload",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -291,6 +297,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "seq", name=op.f("pk_ledger_entry")),
         sa.UniqueConstraint("workspace_id", "prev_hash", name=op.f("uq_ledger_entry_workspace_id_prev_hash")),
     )
+    op.create_index("ix_ledger_entry_actor", "ledger_entry", ["workspace_id", "actor", "seq"], unique=False)
     op.create_index(op.f("ix_ledger_entry_workspace_id_subject_seq"), "ledger_entry", ["workspace_id", "subject", "seq"], unique=False)
     op.create_index(op.f("ix_ledger_entry_workspace_id_type_seq"), "ledger_entry", ["workspace_id", "type", "seq"], unique=False)
     op.create_table(
@@ -478,6 +485,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_review_task")),
         sa.UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id", name=op.f("uq_review_task_workspace_id_queue_item_id_rubric_id")),
     )
+    op.create_index("ix_review_task_item", "review_task", ["workspace_id", "item_id"], unique=False)
     op.create_index("ix_review_task_next", "review_task", ["workspace_id", "queue", "state", "position"], unique=False)
     op.create_index("ix_review_task_oldest", "review_task", ["workspace_id", "state", "queue", "role", "created_at"], unique=False)
     op.create_table(
@@ -515,7 +523,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_run")),
         sa.UniqueConstraint("workspace_id", "plan_hash", name=op.f("uq_run_workspace_id_plan_hash")),
     )
-    op.create_index(op.f("ix_run_pilot_id"), "run", ["pilot_id"], unique=False)
+    op.create_index("ix_run_latest", "run", ["workspace_id", "created_at", "id"], unique=False)
+    op.create_index("ix_run_pilot", "run", ["workspace_id", "pilot_id", "created_at", "id"], unique=False)
     op.create_table(
         "run_sample",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -528,6 +537,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "run_id", "sample_id", name=op.f("pk_run_sample")),
         sa.UniqueConstraint("workspace_id", "run_id", "position", name=op.f("uq_run_sample_workspace_id_run_id_position")),
     )
+    op.create_index("ix_run_sample_sample", "run_sample", ["workspace_id", "sample_id"], unique=False)
     op.create_table(
         "sample",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -563,14 +573,6 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_sign_off")),
-        sa.UniqueConstraint(
-            "workspace_id",
-            "cycle_id",
-            "role",
-            "created_by",
-            "evidence_digest",
-            name=op.f("uq_sign_off_workspace_id_cycle_id_role_created_by_evidence_digest"),
-        ),
     )
     op.create_index(op.f("ix_sign_off_cycle_id"), "sign_off", ["cycle_id"], unique=False)
     op.create_table(
