@@ -191,6 +191,15 @@ def pilot_ids(workspace: Workspace) -> dict[str, str]:
         return {row.name: row.id for row in rows}
 
 
+def model_number(workspace: Workspace, cycle: Cycle) -> int:
+    """Which model of the pilot this cycle tries: 1 for the first fingerprint, 2 for the second. The same wherever the model listens."""
+    tried: list[str] = []
+    for each in sorted(cycles(workspace, cycle.pilot_id), key=lambda one: one.number):
+        if each.fingerprint not in tried:
+            tried.append(each.fingerprint)
+    return tried.index(cycle.fingerprint) + 1
+
+
 def find_pilot_id(workspace: Workspace, name: str) -> str:
     """The id of the pilot called ``name``. Raises ``NotFound``."""
     with workspace.read() as conn:

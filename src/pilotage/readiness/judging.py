@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotage.evaluation import score_output, scorer
 from pilotage.judging import Abstain, Item, Rater, Verdict, add_judgements, as_judgement, ensure_rater, judgements, majority, put_items
-from pilotage.readiness.cycle import StepRecord
+from pilotage.readiness.cycle import StepRecord, model_number
 from pilotage.readiness.measuring import JudgedOutput
 from pilotage.readiness.result import StepResult
 from pilotage.redteam import AttackOutcome, attack_rater, judge_attempt, judge_twin, twin_rater
@@ -127,10 +127,12 @@ def audited(voyage: Voyage, ruled: Sequence[RuledOutput]) -> frozenset[str]:
     review = voyage.pilot.declaration.review
     wanted = max(1, round(review.audit_share * len(passed)))
 
+    model = model_number(voyage.workspace, voyage.cycle)
+
     def place(each: RuledOutput) -> str:
         sample = _sample(each.output)
-        # Another draw each cycle, the same wherever the target listens: its address is part of the fingerprint.
-        return hashlib.sha256(f"{review.seed}/{voyage.cycle.number}/{each.part}/{sample.item_key}/{sample.repeat}".encode()).hexdigest()
+        # Another draw for each model, the same wherever it listens: the address is part of the fingerprint.
+        return hashlib.sha256(f"{review.seed}/{model}/{each.part}/{sample.item_key}/{sample.repeat}".encode()).hexdigest()
 
     return frozenset(each.item.id for each in sorted(passed, key=place)[:wanted])
 

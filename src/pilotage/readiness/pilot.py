@@ -48,8 +48,8 @@ class Source(_Part):
     """One declared source of data. Nothing is evaluated or trained on from a path: the file becomes a version first.
 
     on_bad_rows
-        ``refuse`` the file at its first bad row (a doubled id, NaN, invalid UTF-8, a missing field), or ``quarantine`` such rows and go on without them.
-        An exam that quietly lost questions is another exam, so refusing is the default.
+        ``refuse`` the file at its first bad row (a doubled id, NaN, invalid UTF-8, a missing field), or ``quarantine`` such rows and go on without
+        them. An exam that quietly lost questions is another exam, so refusing is the default.
     """
 
     path: str = Field(min_length=1)
