@@ -12,12 +12,16 @@ sleep (``OMP_WAIT_POLICY``), because llama.cpp's threads meet hundreds of times 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +37,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 8400
 SLOTS = 8
 CONTEXT_TOKENS = 768
+_LOADING_S = 120.0
 
 TERMS_URL = "https://ai.google.dev/gemma/terms"
 TERMS_NOTICE = (
@@ -140,7 +145,20 @@ def start_local(
         raise Unavailable(
             f"The local model did not start: {error}", where=f"{HOST}:{port}", mend="see whether the port is free, or use --port"
         ) from error
+    _wait_until_loaded(server.listening_address)
     return LocalServer(address=f"{server.listening_address}/v1", model=MODEL, _server=server)
+
+
+def _wait_until_loaded(address: str) -> None:
+    """Until ``/health`` says 200. It listens a moment sooner, answering 503, and stopped in that moment it can wait for its own threads for ever."""
+    deadline = time.monotonic() + _LOADING_S
+    while time.monotonic() < deadline:
+        with contextlib.closing(HTTPConnection(address.partition("://")[2], timeout=_LOADING_S)) as connection:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == HTTPStatus.OK:
+                return
+        time.sleep(0.02)
+    raise Unavailable(f"The local model was not loaded within {_LOADING_S:g} s.", where=address, mend="see whether the machine has memory to spare")
 
 
 def serve_local(
