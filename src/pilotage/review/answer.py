@@ -6,7 +6,7 @@ until it hears back. What cannot be accepted is refused *and recorded*: a person
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping, select, update
@@ -17,7 +17,7 @@ from pilotage.judging.rubric import find_rubric
 from pilotage.ledger import record
 from pilotage.review.claim import LEASE_S
 from pilotage.review.questions import check_answers, without_text
-from pilotage.review.rows import D, check_person, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.rows import D, check_person, check_role, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.tables import review_decision
 from pilotage.review.task import CORRECTION, Answered
 from pilotage.store import Workspace, WriteTransaction
@@ -37,6 +37,7 @@ def answer(
     active_ms: int | None = None,
     correction: str | None = None,
     reason: str | None = None,
+    roles: Collection[str] | None = None,
 ) -> Answered:
     """Record a person's answers to a task they claimed: one judgement per question.
 
@@ -54,6 +55,8 @@ def answer(
         The correct response, as the person reviewed or wrote it. Kept as a judgement of the question ``correction``.
     reason
         Why, in the person's words.
+    roles
+        What the person may do now; a task that needs another role is refused. None skips the check, for callers that made it.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def answer(
         If the place was taken by others meanwhile, the task is withdrawn, the person answered it before, or the key was used for something else.
         The refused answer is kept in the person's history.
     Refused
-        If the person never claimed the task.
+        If the person never claimed the task, or no longer holds the role it needs.
     """
     check_person(rater)
     _check_key(idempotency_key)
@@ -83,6 +86,7 @@ def answer(
         assignment = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
         if assignment is None:
             raise _not_claimed(task_id)
+        check_role(task, roles)
         rubric = find_rubric(tx.conn, task["rubric_id"], workspace_id=tx.workspace_id)
         check_answers(rubric, values, whole=True)
         choices = without_text(rubric, values)

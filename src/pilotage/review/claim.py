@@ -71,7 +71,7 @@ def claim(
     def job(tx: WriteTransaction) -> list[Claimed]:
         rater_id = ensure_rater(tx, rater)
         until = tx.clock.now_us() + round(lease_s * MICROSECONDS)
-        held = _renew(tx, rater_id, queue, holder, until, take_over=take_over)
+        held = _renew(tx, rater_id, queue, holder, until, roles=roles, take_over=take_over)
         kept = [task_id for task_id in held if task_id not in known][:n]
         release_expired(tx)
         taken: list[str] = []
@@ -133,7 +133,7 @@ def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
     move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=-1)
 
 
-def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: int, *, take_over: bool) -> list[str]:
+def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: int, *, roles: Collection[str] | None, take_over: bool) -> list[str]:
     """What the person still holds under this name (or anywhere, to take it over), in the queue's order, with the lease drawn out."""
     if not holder and not take_over:
         return []
@@ -141,6 +141,8 @@ def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: 
     if not take_over:
         where.append(A.holder == holder)
     in_order = select(A.task_id).join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(*where).order_by(T.position)
+    if roles is not None:  # a role that was taken away takes its tasks along, when their leases lapse
+        in_order = in_order.where(T.role.in_({"", *roles}))
     held = list(tx.conn.execute(in_order).scalars())
-    tx.conn.execute(update(review_assignment).where(*where).values(expires_at=until, holder=holder))
+    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=until, holder=holder))
     return held

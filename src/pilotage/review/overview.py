@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, case, exists, func, select
 from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
-from pilotage.review.rows import A, D, T, load_claimed, load_task
+from pilotage.review.rows import A, D, T, check_role, load_claimed, load_task
 from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
 from pilotage.review.task import Claimed, Counts, Decision, Standing, TaskPage, TaskRow, Waiting
 from pilotage.store import Workspace
@@ -130,10 +130,13 @@ def answered_by(workspace: Workspace, queue: str, rater: Rater) -> int:
         return int(conn.execute(select(func.count()).select_from(review_assignment).where(*where)).scalar_one())
 
 
-def look(workspace: Workspace, task_id: str, rater: Rater) -> Claimed:
-    """A task the person was served before, with its payload, to look at again. Raises ``Refused`` if they never were."""
+def look(workspace: Workspace, task_id: str, rater: Rater, *, roles: Collection[str] | None = None) -> Claimed:
+    """A task the person was served before, with its payload, to look at again.
+
+    Raises ``Refused`` if they never were, or if it needs a role that is not among ``roles`` (None skips that check).
+    """
     with workspace.read() as conn:
-        load_task(conn, workspace.id, task_id)
+        check_role(load_task(conn, workspace.id, task_id), roles)
         found = load_claimed(conn, workspace.id, _rater_id(conn, workspace.id, rater), [task_id])
     if not found:
         raise Refused("You were never served this item.", where=task_id, mend="claim from the queue")

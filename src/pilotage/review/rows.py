@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from pilotage.core import InputError, NotFound
+from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload
@@ -35,6 +36,17 @@ def load_task(conn: Connection, workspace_id: str, task_id: str) -> RowMapping:
     if row is None:
         raise NotFound("There is no such review task.", where=task_id, mend="claim one from the queue")
     return row
+
+
+def check_role(task: RowMapping, roles: Collection[str] | None) -> None:
+    """Raise ``Refused`` unless ``roles`` hold the one the task needs: a role may have been taken away since the task was claimed."""
+    if roles is not None and task["role"] and task["role"] not in roles:
+        raise Refused(
+            f"This item needs the role '{task['role']}', which you do not hold.",
+            where=task["id"],
+            why="the role may have been taken away since you claimed it",
+            mend="leave it to somebody who holds it, or ask an admin",
+        )
 
 
 def load_assignment(conn: Connection, workspace_id: str, task_id: str, rater_id: str) -> RowMapping | None:

@@ -123,6 +123,7 @@ def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> dict[st
         active_ms=None if body.active_ms is None else min(body.active_ms, 24 * 3600 * 1000),
         correction=body.correction,
         reason=body.reason,
+        roles=who.roles,
     )
     return done.to_dict()
 
@@ -176,7 +177,7 @@ def history(
 def look(task_id: str, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
     """A task the person was served, to look at again."""
     rater: Rater = person(who.login)
-    task = review.look(workspace, task_id, rater)
+    task = review.look(workspace, task_id, rater, roles=who.roles)
     return {"task": task.to_dict(), "rubrics": _rubrics(workspace, {task.rubric_id})}
 
 
