@@ -17,13 +17,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import demo_workspace
+from argon2 import PasswordHasher
 from browserless import TOKEN, Client, sign_in
 from demo_workspace import Demo
 
 from pilotage.core import ManualClock
 from pilotage.ledger import create_workspace, open_workspace
+from pilotage.people import passwords
 from pilotage.server import create_app
 from pilotage.store import Workspace
+
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NOBODYS_HASH = QUICK_HASHER.hash("nobody's")
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,35 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords cheaply: how hard they are to guess is tested where they are made."""
+    monkeypatch.setattr(passwords, "_hasher", lambda: QUICK_HASHER)
+    monkeypatch.setattr(passwords, "_nobodys_hash", lambda: NOBODYS_HASH)
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a workspace with nothing in it. Copying it is quicker than making one."""
+    folder = tmp_path_factory.mktemp("blank") / "workspace"
+    create_workspace(folder, actor="ada").close()
+    return folder
+
+
 @pytest.fixture
-def empty(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
-    with Workspace.create(tmp_path / "workspace", actor="ada", clock=clock) as made:
-        yield made
+def fresh(blank: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace with nothing in it, on the machine's clock."""
+    shutil.copytree(blank, tmp_path / "workspace")
+    with open_workspace(tmp_path / "workspace", actor="ada") as opened:
+        yield opened
+
+
+@pytest.fixture
+def empty(blank: Path, tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
+    """A workspace with nothing in it, on a clock that stands still."""
+    shutil.copytree(blank, tmp_path / "workspace")
+    with open_workspace(tmp_path / "workspace", actor="ada", clock=clock) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def fill(workspace: Workspace, folder: Path) -> Demo:
     """Take a small pilot in ``folder`` round the loop with a weak model, with a strong one, and half-way with one that refuses too much."""
     small = Small(workspace, folder)
     small.desk = HostileDesk(small.folder)
-    small.change("evaluate: {data: items, repeats: 1}", "evaluate: {data: items, repeats: 20}")
+    small.change("evaluate: {data: items, repeats: 1}", "evaluate: {data: items, repeats: 4}")
     small.change("title: Support assistant of Harbour Electronics", "title: Support assistant")
     (small.folder / "gates.yaml").write_text(GATES + MORE_GATES, encoding="utf-8")
     with (small.folder / "items.jsonl").open("a", encoding="utf-8") as items:

@@ -13,7 +13,7 @@ from browserless import Client, sign_in
 from sqlalchemy import func, select
 
 from pilotage import people
-from pilotage.ledger import create_workspace, entries, verify
+from pilotage.ledger import entries, verify
 from pilotage.practice import base_model, serve
 from pilotage.practice.service import Serving
 from pilotage.readiness import Cycle, advance, advance_async, cycles, find_pilot_id, load_pilot
@@ -35,9 +35,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with create_workspace(tmp_path / "workspace", actor="ada") as made:
-        yield made
+def workspace(fresh: Workspace) -> Workspace:
+    return fresh
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_no_page_complains_or_is_wider_than_the_screen(tab: Any, served: Served,
 
 
 def test_j_and_k_walk_the_rows_and_n_turns_the_page(tab: Any, served: Served) -> None:
-    tab.goto(served("/runs/{evaluation}"))
+    tab.goto(served("/runs/{live}"))
     for key in ("j", "j", "j", "k"):
         tab.keyboard.press(key)
     assert tab.evaluate("document.activeElement.closest('tr').cells[0].textContent") == "2"

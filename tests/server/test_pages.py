@@ -183,17 +183,22 @@ def test_what_one_person_uncovered_stays_veiled_to_another(filled: Workspace, de
 
 def test_every_link_of_every_page_leads_somewhere(shared: Client, demo: Demo) -> None:
     seen: dict[str, str] = {}
+    kinds: dict[str, int] = {}
     for address in FILLED:
         here = of(demo, address)
         for link in read(shared.get(here).text).links:
             path = link.partition("#")[0]
             path = here.partition("?")[0] + path if path.startswith("?") else path
             if path.startswith("/") and not path.startswith(("/logout", "/static", "/review/")):
-                seen.setdefault(path, address)
+                # Of links that differ in an id or a value only, a few will do.
+                kind = re.sub(r"(=|_)[^&/]+", r"\1", path)
+                kinds[kind] = kinds.get(kind, 0) + 1
+                if kinds[kind] <= 2:
+                    seen.setdefault(path, address)
     posts = ("/sign", "/run", "/reveal", "/accounts", "/roles", "/disable", "/tokens")
     broken = {path: source for path, source in seen.items() if not path.endswith(posts) and shared.follow(path).status != 200}
     assert not broken
-    assert len(seen) > 100
+    assert len(kinds) > 30
 
 
 def test_samples_are_paged_without_losing_or_repeating_one(shared: Client, demo: Demo) -> None:
@@ -224,10 +229,10 @@ def test_a_malformed_page_marker_is_refused(shared: Client, demo: Demo, cursor: 
 
 def test_samples_are_filtered_by_outcome_and_by_slice(shared: Client, demo: Demo) -> None:
     samples = f"/api/v1/runs/{demo.evaluation}/samples"
-    assert len(shared.get(f"{samples}?outcome=answered&size=500").json()["rows"]) == 60
+    assert len(shared.get(f"{samples}?outcome=answered&size=500").json()["rows"]) == 12
     assert shared.get(f"{samples}?outcome=refused").json()["rows"] == []
     held_back = shared.get(f"{samples}?slice=split:gate&size=500").json()["rows"]
-    assert {row["slices"]["split"] for row in held_back} == {"gate"} and 0 < len(held_back) < 60
+    assert {row["slices"]["split"] for row in held_back} == {"gate"} and 0 < len(held_back) < 12
     assert shared.get(f"{samples}?slice=topic").status == 422
 
 
@@ -285,7 +290,7 @@ def test_every_api_answer_of_the_pages_nouns_is_there(shared: Client, demo: Demo
     pilot = shared.get("/api/v1/pilots/support-assistant").json()
     assert pilot["headline"] == "Waiting for people"
     assert pilot["steps"][0]["name"] == "ingest"
-    assert shared.get(f"/api/v1/evidence/{demo.evidence['quality.accuracy']}").json()["n"] == 60
+    assert shared.get(f"/api/v1/evidence/{demo.evidence['quality.accuracy']}").json()["n"] == 12
     assert shared.get("/api/v1/versions/support-safety/1").json()["parents"][0]["dataset"] == "support-assistant.objectives"
     assert shared.get(f"/api/v1/samples/{demo.answer}").json()["outputs"][0]["said"]
     assert shared.get(f"/api/v1/findings/{demo.finding}").json()["finding"]["state"] == "fixed"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pilotage.judging import Item, Option, Question, Rubric, judgements, person
-from pilotage.ledger import create_workspace, entries, verify
+from pilotage.ledger import entries, verify
 from pilotage.review import claim, counts, put_task
 from pilotage.server import create_app
 from pilotage.store import Workspace
@@ -65,26 +65,25 @@ def attack(number: int) -> Item:
 
 
 @pytest.fixture
-def filled(tmp_path: Path) -> Iterator[Workspace]:
+def filled(fresh: Workspace) -> Workspace:
     """Twenty items; every fifth is harmful, every third was not thought a failure."""
-    with create_workspace(tmp_path / "workspace", actor="ada") as workspace:
 
-        def fill(tx: Any) -> None:
-            for number in range(20):
-                value = "no" if number % 3 == 2 else "yes"
-                put_task(
-                    tx,
-                    "support",
-                    attack(number),
-                    RUBRIC,
-                    ["breach_candidate"],
-                    suggestion={"failure": value, "correction": PROPOSED},
-                    harmful=number % 5 == 4,
-                    priority=100 - number,
-                )
+    def fill(tx: Any) -> None:
+        for number in range(20):
+            value = "no" if number % 3 == 2 else "yes"
+            put_task(
+                tx,
+                "support",
+                attack(number),
+                RUBRIC,
+                ["breach_candidate"],
+                suggestion={"failure": value, "correction": PROPOSED},
+                harmful=number % 5 == 4,
+                priority=100 - number,
+            )
 
-        workspace.write(fill)
-        yield workspace
+    fresh.write(fill)
+    return fresh
 
 
 @pytest.fixture
