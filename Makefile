@@ -14,7 +14,7 @@ demo: $(VENV)/.base web $(if $(filter local,$(TARGET)),$(VENV)/.local)
 	$(BIN)/pilotage demo --target $(TARGET) --port $(PORT) $(if $(CHECK),--check)
 
 test: $(VENV)/.dev web
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: lint types contracts test docs
 

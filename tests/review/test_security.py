@@ -49,7 +49,7 @@ def test_another_persons_key_neither_repeats_nor_changes_nor_reveals_their_answe
     second = answer(workspace, task, EVE, {"failure": "no"}, idempotency_key="key")
     assert not second.repeated and first.decision_id != second.decision_id
     assert sorted(value for _, value in said(workspace)) == ["no", "yes"]
-    crafted = f"{list(first.judgements.values())[0]}:key"
+    crafted = f"{next(iter(first.judgements.values()))}:key"
     with pytest.raises(Conflict):
         answer(workspace, task, EVE, {"failure": "no"}, idempotency_key=crafted)
 
