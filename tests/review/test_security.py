@@ -49,7 +49,7 @@ def test_another_persons_key_neither_repeats_nor_changes_nor_reveals_their_answe
     second = answer(workspace, task, EVE, {"failure": "no"}, idempotency_key="key")
     assert not second.repeated and first.decision_id != second.decision_id
     assert sorted(value for _, value in said(workspace)) == ["no", "yes"]
-    crafted = f"{list(first.judgements.values())[0]}:key"
+    crafted = f"{next(iter(first.judgements.values()))}:key"
     with pytest.raises(Conflict):
         answer(workspace, task, EVE, {"failure": "no"}, idempotency_key=crafted)
 
@@ -79,7 +79,7 @@ def test_only_what_the_tasks_own_rubric_asks_is_answered(workspace: Workspace, p
 
 
 def test_items_of_a_role_are_served_shown_and_answered_only_while_it_is_held(workspace: Workspace, put: Put, rubric: Rubric) -> None:
-    guarded = replace(rubric, name="guarded", questions=tuple(replace(each, required_role="auditor") for each in rubric.questions))
+    guarded = Rubric(name="guarded", questions=tuple(replace(each, required_role="auditor") for each in rubric.questions))
     task = put("one", rubric=guarded)
     assert claim(workspace, "pilot", EVE, roles={"reviewer"}) == []
     assert [each.task_id for each in claim(workspace, "pilot", EVE, roles={"reviewer", "auditor"}, holder="page")] == [task]
