@@ -30,8 +30,10 @@ def test_loopback_is_known_as_such(host: str) -> None:
     assert is_loopback(host)
 
 
-def test_no_request_is_logged_with_its_token(tmp_path: Path) -> None:
+def test_no_request_is_logged_with_its_token_and_nobody_may_say_who_they_are(tmp_path: Path) -> None:
     with create_workspace(tmp_path / "w") as workspace:
         server = web_server(workspace, host="127.0.0.1", port=0, allowed_hosts=[], ready=lambda _: None)
         assert not has_accounts(workspace)
+        behind_proxy = web_server(workspace, host="127.0.0.1", port=0, allowed_hosts=["pilots.test"], ready=lambda _: None)
+    assert behind_proxy.config.proxy_headers and not server.config.proxy_headers
     assert server.config.access_log is False and not server.config.server_header

@@ -79,7 +79,7 @@ def test_only_what_the_tasks_own_rubric_asks_is_answered(workspace: Workspace, p
 
 
 def test_items_of_a_role_are_served_shown_and_answered_only_while_it_is_held(workspace: Workspace, put: Put, rubric: Rubric) -> None:
-    guarded = replace(rubric, name="guarded", questions=tuple(replace(each, required_role="auditor") for each in rubric.questions))
+    guarded = Rubric(name="guarded", questions=tuple(replace(each, required_role="auditor") for each in rubric.questions))
     task = put("one", rubric=guarded)
     assert claim(workspace, "pilot", EVE, roles={"reviewer"}) == []
     assert [each.task_id for each in claim(workspace, "pilot", EVE, roles={"reviewer", "auditor"}, holder="page")] == [task]

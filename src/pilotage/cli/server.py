@@ -44,7 +44,12 @@ def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: lis
                 ready(f"http://{shown}:{taken}/" + (f"?token={token}" if token else ""))
 
     # No access log: the printed address and what people look at are in its lines. h11 bounds the size of a request's head.
-    return Announcing(uvicorn.Config(app, host=host, port=port, http="h11", log_level="warning", access_log=False, server_header=False))
+    # A proxy's word on who asks is taken only where there is one, which needs a name of its own: else anybody here could evade the throttle.
+    behind_proxy = bool(allowed_hosts)
+    config = uvicorn.Config(
+        app, host=host, port=port, http="h11", proxy_headers=behind_proxy, log_level="warning", access_log=False, server_header=False
+    )
+    return Announcing(config)
 
 
 def is_loopback(host: str) -> bool:
