@@ -71,6 +71,7 @@ def fill(workspace: Workspace, folder: Path) -> Demo:
     small.desk = HostileDesk(small.folder)
     small.change("evaluate: {data: items, repeats: 1}", "evaluate: {data: items, repeats: 4}")
     small.change("title: Support assistant of Harbour Electronics", "title: Support assistant")
+    small.change("kind: evaluation", "kind: evaluation\n    on_bad_rows: quarantine")
     (small.folder / "gates.yaml").write_text(GATES + MORE_GATES, encoding="utf-8")
     with (small.folder / "items.jsonl").open("a", encoding="utf-8") as items:
         items.write(json.dumps({"id": "broken", "question": HOSTILE}) + "\n")

@@ -34,6 +34,8 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/people/tokens"): EVERYBODY,
     ("POST", "/people/tokens/revoke"): EVERYBODY,
     ("POST", "/pilots/{name}/sign"): EVERYBODY - {"admin"},
+    ("POST", "/pilots/{name}/run"): frozenset({"operator", "owner"}),
+    ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
 }
 FOR_SOME: dict[str, frozenset[str]] = {
