@@ -127,12 +127,10 @@ class SigningState:
     go_refused: str | None
 
     def offered_to(self, login: str, roles: Collection[str]) -> list[str]:
-        """The roles that somebody who holds ``roles`` may sign in now: nobody did, or somebody else said no-go."""
+        """The roles that somebody who holds ``roles`` may sign in now: nobody did, somebody said no-go, or they themselves signed before."""
         before = self.in_force
         return [
-            role
-            for role in self.roles
-            if role in roles and (role not in before or (before[role].decision == "no_go" and before[role].person != login))
+            role for role in self.roles if role in roles and (role not in before or before[role].decision == "no_go" or before[role].person == login)
         ]
 
 
