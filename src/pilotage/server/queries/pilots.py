@@ -126,12 +126,9 @@ class SigningState:
     open: list[str]
     go_refused: str | None
 
-    def offered_to(self, login: str, roles: Collection[str]) -> list[str]:
-        """The roles that somebody who holds ``roles`` may sign in now: nobody did, somebody said no-go, or they themselves signed before."""
-        before = self.in_force
-        return [
-            role for role in self.roles if role in roles and (role not in before or before[role].decision == "no_go" or before[role].person == login)
-        ]
+    def offered_to(self, roles: Collection[str]) -> list[str]:
+        """The roles that somebody who holds ``roles`` may sign in, those that nobody has signed in first. A later signature replaces an earlier."""
+        return sorted((role for role in self.roles if role in roles), key=lambda role: role in self.in_force)
 
 
 @dataclass(frozen=True)
@@ -243,7 +240,7 @@ def find_pilot(workspace: Workspace, name: str, *, cycle: int | None = None) -> 
     waits = _waits(workspace, name, steps, signing) if latest else []
     training = _training(workspace, chosen) if chosen is not None else None
     lines = _cycle_lines(workspace, pilot_id, cycles)
-    headline, reason, tone = _headline(chosen, steps, gates, decision, waits, under_way=under_way)
+    headline, reason, tone = _headline(chosen, steps, gates, decision, signing, waits, under_way=under_way)
     return PilotDetail(
         id=pilot_id,
         name=row.name,
@@ -380,7 +377,14 @@ def _training(workspace: Workspace, cycle: Cycle) -> TrainingExport | None:
 
 
 def _headline(
-    cycle: Cycle | None, steps: list[StepLine], gates: list[GateGroup], decision: Decision | None, waits: list[Waits], *, under_way: bool
+    cycle: Cycle | None,
+    steps: list[StepLine],
+    gates: list[GateGroup],
+    decision: Decision | None,
+    signing: SigningState | None,
+    waits: list[Waits],
+    *,
+    under_way: bool,
 ) -> tuple[str, str, str]:
     """The big word, the sentence under it, and the tone it is said in (good, bad, wait, unknown)."""
     if cycle is None:
@@ -400,6 +404,9 @@ def _headline(
     if any(wait.link.startswith("/review/") for wait in waits):
         return "Waiting for people", f"The gates are decided when everything is answered.{before}" if not gates else gates_say, "wait"
     if outcome == "go":
+        against = [role for role, one in (signing.in_force if signing is not None else {}).items() if one.decision == "no_go"]
+        if against:
+            return "No-go", f"{gates_say} But the {' and the '.join(against)} signed no-go.", "bad"
         return "Go", gates_say, "good"
     if outcome == "no_go":
         return "No-go", gates_say, "bad"
