@@ -92,3 +92,9 @@ def test_another_target_takes_the_declared_ones_place(folder):
     pilot = load_pilot(folder, target={"url": "https://llm.example.com/v1", "allow_hosts": ["llm.example.com"]})
     assert pilot.declaration.target.url == "https://llm.example.com/v1"
     assert pilot.digest != load_pilot(folder).digest
+
+
+def test_a_folder_may_hold_several_pilots_and_each_knows_its_file(folder):
+    assert load_pilot(folder).file == "pilot.yaml"
+    other = load_pilot(folder / "pilot.local.yaml")
+    assert (other.file, other.name) == ("pilot.local.yaml", "support-assistant-local")

@@ -17,6 +17,7 @@ from pilotage.ledger import entries, verify
 from pilotage.practice import base_model, serve
 from pilotage.practice.service import Serving
 from pilotage.readiness import Cycle, advance, advance_async, cycles, find_pilot_id, load_pilot
+from pilotage.readiness.deciding import declaration_of
 from pilotage.runs import runs
 from pilotage.runs.tables import output, sample
 from pilotage.server import create_app
@@ -189,10 +190,10 @@ def test_only_what_the_command_line_replaced_is_taken_from_the_last_run(tmp_path
     folder = make_small_pilot(tmp_path / "pilot")
     as_run = load_pilot(folder, target={"url": "http://127.0.0.1:9/v1", "authorisation": "elsewhere"})
     change(folder, "title: Support assistant of Harbour Electronics", "title: Renamed since")
-    taken = load_as_last_run(folder, as_run.to_dict())
+    taken = load_as_last_run(folder, declaration_of(as_run))
     assert taken.declaration.title == "Renamed since"
     assert (taken.declaration.target.url, taken.declaration.target.authorisation) == ("http://127.0.0.1:9/v1", "elsewhere")
-    assert load_as_last_run(folder, {}).declaration == load_pilot(folder).declaration
+    assert load_as_last_run(folder, {"resolved": {"file": "pilot.yaml"}}).declaration == load_pilot(folder).declaration
 
 
 def test_a_run_begun_on_the_command_line_and_gone_on_with_from_the_page_is_one_cycle(

@@ -221,9 +221,12 @@ def render_decision(decision: Decision) -> None:
     for gate in decision.gates:
         for limit in gate.limits:
             figure = limit.evidence
-            shown = (
-                "" if figure is None or figure.estimate is None else f"{figure.estimate:.3f} [{figure.lower:.3f}, {figure.upper:.3f}] n={figure.n}"
-            )
+            if figure is None or figure.estimate is None:
+                shown = ""
+            elif figure.method == "count":
+                shown = f"{figure.estimate:.0f}"
+            else:
+                shown = f"{figure.estimate:.3f} [{figure.lower:.3f}, {figure.upper:.3f}] n={figure.n}"
             rows.append((gate.gate.name, str(limit.verdict), str(limit.limit), shown, "" if str(limit.verdict) == "pass" else limit.why))
     table(("gate", "verdict", "limit", "figure", "why"), rows)
     typer.echo(f"verdict: {decision.headline}")

@@ -77,7 +77,7 @@ def subject_of(pilot_name: str, cycle: Cycle, *, rubric_id: str) -> dict[str, An
 def declaration_of(pilot: Pilot) -> dict[str, Any]:
     """What the catalogue keeps of a pilot: its declaration with every default, and what the files it names said."""
     gates = [{"name": gate.name, "owner_role": gate.owner_role, "limits": [limit.to_dict() for limit in gate.limits]} for gate in pilot.gates]
-    return {**pilot.to_dict(), "resolved": {"gates": gates, "rubric": pilot.rubric.id}}
+    return {**pilot.to_dict(), "resolved": {"file": pilot.file, "gates": gates, "rubric": pilot.rubric.id}}
 
 
 def decide(workspace: Workspace, name: str) -> Decision:

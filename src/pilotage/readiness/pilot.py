@@ -181,12 +181,14 @@ class PilotFile(_Part):
 class Pilot:
     """A pilot file with everything it names, read and checked.
 
+    ``file`` is the pilot file's name in ``folder``; one folder may hold several, for other targets.
     ``digest`` covers the declaration and the content of every file it names except the data, whose versions have digests of their own.
     ``tried_digest`` is the same without how fast and at what cost the target is asked: raising a limit goes on with the cycle it stopped.
     """
 
     declaration: PilotFile
     folder: Path
+    file: str
     digest: str
     tried_digest: str
     rubric: Rubric
@@ -220,8 +222,9 @@ def load_pilot(path: Path, *, target: dict[str, Any] | None = None) -> Pilot:
     InputError, NotFound
         With file, line, field and a mend, at the first thing that does not fit.
     """
-    declared = read_declared(path / "pilot.yaml" if path.is_dir() else path)
-    folder = (path if path.is_dir() else path.parent).resolve()
+    path = path / "pilot.yaml" if path.is_dir() else path
+    declared = read_declared(path)
+    folder = path.parent.resolve()
     known = tuple(PilotFile.model_fields)
     declared.mapping(known=known)
     named: dict[str, str] = {}
@@ -237,6 +240,7 @@ def load_pilot(path: Path, *, target: dict[str, Any] | None = None) -> Pilot:
     return Pilot(
         parsed,
         folder,
+        path.name,
         digest=digest({"declaration": plain, "files": named}),
         tried_digest=digest({"declaration": tried, "files": named}),
         rubric=rubric,

@@ -50,14 +50,15 @@ def under_way_elsewhere(cycle: Cycle, *, last_word_at: int, now_us: int) -> bool
 
 
 def load_as_last_run(folder: Path, stored: dict[str, Any]) -> Pilot:
-    """The pilot file in ``folder``, aimed at the target of the last run where that was another than the file's.
+    """The pilot file that the last run read in ``folder``, aimed at the target of the last run where that was another than the file's.
 
     ``stored`` is the declaration as it was run. Raises ``NotFound`` or ``InputError`` where the file is gone or does not fit.
     """
-    pilot = load_pilot(folder)
+    path = folder / stored["resolved"]["file"]
+    pilot = load_pilot(path)
     declared, ran = pilot.to_dict()["target"], stored.get("target") or {}
     replaced = {name: ran[name] for name in REPLACED if name in ran and ran[name] != declared.get(name)}
-    return load_pilot(folder, target=replaced) if replaced else pilot
+    return load_pilot(path, target=replaced) if replaced else pilot
 
 
 class Advances:
