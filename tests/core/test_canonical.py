@@ -2,6 +2,7 @@ import json
 import math
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,11 @@ def as_double(digits):
 @given(json_values)
 def test_canonical_json_reads_back_as_the_same_value(value):
     assert json.loads(canonical_json(value), parse_int=as_double) == value
+
+
+@given(json_values)
+def test_the_quick_way_writes_the_same_bytes_as_the_standard_one(value):
+    assert canonical_json(value) == rfc8785.dumps(value)
 
 
 @given(st.dictionaries(st.text(), st.integers(-1000, 1000), min_size=2))

@@ -8,7 +8,7 @@ budget of an :class:`Account`. What a target does never raises: each of the six 
 
 from pilotage.models.account import Account, BudgetReached, Spent
 from pilotage.models.cache import insert_cache_rows
-from pilotage.models.canonical import fast_canonical_json, plain_canonical_json
+from pilotage.models.canonical import plain_canonical_json
 from pilotage.models.client import Client, open_client
 from pilotage.models.in_process import InProcess
 from pilotage.models.message import Message, Outcome, Reply, Request, TokenLogprob, ToolCall, Try, Usage
@@ -44,7 +44,6 @@ __all__ = [
     "Try",
     "Usage",
     "check_target",
-    "fast_canonical_json",
     "insert_cache_rows",
     "load_target",
     "open_client",

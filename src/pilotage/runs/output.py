@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, fast_canonical_json, plain_canonical_json
+from pilotage.core import canonical_json
+from pilotage.models import Message, Outcome, Reply, TokenLogprob, ToolCall, Try, Usage, plain_canonical_json
 from pilotage.runs.plan import SampleSpec
 from pilotage.store import json_text
 
@@ -169,7 +170,7 @@ def output_digest(output: Output, *, messages: list[dict[str, Any]] | None = Non
         "error": output.error,
         "detail": output.detail,
     }
-    canonical = fast_canonical_json if output.detail else plain_canonical_json
+    canonical = canonical_json if output.detail else plain_canonical_json
     return hashlib.sha256(canonical(content)).hexdigest()
 
 

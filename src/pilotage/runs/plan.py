@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pilotage.core import InputError, canonical_json
-from pilotage.models import fast_canonical_json
+from pilotage.core import InputError, canonical_json, content_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def sample_spec(
     cluster = item_key if cluster is None else cluster
     slices = {} if slices is None else slices
     content = {"item": item_key, "repeat": repeat, "cluster": cluster, "slices": slices, "spec": spec, "fingerprint": fingerprint}
-    return SampleSpec(f"smp_{hashlib.sha256(fast_canonical_json(content)).hexdigest()[:32]}", item_key, repeat, cluster, slices, spec)
+    return SampleSpec(content_id("smp", content), item_key, repeat, cluster, slices, spec)
 
 
 @dataclass(frozen=True)
