@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,7 @@ _PARTIAL_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(ABC):
     """What all rules have: the question they answer, their two answers, and where their parameters come from."""
 
     question: str = "hit"
@@ -53,9 +54,9 @@ class Rule:
         version = VERSION if self.per_item else f"{VERSION}+{digest(self.parameters)[:12]}"
         return Rater(kind=RaterKind.RULE, name=self.name, version=version, config={} if self.per_item else self.parameters)
 
+    @abstractmethod
     def judge(self, view: OutputView) -> Verdict | Abstain:
         """The rule's answer about this output."""
-        raise NotImplementedError
 
     def _say(self, hit: bool, reason: str) -> Verdict:
         return Verdict(self.hit if hit else self.miss, 1.0, reason)
