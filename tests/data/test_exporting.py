@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -74,6 +77,18 @@ def test_the_same_export_again_is_the_same_bytes_and_one_record(folder_workspace
     assert again.path.exists()
     assert len(entries(folder_workspace, type="dataset.exported")) == 1
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["out.jsonl", "out.jsonl.manifest.json"]
+
+
+def test_what_a_killed_export_left_is_taken_away_and_what_a_running_one_writes_is_not(folder_workspace: Workspace, tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, alive = tmp_path / f".rows.jsonl.{gone.pid}.abc.new", tmp_path / f".rows.jsonl.{os.getpid()}.abc.new"
+    for draft in (dead, alive):
+        draft.write_text("half", encoding="utf-8")
+    version = publish(folder_workspace, [instruction("i")])
+    export(folder_workspace, version.id, format="chat-sft", path=tmp_path / "rows.jsonl")
+    assert not dead.exists()
+    assert alive.exists()
 
 
 def test_a_file_that_is_not_ours_is_never_overwritten(folder_workspace: Workspace, tmp_path: Path) -> None:

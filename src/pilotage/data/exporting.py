@@ -168,7 +168,8 @@ class _DraftFile:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.rows = 0
-        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".new")
+        _remove_drafts_of_the_dead(place)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.{os.getpid()}.", suffix=".new")
         self._temporary = Path(name)
         self._file = os.fdopen(handle, "wb")
         self._hash = hashlib.sha256()
@@ -194,6 +195,24 @@ class _DraftFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def _remove_drafts_of_the_dead(place: Path) -> None:
+    """Take away what an export that was killed left beside ``place``; the drafts of processes that still run are theirs."""
+    for draft in place.parent.glob(f".{place.name}.*.new"):
+        process = draft.name.removeprefix(f".{place.name}.").partition(".")[0]
+        if process.isdigit() and not _runs(int(process)):
+            draft.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @dataclass(frozen=True)
