@@ -65,3 +65,10 @@ def test_a_missing_file_or_one_that_is_not_utf8_is_refused(tmp_path: Path) -> No
     with pytest.raises(InputError) as refused:
         load_suite(tmp_path / "items.jsonl")
     assert str(refused.value.where).endswith(":2")
+
+
+def test_a_line_separator_inside_a_text_does_not_cut_the_row(tmp_path: Path) -> None:
+    row = {"id": "a", "question": "one\u2028two\x85three", "reference": "r", "must_contain": ["r"], "topic": "t", "split": "gate"}
+    path = tmp_path / "suite.jsonl"
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert load_suite(path)[0].question == "one\u2028two\x85three"

@@ -63,7 +63,7 @@ def load_suite(path: str | Path) -> tuple[EvaluationItem, ...]:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError("The suite is not UTF-8.", where=f"{path}:{line}", mend="save the file as UTF-8") from error
     found: list[tuple[str, Any]] = []
-    for number, line_text in enumerate(text.splitlines(), start=1):
+    for number, line_text in enumerate(text.split("\n"), start=1):
         if not line_text.strip():
             continue
         try:

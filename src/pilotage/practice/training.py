@@ -71,7 +71,7 @@ def train(data: str | Path, *, out: str | Path, base: str | Path | None = None, 
     """
     path = Path(data)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise InputError(f"The training data cannot be read: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
@@ -100,7 +100,7 @@ def _base_rows(base: str | Path | None) -> tuple[list[dict[str, Any]], str | Non
         return read_rows(text.splitlines(), where="base.jsonl"), None
     model = load_model(base)
     path = Path(base) / DATA_FILE
-    return read_rows(path.read_text(encoding="utf-8").splitlines(), where=str(path)), model.version
+    return read_rows(path.read_text(encoding="utf-8").split("\n"), where=str(path)), model.version
 
 
 def read_rows(lines: Iterable[str], *, where: str) -> list[dict[str, Any]]:

@@ -126,7 +126,7 @@ def load_objectives(path: str | Path) -> tuple[Objective, ...]:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError("The objectives are not UTF-8.", where=f"{path}:{line}", mend="save the file as UTF-8") from error
     rows: list[tuple[str, Any]] = []
-    for number, line_text in enumerate(text.splitlines(), start=1):
+    for number, line_text in enumerate(text.split("\n"), start=1):
         if line_text.strip():
             where = f"{path}:{number}"
             rows.append((where, _parse(line_text, where)))
