@@ -10,12 +10,13 @@ from sqlalchemy import inspect
 import pilotage
 from pilotage.store import metadata
 
-ROOMS = sorted(path.parent.name for path in Path(pilotage.__file__).parent.glob("*/tables.py"))
+SOURCE = Path(pilotage.__file__).parent
+TABLES = sorted(".".join(("pilotage", *path.relative_to(SOURCE).with_suffix("").parts)) for path in SOURCE.rglob("tables.py"))
 
 
 def test_the_migrated_schema_is_the_declared_one(workspace):
-    for room in ROOMS:
-        importlib.import_module(f"pilotage.{room}.tables")
+    for module in TABLES:
+        importlib.import_module(module)
     with workspace.engine.connect() as conn:
         context = MigrationContext.configure(conn, opts={"compare_type": True, "include_name": lambda name, kind, parents: name != "alembic_version"})
         assert compare_metadata(context, metadata) == []

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+import pilotage.models.tables  # noqa: F401
 from pilotage.store import Prepared, Workspace, insert_missing, json_text
 from pilotage.store.schema import metadata
 

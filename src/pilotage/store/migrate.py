@@ -11,8 +11,8 @@ from sqlalchemy import Engine, inspect, text
 
 from pilotage.core import Refused
 
-HEAD = "0001"
-KNOWN = (None, "0001")
+HEAD = "0002"
+KNOWN = (None, "0001", "0002")
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -37,8 +37,8 @@ def check_schema(engine: Engine) -> None:
         )
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema to :data:`HEAD`. Raises ``Refused`` if it is newer."""
+def upgrade(engine: Engine, *, to: str = HEAD) -> None:
+    """Bring the schema to :data:`HEAD`, or to an earlier revision on the way there. Raises ``Refused`` if it is newer."""
     revision = current_revision(engine)
     if revision == HEAD:
         return
@@ -51,7 +51,7 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     with engine.connect().execution_options(pilotage_write=True) as conn, conn.begin():
         config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _newer(revision: str | None) -> Refused:

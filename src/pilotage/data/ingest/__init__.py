@@ -1,0 +1,1 @@
+"""Bringing batches of rows in from files, databases, object stores and logs."""

@@ -1,0 +1,1 @@
+"""What was made of what: versions, runs, columns, rows, models, predictions."""

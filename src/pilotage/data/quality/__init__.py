@@ -1,0 +1,1 @@
+"""Quality gates: every check of a contract in one select."""

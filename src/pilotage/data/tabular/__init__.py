@@ -1,0 +1,1 @@
+"""Typed tables as immutable versions, in Lance."""

@@ -1,0 +1,1 @@
+"""Features, defined once and served to training sets, streams and requests without skew."""

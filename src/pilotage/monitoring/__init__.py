@@ -1,0 +1,1 @@
+"""Drift of data and drift of the model, told apart."""

@@ -1,0 +1,1 @@
+"""Unattended pipelines: sources to a better model, held where a gate fails."""
