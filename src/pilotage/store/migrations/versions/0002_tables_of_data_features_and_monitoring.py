@@ -1,7 +1,5 @@
 """tables of data, features and monitoring."""
 
-import sqlalchemy as sa
-from alembic import op
 
 revision = "0002"
 down_revision = "0001"
