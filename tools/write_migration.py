@@ -1,8 +1,8 @@
 """Write the next migration: what the rooms' tables declare and the newest schema lacks.
 
 Usage: ``python tools/write_migration.py "what changes"``. Read what it wrote before you commit it: it sees tables, columns, indexes and
-constraints, and nothing of what the rows need. Then set ``HEAD`` and ``KNOWN`` in ``store/migrate.py``. While the newest migration has not been released,
-``--again`` writes it anew.
+constraints, and nothing of what the rows need. Then set ``HEAD`` and ``KNOWN`` in ``store/migrate.py``. While the newest migration has not been
+released, ``--again`` writes it anew.
 """
 
 from __future__ import annotations

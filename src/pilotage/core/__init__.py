@@ -3,7 +3,9 @@
 from pilotage.core.canonical import Json, MultisetDigest, canonical_json, digest, sha256_hex
 from pilotage.core.clock import MICROSECONDS, Clock, ManualClock, SystemClock, iso
 from pilotage.core.declared import Declared, fit, parse_declared, read_declared
+from pilotage.core.durations import format_duration, parse_duration
 from pilotage.core.errors import Conflict, InputError, IntegrityError, NotFound, PilotageError, Refused, Unavailable
+from pilotage.core.extras import require
 from pilotage.core.ids import content_id, new_id
 from pilotage.core.progress import LogProgress, Progress, SilentProgress, Step, TeeProgress, describe
 from pilotage.core.settings import Settings, load_settings
@@ -34,10 +36,13 @@ __all__ = [
     "describe",
     "digest",
     "fit",
+    "format_duration",
     "iso",
     "load_settings",
     "new_id",
     "parse_declared",
+    "parse_duration",
     "read_declared",
+    "require",
     "sha256_hex",
 ]

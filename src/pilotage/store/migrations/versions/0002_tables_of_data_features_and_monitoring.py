@@ -1,6 +1,5 @@
 """tables of data, features and monitoring."""
 
-
 revision = "0002"
 down_revision = "0001"
 
