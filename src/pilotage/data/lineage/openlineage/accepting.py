@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from pilotage.core import content_id
+from pilotage.core import content_id, parse_moment
 from pilotage.data.lineage.graph import ColumnOrigin, Edge, Node
-from pilotage.data.lineage.openlineage.checking import check_event, event_time
+from pilotage.data.lineage.openlineage.checking import check_event
 from pilotage.data.lineage.recording import record_edges
 from pilotage.data.lineage.tables import openlineage_event
 from pilotage.ledger import record
@@ -54,7 +54,7 @@ def accept_event(workspace: Workspace, event: Mapping[str, Any]) -> Accepted:
             {
                 "id": event_id,
                 "producer": event["producer"],
-                "event_time": event_time(event["eventTime"], where="eventTime"),
+                "event_time": parse_moment(event["eventTime"]),
                 "job": f"{job['namespace']}/{job['name']}" if job else "",
                 "run": event["run"]["runId"] if kind == "run" else None,
                 "body": dict(event),

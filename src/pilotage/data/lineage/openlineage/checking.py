@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pilotage.core import InputError
+from pilotage.core import InputError, parse_moment
 
 MAX_DATASETS = 1_000
 RUN_STATES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
@@ -171,18 +170,7 @@ def _uri(value: Mapping[str, Any], field: str, where: str) -> None:
 
 
 def _date_time(value: Mapping[str, Any], field: str, where: str) -> None:
-    event_time(_text(value, field, where), where=f"{where}.{field}")
-
-
-def event_time(text: str, *, where: str) -> int:
-    """Microseconds since the epoch, UTC, from an RFC 3339 date-time. Raises ``InputError`` if it is none, or names no zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _wrong(where, f"is not a date-time: {text[:40]!r}", "write it as RFC 3339, say 2026-05-01T12:00:00Z") from None
-    if moment.tzinfo is None:
-        raise _wrong(where, "names no time zone", "end it with Z or an offset")
-    return round(moment.timestamp() * 1_000_000)
+    parse_moment(_text(value, field, where), where=f"{where}.{field}")
 
 
 def _wrong(where: str, what: str, mend: str) -> InputError:
