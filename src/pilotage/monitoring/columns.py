@@ -149,7 +149,9 @@ def _kind(type_: pa.DataType) -> str:
 def _floats(column: pa.ChunkedArray, name: str) -> Floats:
     values = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
     if np.isinf(values).any():
-        raise InputError("An infinite value cannot be compared.", where=f"column '{name}'", mend="find where it is made; leave it null if it is unknown")
+        raise InputError(
+            "An infinite value cannot be compared.", where=f"column '{name}'", mend="find where it is made; leave it null if it is unknown"
+        )
     return values
 
 

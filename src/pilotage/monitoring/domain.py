@@ -33,7 +33,7 @@ from pilotage.monitoring.columns import LevelPair, Matrix, Paired, pair_columns,
 from pilotage.monitoring.distances import total_variation
 from pilotage.monitoring.learners import Floats, Kind, Learner, halves
 from pilotage.monitoring.ranks import logit_interval, rank_sum
-from pilotage.monitoring.window import Window
+from pilotage.monitoring.windows import Window
 
 MIN_ROWS = 100
 OUTSIDE = 0.95

@@ -35,7 +35,7 @@ from pilotage.evidence import Evidence, not_assessable
 from pilotage.monitoring.calibration import CalibrationCheck, Isotonic, check_calibration, fit_isotonic
 from pilotage.monitoring.domain import DomainTest
 from pilotage.monitoring.performance import METRICS, Confusion
-from pilotage.monitoring.window import Window
+from pilotage.monitoring.windows import Window
 
 Floats = npt.NDArray[np.float64]
 ALL_METRICS = (*METRICS, "auc")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pilotage.core import InputError
 from pilotage.evidence import Evidence, not_assessable, wilson
 from pilotage.monitoring.ranks import rank_sum
-from pilotage.monitoring.window import Window
+from pilotage.monitoring.windows import Window
 
 Floats = npt.NDArray[np.float64]
 METRICS = ("accuracy", "precision", "recall", "f1", "specificity")
