@@ -6,7 +6,7 @@ things stand and fires nothing, because retraining on noise costs a model and te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,11 +160,9 @@ def _triggers(policy: RetrainPolicy, now: Situation, cut_at: int) -> list[Trigge
 
 
 def _estimated_drop(diagnosis: Diagnosis | None) -> Evidence | None:
-    if diagnosis is None or diagnosis.estimate is None:
+    if diagnosis is None or diagnosis.estimate is None or diagnosis.estimate.refusals:
         return None
-    wanted = f"estimated_{diagnosis.thresholds.metric}_drop"
-    drops = {drop.metric: drop for drop in diagnosis.estimate.drops}
-    return drops.get(wanted) or next((drop for name, drop in drops.items() if diagnosis.thresholds.metric in name), None)
+    return diagnosis.estimate.drop(diagnosis.thresholds.metric)
 
 
 def _fall(name: str, words: str, limit: float, drop: Evidence | None) -> Trigger:
@@ -198,8 +196,3 @@ def _held_back(policy: RetrainPolicy, now: Situation) -> str | None:
 def _days(us: int) -> str:
     day = parse_duration("1d")
     return f"{us / day:.1f} days" if us >= day else format_duration(max(us // 60_000_000, 0) * 60_000_000)
-
-
-def summary(triggers: Sequence[Trigger]) -> list[Mapping[str, Any]]:
-    """The triggers as plain data."""
-    return [trigger.to_dict() for trigger in triggers]
