@@ -107,7 +107,14 @@ def _cells(column: pa.Array, name: str) -> np.ndarray[Any, Any]:
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    kinds = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+    )
     return any(is_kind(kind) for is_kind in kinds)
 
 
