@@ -21,7 +21,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NoReturn
 
 import polars as pl
 
@@ -69,9 +68,9 @@ def parse_condition(text: str, *, types: Mapping[str, str], where: str = "expres
     reader = _Reader(types, where)
     made = reader.read(tree.body)
     if made.type != "bool":
-        reader.refuse(tree.body, f"this is of type {made.type}; a condition is true or false")
+        raise reader.refused(tree.body, f"this is of type {made.type}; a condition is true or false")
     if not reader.columns:
-        reader.refuse(tree.body, "this reads no column")
+        raise reader.refused(tree.body, "this reads no column")
     return Condition(text=text.strip(), expression=made.expr, columns=tuple(reader.columns))
 
 
@@ -81,8 +80,8 @@ class _Reader:
         self._where = where
         self.columns: dict[str, None] = {}
 
-    def refuse(self, node: ast.AST, what: str) -> NoReturn:
-        raise InputError(f"A condition cannot be read: {what}.", where=f"{self._where}: {ast.unparse(node)[:120]}")
+    def refused(self, node: ast.AST, what: str) -> InputError:
+        return InputError(f"A condition cannot be read: {what}.", where=f"{self._where}: {ast.unparse(node)[:120]}")
 
     def read(self, node: ast.AST) -> _Typed:
         match node:
@@ -93,8 +92,8 @@ class _Reader:
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return _Typed(~self._of(inner, "bool").expr, "bool")
             case ast.UnaryOp(op=ast.USub(), operand=inner):
-                value = self._of(inner, "int", "float", "duration")
-                return _Typed(-value.expr, value.type)
+                number = self._of(inner, "int", "float", "duration")
+                return _Typed(-number.expr, number.type)
             case ast.BoolOp(op=op, values=values):
                 parts = [self._of(each, "bool").expr for each in values]
                 joined = parts[0]
@@ -107,20 +106,20 @@ class _Reader:
                 return self._comparison(left, ops, others)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(node, name, arguments)
-        self.refuse(node, "this form is not known")
+        raise self.refused(node, "this form is not known")
 
     def _of(self, node: ast.AST, *types: str) -> _Typed:
         made = self.read(node)
         if made.type not in types:
-            self.refuse(node, f"this is of type {made.type}, and {' or '.join(types)} is needed")
+            raise self.refused(node, f"this is of type {made.type}, and {' or '.join(types)} is needed")
         return made
 
     def _column(self, node: ast.AST, name: str) -> _Typed:
         kind = self._types.get(name)
         if kind is None:
-            self.refuse(node, f"there is no column '{name}'")
+            raise self.refused(node, f"there is no column '{name}'")
         if kind not in _READABLE:
-            self.refuse(node, f"the column '{name}' is of type {kind}, which conditions do not read")
+            raise self.refused(node, f"the column '{name}' is of type {kind}, which conditions do not read")
         self.columns[name] = None
         column = pl.col(name)
         if kind == "float":
@@ -138,7 +137,7 @@ class _Reader:
             return _Typed(pl.lit(value), "float")
         if isinstance(value, str):
             return _Typed(pl.lit(value), "text")
-        self.refuse(node, "this is no number, text, or boolean")
+        raise self.refused(node, "this is no number, text, or boolean")
 
     def _arithmetic(self, node: ast.AST, left: _Typed, op: ast.operator, right: _Typed) -> _Typed:
         pair = (left.type, right.type)
@@ -151,7 +150,7 @@ class _Reader:
             if pair in (("timestamp", "timestamp"), ("date", "date")) and sign < 0:
                 return _Typed((left.expr - right.expr) * (_DAY_US if left.type == "date" else 1), "duration")
         if not (left.type in _NUMBERS and right.type in _NUMBERS) or not isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.Div):
-            self.refuse(node, f"there is no such operation between {left.type} and {right.type}")
+            raise self.refused(node, f"there is no such operation between {left.type} and {right.type}")
         if isinstance(op, ast.Div):
             divisor = right.expr.cast(pl.Float64)
             return _Typed((left.expr.cast(pl.Float64) / pl.when(divisor != 0).then(divisor)).fill_nan(None), "float")
@@ -172,12 +171,12 @@ class _Reader:
     def _compared(self, left: ast.AST, op: ast.cmpop, right: ast.AST) -> pl.Expr:
         name = _COMPARED.get(type(op))
         if name is None:
-            self.refuse(left, "only ==, !=, <, <=, > and >= compare (use is_null(x) for nulls)")
+            raise self.refused(left, "only ==, !=, <, <=, > and >= compare (use is_null(x) for nulls)")
         one, two = self.read(left), self.read(right)
         if one.type != two.type and not {one.type, two.type} <= _NUMBERS:
-            self.refuse(right, f"{one.type} and {two.type} do not compare")
+            raise self.refused(right, f"{one.type} and {two.type} do not compare")
         if one.type == "bool" and not isinstance(op, ast.Eq | ast.NotEq):
-            self.refuse(left, "booleans have no order")
+            raise self.refused(left, "booleans have no order")
         if one.type != two.type:
             one, two = _Typed(one.expr.cast(pl.Float64), "float"), _Typed(two.expr.cast(pl.Float64), "float")
         compared: pl.Expr = getattr(one.expr, name)(two.expr)
@@ -185,15 +184,15 @@ class _Reader:
 
     def _member(self, left: ast.AST, op: ast.cmpop, right: ast.AST) -> pl.Expr:
         if not isinstance(right, ast.List | ast.Tuple) or not right.elts:
-            self.refuse(right, "'in' needs a list of literals")
+            raise self.refused(right, "'in' needs a list of literals")
         one = self.read(left)
         found: pl.Expr | None = None
         for entry in right.elts:
             if not isinstance(entry, ast.Constant | ast.UnaryOp):
-                self.refuse(entry, "'in' needs a list of literals")
+                raise self.refused(entry, "'in' needs a list of literals")
             two = self.read(entry)
             if two.type != one.type and not (one.type == "float" and two.type == "int"):
-                self.refuse(entry, f"{one.type} and {two.type} do not compare")
+                raise self.refused(entry, f"{one.type} and {two.type} do not compare")
             same = one.expr == (two.expr.cast(pl.Float64) if one.type == "float" else two.expr)
             found = same if found is None else found | same
         assert found is not None  # noqa: S101 - the list is not empty
@@ -215,11 +214,11 @@ class _Reader:
             case "coalesce", [_, _, *_]:
                 values = [self.read(each) for each in arguments]
                 if len({each.type for each in values}) > 1:
-                    self.refuse(node, "its values are of different types")
+                    raise self.refused(node, "its values are of different types")
                 return _Typed(pl.coalesce([each.expr for each in values]), values[0].type)
             case "timestamp" | "date" | "duration", [ast.Constant(value=str(text))]:
                 return self._time(node, name, text)
-        self.refuse(node, f"there is no '{name}' with these arguments")
+        raise self.refused(node, f"there is no '{name}' with these arguments")
 
     def _time(self, node: ast.AST, name: str, text: str) -> _Typed:
         try:
@@ -230,7 +229,7 @@ class _Reader:
             else:
                 moment = datetime.fromisoformat(text)
                 if moment.tzinfo is None:
-                    self.refuse(node, "this time says no zone; end it with Z")
+                    raise self.refused(node, "this time says no zone; end it with Z")
                 number = (moment - _EPOCH) // timedelta(microseconds=1)
         except ValueError as error:
             raise InputError(f"This is no {name}: {text!r}.", where=self._where, mend="write it in ISO 8601") from error

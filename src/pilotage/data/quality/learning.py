@@ -1,7 +1,8 @@
 """Limits learned from a dataset's own accepted history.
 
 A table is compared with the previous accepted ones together, or, once the history holds enough of them, with the same season of earlier years (month)
-or weeks (weekday). The limit is a multiple of the largest change that was natural in the history, with a floor. What a person accepts as the new
+or weeks (weekday). The limit is a multiple of the largest change that was natural in the history (and of what chance does at the usual number of
+values), with a floor. What a person accepts as the new
 normal begins a new history for the columns that had changed: earlier tables no longer serve as a reference, though the size of their natural changes
 still does.
 
@@ -97,7 +98,7 @@ def compare(profile: Profile, history: History, *, limits: Limits | None = None)
     for name, column in profile.columns.items():
         past = _past(name, column.kind, history)
         judged += [_judge(name, change, column, profile.season, past, limits) for change in _changes(column, limits)]
-    return _against_chance([each for each in judged if each is not None], limits)
+    return _against_chance(judged, limits)
 
 
 def _changes(column: ColumnProfile, limits: Limits) -> list[_Change]:
@@ -127,7 +128,7 @@ def _reference(past: Sequence[_Past], at: int, *, era: int, limits: Limits, seas
     return reduce(ColumnProfile.merge, before) if before else None
 
 
-def _judge(name: str, change: _Change, new: ColumnProfile, season: str | None, past: list[_Past], limits: Limits) -> _Judged | None:
+def _judge(name: str, change: _Change, new: ColumnProfile, season: str | None, past: list[_Past], limits: Limits) -> _Judged:
     era = past[-1].era if past else 0
     best: tuple[str, Distance | None, list[float]] | None = None
     for baseline in ([season] if season is not None and limits.seasonal else []) + [None]:
@@ -157,9 +158,11 @@ def _judge(name: str, change: _Change, new: ColumnProfile, season: str | None, p
     if best is None:
         return _Judged(replace(result, severity="warning", reason="still learning: the accepted history of this column is too short"), None)
     words, distance, natural = best
-    limit = max(limits.times * max(natural), change.floor)
-    result = replace(result, at_most=limit)
     usual = median(each.profile.values if change.kind != "change.nulls" else each.profile.n for each in past)
+    # Natural changes of an earlier era may be smaller than what chance alone does in this one: a limit below that would tell nothing.
+    chance = 0.0 if distance is None or not usual else distance.spread * math.sqrt(1 / usual + 1 / distance.m)
+    limit = max(limits.times * max(*natural, chance), change.floor)
+    result = replace(result, at_most=limit)
     if result.n < limits.minimum_rows:
         # A column that never holds many values is not a table's failing.
         sparse = usual < limits.minimum_rows
