@@ -43,10 +43,9 @@ class Found:
     raw: bytes | str
 
 
-def read_jsonl(file: BinaryIO, *, limits: ImportLimits) -> Iterator[Found]:
-    """One JSON object a line. Blank lines are not rows."""
-    offset = 0
-    for number, (line, size) in enumerate(_lines(file, limits.line_bytes), start=1):
+def read_jsonl(file: BinaryIO, *, limits: ImportLimits, before: int = 0, offset: int = 0) -> Iterator[Found]:
+    """One JSON object a line. Blank lines are not rows. ``before`` lines and ``offset`` bytes of the file were read earlier."""
+    for number, (line, size) in enumerate(_lines(file, limits.line_bytes), start=before + 1):
         start, offset = offset, offset + size
         if number == 1 and line.startswith(_BOM):
             line, start = line[len(_BOM) :], start + len(_BOM)
