@@ -1,8 +1,45 @@
 """tables of data, features and monitoring."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "contract_proposal",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("contract", sa.Text(), nullable=False),
+        sa.Column("contract_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("column", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.Column("result_id", sa.Text(), nullable=True),
+        sa.Column("lock_version", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_contract_proposal")),
+    )
+    op.create_index(op.f("ix_contract_proposal_contract"), "contract_proposal", ["contract"], unique=False)
+    op.create_index(op.f("ix_contract_proposal_state"), "contract_proposal", ["state"], unique=False)
+    op.create_table(
+        "data_contract",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_data_contract")),
+        sa.UniqueConstraint("workspace_id", "name", "version", name=op.f("uq_data_contract_workspace_id_name_version")),
+    )
