@@ -26,8 +26,9 @@ OPEN: tuple[State, ...] = ("received", "conformed", "gated")
 class Batch:
     """One delivery of a source and what became of it. ``rows_in == kept + quarantined``, always.
 
-    ``version`` is the id of the version it was published as. ``gate`` is the gate's report as plain data. ``reason`` says why it is held, refused,
-    empty or discarded. ``again``: this call found it done already.
+    ``version`` is the id of the version it was published as. ``gate_report_id`` names the gate's report
+    (:func:`pilotage.data.quality.load_report`). ``reason`` says why it is held, refused,
+    empty or discarded. ``origin`` says what was delivered: label, bytes, and what conforming noted. ``again``: this call found it done already.
     """
 
     id: str
@@ -43,7 +44,6 @@ class Batch:
     batch_key: str | None
     origin: Mapping[str, Any]
     gate_report_id: str | None
-    gate: Mapping[str, Any] | None
     reason: str | None
     created_at: int
     created_by: str
@@ -76,7 +76,6 @@ class Batch:
             "batch_key": self.batch_key,
             "origin": dict(self.origin),
             "gate_report_id": self.gate_report_id,
-            "gate": None if self.gate is None else dict(self.gate),
             "reason": self.reason,
             "created_at": self.created_at,
             "created_by": self.created_by,
@@ -142,7 +141,6 @@ def batch_of(row: Any, *, again: bool = False) -> Batch:
         batch_key=stored["batch_key"],
         origin=stored["origin"],
         gate_report_id=stored["gate_report_id"],
-        gate=stored["gate"],
         reason=stored["reason"],
         created_at=stored["created_at"],
         created_by=stored["created_by"],

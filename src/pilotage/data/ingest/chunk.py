@@ -18,6 +18,7 @@ from pilotage.data.contract import type_name
 from pilotage.data.contracts.contract import Contract
 
 CHUNK_ROWS = 65_536
+_MOST_IGNORED = 100
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Expected:
         self.contract = contract
         self.refuse_extra = extra == "refuse"
         self.ignored: set[str] = set()
-        self.types = {arrival: column.type for name, column in contract.columns.items() for arrival in (name, *column.renamed_from)}
+        self.names = {arrival: name for name, column in contract.columns.items() for arrival in (name, *column.renamed_from)}
+        self.types = {arrival: contract.columns[name].type for arrival, name in self.names.items()}
+        self.required = tuple(name for name, column in contract.columns.items() if not column.nullable)
 
     def take(self, names: Sequence[str], *, where: str) -> list[str]:
         """Those of a header's ``names`` that are read. Raises ``InputError`` if a needed column is missing, or one is not known."""
@@ -90,7 +93,7 @@ class RowsToChunk:
     def __init__(self, expected: Expected, *, source: str) -> None:
         self._expected = expected
         self._source = source
-        self._texts = [name for name, kind in expected.types.items() if kind == "text"]
+        self._texts = [name for name, column in expected.contract.columns.items() if column.type == "text"]
         self._rows: list[Mapping[str, Any]] = []
         self._lines: list[int] = []
         self._bad: list[BadRow] = []
@@ -103,16 +106,25 @@ class RowsToChunk:
         if not all(isinstance(name, str) for name in row):
             self.refuse(line, "name", "a field's name is not text", raw=_plain_text(row))
             return
-        extra = [name for name in row if name not in self._expected.types]
-        if extra and self._expected.refuse_extra:
-            self.refuse(line, "unknown_field", f"the contract knows no field {extra[0][:60]!r}", field=extra[0][:100], row=row)
-            return
-        wrong = next((name for name in self._texts if not isinstance(row.get(name), str | None)), None)
+        taken: dict[str, Any] = {}
+        for arrival, value in row.items():
+            name = self._expected.names.get(arrival)
+            if name is None:
+                if self._expected.refuse_extra:
+                    self.refuse(line, "unknown_field", f"the contract knows no field {arrival[:60]!r}", field=arrival[:100], row=row)
+                    return
+                if len(self._expected.ignored) < _MOST_IGNORED:
+                    self._expected.ignored.add(arrival[:100])
+                continue
+            if name in taken:
+                self.refuse(line, "doubled_field", f"the field is there as {arrival!r} too", field=name, row=row)
+                return
+            taken[name] = value
+        wrong = next((name for name in self._texts if not isinstance(taken.get(name), str | None)), None)
         if wrong is not None:
-            self.refuse(line, "type", f"expected text, found {type_name(row[wrong])}", field=wrong, row=row)
+            self.refuse(line, "type", f"expected text, found {type_name(taken[wrong])}", field=wrong, row=row)
             return
-        self._expected.ignored.update(extra[:100])
-        self._rows.append(row)
+        self._rows.append(taken)
         self._lines.append(line)
 
     def refuse(self, line: int, code: str, reason: str, *, field: str | None = None, row: Mapping[str, Any] | None = None, raw: str = "") -> None:
@@ -122,10 +134,10 @@ class RowsToChunk:
     def chunk(self, done: int) -> Chunk:
         """Everything since the last chunk."""
         try:
-            table = table_of(self._rows, self._expected.types)
+            table = table_of(self._rows, self._expected)
         except UnicodeEncodeError:
             self._set_aside_surrogates()
-            table = table_of(self._rows, self._expected.types)
+            table = table_of(self._rows, self._expected)
         bad = tuple(sorted(self._bad, key=lambda each: each.line))
         made = Chunk(self._source, table, np.array(self._lines, dtype=np.int64), bad, done)
         self._rows, self._lines, self._bad = [], [], []
@@ -145,13 +157,14 @@ class RowsToChunk:
                 self._lines.append(line)
 
 
-def table_of(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pa.Table:
-    """Rows as a table of the columns that any of them has. A column of mixed types arrives as text: conforming says what is wrong with each cell."""
-    names = [name for name in types if any(name in row for row in rows)]
-    columns = [_column([row.get(name) for row in rows], types[name]) for name in names]
+def table_of(rows: Sequence[Mapping[str, Any]], expected: Expected) -> pa.Table:
+    """Rows as a table: the columns that any of them has, and those that must be there. A column of mixed types arrives as text: conforming says
+    what is wrong with each cell.
+    """
+    names = [name for name in expected.contract.columns if name in expected.required or any(name in row for row in rows)]
     if not names:  # rows without any known column are rows still
-        return pa.table({next(iter(types)): pa.nulls(len(rows))})
-    return pa.table(columns, names=names)
+        names = [next(iter(expected.contract.columns))]
+    return pa.table([_column([row.get(name) for row in rows], expected.types[name]) for name in names], names=names)
 
 
 def _column(values: list[Any], kind: str) -> pa.Array:

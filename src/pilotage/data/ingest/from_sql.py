@@ -162,8 +162,12 @@ def _base(source: SqlSource) -> Any:
     if source.table is not None:
         schema, _, name = source.table.rpartition(".")
         return any_table(quoted_name(name, True), schema=quoted_name(schema, True) if schema else None)
-    bare = (source.query or "").strip().rstrip(";")
-    return text(bare).columns().subquery("delivered") if source.watermark is None else text(f"({bare}) AS delivered")
+    return text(f"({_bare(source)}) AS delivered")
+
+
+def _bare(source: SqlSource) -> str:
+    """The statement, in which a colon begins no parameter."""
+    return (source.query or "").strip().rstrip(";").replace(":", "\\:")
 
 
 def _watermark(source: SqlSource) -> Any:
@@ -172,7 +176,7 @@ def _watermark(source: SqlSource) -> Any:
 
 def _statement(source: SqlSource, since: Any) -> Any:
     if source.watermark is None and source.query is not None:
-        return text(source.query.strip().rstrip(";"))
+        return text(_bare(source))
     statement: Select[Any] = select(literal_column("*")).select_from(_base(source))
     if source.watermark is not None:
         mark = _watermark(source)

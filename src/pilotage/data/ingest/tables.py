@@ -20,7 +20,6 @@ ingest_batch = table(
     Column("quarantined", BigInteger, nullable=False),
     Column("version_id", Text),
     Column("gate_report_id", Text),
-    Column("gate", JsonText),
     Column("reason", Text),
     Column("changed_at", TimeUs, nullable=False),
     UniqueConstraint("workspace_id", "source", "batch_key"),
@@ -32,10 +31,13 @@ ingest_batch = table(
 ingest_part = table(
     "ingest_part",
     Column("position", Integer),
+    Column("source", Text, nullable=False),  # the file or segment that its lines are of
     Column("blob", Text),  # null where no row of the piece was kept
     Column("rows_in", BigInteger, nullable=False),
     Column("kept", BigInteger, nullable=False),
     Column("quarantined", BigInteger, nullable=False),
+    Column("dropped", JsonText),  # lines of staged rows that were set aside later, their keys being there already
+    Column("notes", JsonText, nullable=False),  # new levels, mapped levels, converted columns, ignored columns
     key=("batch_id", "position"),
 )
 
