@@ -60,9 +60,7 @@ def deliver_http(source: HttpSource, *, expected: Expected, folder: Path, cursor
     except OSError as error:
         raise Unavailable(f"The server cannot be reached: {getattr(error, 'reason', error)}", where=source.url, mend="try again later") from error
     label = urllib.parse.urlsplit(source.url).path.rpartition("/")[2] or "body"
-    return deliver_body(
-        body, label=label, where=source.url, kind=source.format, source=source, expected=expected, folder=folder, cursor=after
-    )
+    return deliver_body(body, label=label, where=source.url, kind=source.format, source=source, expected=expected, folder=folder, cursor=after)
 
 
 def require_host(url: str, source: HttpSource) -> None:

@@ -76,9 +76,7 @@ def deliver_log(source: LogSource, *, expected: Expected, cursor: Cursor | None)
 
     size = sum(part.end - part.start for part in ranges)
     label = ranges[0].path.name if len(ranges) == 1 else f"{ranges[0].path.name} to {ranges[-1].path.name}"
-    return Delivery(
-        label=label, digest=hasher.hexdigest(), size=size, read=read, require_unchanged=require_unchanged, cursor={"segments": segments}
-    )
+    return Delivery(label=label, digest=hasher.hexdigest(), size=size, read=read, require_unchanged=require_unchanged, cursor={"segments": segments})
 
 
 class _Until(io.RawIOBase):

@@ -57,10 +57,14 @@ def _copy(source: ObjectSource, body: Path) -> None:
             while piece := stream.read(_PIECE):
                 size += len(piece)
                 if size > source.limits.bytes:
-                    raise InputError(f"The object is larger than {source.limits.bytes} bytes.", where=source.uri, mend="raise 'limits.bytes' of the source")
+                    raise InputError(
+                        f"The object is larger than {source.limits.bytes} bytes.", where=source.uri, mend="raise 'limits.bytes' of the source"
+                    )
                 file.write(piece)
     except OSError as error:
-        raise Unavailable(f"The object store did not give it: {str(error).splitlines()[0][:300]}", where=source.uri, mend="check credentials") from error
+        raise Unavailable(
+            f"The object store did not give it: {str(error).splitlines()[0][:300]}", where=source.uri, mend="check credentials"
+        ) from error
 
 
 def _format(name: str, *, where: str) -> str:

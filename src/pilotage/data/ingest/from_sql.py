@@ -51,7 +51,9 @@ def deliver_sql(source: SqlSource, *, expected: Expected, folder: Path, cursor: 
     try:
         engine = create_engine(_url(source, where))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise InputError("The database's URL cannot be used.", where=where, mend="set the variable to a SQLAlchemy URL whose driver is installed") from error
+        raise InputError(
+            "The database's URL cannot be used.", where=where, mend="set the variable to a SQLAlchemy URL whose driver is installed"
+        ) from error
     try:
         with engine.connect() as conn:
             _only_read(conn)
@@ -103,7 +105,9 @@ class _Spool:
         for found in result.mappings():
             self.rows += 1
             if self.rows > self._source.limits.rows:
-                raise InputError(f"The query gives more than {self._source.limits.rows} rows.", where=self._where, mend="narrow it, or raise the limit")
+                raise InputError(
+                    f"The query gives more than {self._source.limits.rows} rows.", where=self._where, mend="narrow it, or raise the limit"
+                )
             row = {name: _plain(value) for name, value in found.items() if name in wanted}
             self._sum = (self._sum + int.from_bytes(hashlib.blake2b(json_row(row).encode(), digest_size=16).digest(), "big")) % (1 << 128)
             if self._source.watermark is not None:

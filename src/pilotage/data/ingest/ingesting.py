@@ -172,6 +172,11 @@ def _deliver_rows(rows: Sequence[Mapping[str, Any]], *, expected: Expected) -> D
     return Delivery(label="push", digest=hasher.hexdigest(), size=len(rows), read=read)
 
 
+def take_rows(workspace: Workspace, config: SourceConfig, contract: Contract, expected: Expected, delivery: Delivery) -> Batch:
+    """Bring in a delivery of rows that are at hand, through all the steps."""
+    return _take(workspace, config, contract, expected, delivery, batch_key=None, progress=SilentProgress(), stop=None)
+
+
 def _take(
     workspace: Workspace,
     config: SourceConfig,
@@ -333,9 +338,7 @@ class _Conforming:
                 first = parts[each.first_part].source
                 place = f"line {each.first_line}" + ("" if first == parts[each.part].source else f" of {first}")
                 reason, code = f"the key stands already on {place}", "duplicate_key"
-            bad.append(
-                BadRow(parts[each.part].source, each.line, ", ".join(self._contract.key), code, reason, rows[(each.part, each.line)], "")
-            )
+            bad.append(BadRow(parts[each.part].source, each.line, ", ".join(self._contract.key), code, reason, rows[(each.part, each.line)], ""))
         return lines, quarantine_rows(bad, batch_id=self._batch.id, personal=self._personal)
 
     def _all_wrong(self, what: str, *, more: Sequence[Mapping[str, Any]] = ()) -> InputError:

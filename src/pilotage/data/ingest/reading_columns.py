@@ -81,7 +81,9 @@ def _chunks(batches: Iterable[pa.RecordBatch], taken: list[str], *, source: str,
         unpacked += batch.nbytes
         if unpacked > limits.bytes or number + batch.num_rows > limits.rows:
             raise InputError(
-                f"The file unpacks to more than {limits.bytes} bytes or {limits.rows} rows.", where=where, mend="split it, or raise the source's limits"
+                f"The file unpacks to more than {limits.bytes} bytes or {limits.rows} rows.",
+                where=where,
+                mend="split it, or raise the source's limits",
             )
         for offset in range(0, batch.num_rows, CHUNK_ROWS):
             table = pa.Table.from_batches([batch.slice(offset, CHUNK_ROWS)]).select(taken)

@@ -159,4 +159,3 @@ def sweep(workspace: Workspace) -> None:
         left = [row.batch_id for row in conn.execute(query).all()]
     for batch_id in left:
         delete_staged(workspace, batch_id)
-

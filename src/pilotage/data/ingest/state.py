@@ -25,9 +25,7 @@ def find(tx: WriteTransaction, batch_id: str) -> Row[Any] | None:
     return tx.conn.execute(select(ingest_batch).where(ingest_batch.c.workspace_id == tx.workspace_id, ingest_batch.c.id == batch_id)).first()
 
 
-def receive(
-    tx: WriteTransaction, batch_id: str, *, source: SourceConfig, contract: Contract, delivery: Delivery, batch_key: str | None
-) -> Batch:
+def receive(tx: WriteTransaction, batch_id: str, *, source: SourceConfig, contract: Contract, delivery: Delivery, batch_key: str | None) -> Batch:
     """Enter a delivery; one that is known is found as it is, and one that was refused begins anew."""
     origin = {"label": delivery.label, "size": delivery.size, "cursor": delivery.cursor}
     config = source.to_dict()
