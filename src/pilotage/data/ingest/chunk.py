@@ -36,7 +36,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows of a delivery. ``lines[i]`` is where row ``i`` of ``table`` stands in ``source``, from 1; ``done`` counts the bytes (or rows) so far."""
+    """Some rows of a delivery. Row ``i`` of ``table`` stands on line ``lines[i]`` of ``source``, from 1. ``done`` counts bytes (or rows) so far."""
 
     source: str
     table: pa.Table
@@ -47,7 +47,7 @@ class Chunk:
     @property
     def rows_in(self) -> int:
         """The rows of the delivery that this chunk accounts for."""
-        return self.table.num_rows + len(self.bad)
+        return int(self.table.num_rows) + len(self.bad)
 
 
 class Expected:
@@ -59,6 +59,7 @@ class Expected:
         self.ignored: set[str] = set()
         self.names = {arrival: name for name, column in contract.columns.items() for arrival in (name, *column.renamed_from)}
         self.types = {arrival: contract.columns[name].type for arrival, name in self.names.items()}
+        self.personal = frozenset(arrival for arrival, name in self.names.items() if contract.columns[name].personal)
         self.required = tuple(name for name, column in contract.columns.items() if not column.nullable)
 
     def take(self, names: Sequence[str], *, where: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pilotage.data.contracts import BadCell, Contract, conform
-from pilotage.data.ingest.chunk import BadRow, Chunk, json_row
+from pilotage.data.ingest.chunk import BadRow, Chunk, Expected, json_row
 from pilotage.data.quarantine import shorten
 
 LINE = "__line"
@@ -33,7 +33,6 @@ class Conformer:
 
     def __init__(self, contract: Contract, *, now_us: int) -> None:
         self.contract = contract
-        self.personal = personal_names(contract)
         self._rule = contract.model_copy(update={"unique": False})
         self._now_us = now_us
 
@@ -115,11 +114,6 @@ def code_of(reason: str) -> str:
     return next((code for mark, code in _CODES if re.search(rf"\b{mark}", reason)), "type")
 
 
-def personal_names(contract: Contract) -> frozenset[str]:
-    """The names under which personal data arrives."""
-    return frozenset(arrival for name, column in contract.columns.items() if column.personal for arrival in (name, *column.renamed_from))
-
-
 def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
     """The table's rows with values that JSON has; others as their text."""
     columns = []
@@ -134,10 +128,14 @@ def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
     return rows
 
 
-def shown(row: BadRow, *, personal: frozenset[str]) -> str:
-    """What may be listed of a row that was set aside: its beginning, personal columns masked; nothing where nobody can tell them apart."""
+def shown(row: BadRow, *, expected: Expected) -> str:
+    """What may be listed of a row that was set aside: its beginning; of a contract with personal columns without them, without columns nobody
+    declared, and without anything where nobody can tell the columns apart.
+    """
+    personal = expected.personal
     if row.row is not None:
-        return shorten(json_row({name: WITHHELD if name in personal and value is not None else value for name, value in row.row.items()}))
+        open_names = set(expected.names) - personal if personal else set(row.row)
+        return shorten(json_row({name: value if value is None or name in open_names else WITHHELD for name, value in row.row.items()}))
     if personal:
         return f"({len(row.raw)} characters withheld: the contract has personal columns)" if row.raw else ""
     return shorten(row.raw)
@@ -149,7 +147,7 @@ def content(row: BadRow) -> str | None:
     return text.replace("\0", "\\u0000") if len(text) <= CONTENT_CHARACTERS else None
 
 
-def quarantine_rows(rows: Iterable[BadRow], *, batch_id: str, personal: frozenset[str]) -> list[dict[str, Any]]:
+def quarantine_rows(rows: Iterable[BadRow], *, batch_id: str, expected: Expected) -> list[dict[str, Any]]:
     """The rows of the quarantine's table, not numbered yet."""
     return [
         {
@@ -159,7 +157,7 @@ def quarantine_rows(rows: Iterable[BadRow], *, batch_id: str, personal: frozense
             "field": None if row.field is None else shorten(row.field),
             "code": row.code,
             "reason": shorten(row.reason),
-            "raw": shown(row, personal=personal),
+            "raw": shown(row, expected=expected),
             "content": content(row),
             "retried_as": None,
             "erased_at": None,

@@ -87,7 +87,7 @@ class _Until(io.RawIOBase):
         self._file.seek(start)
         self._end = end
 
-    def readline(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+    def readline(self, size: int | None = -1) -> bytes:
         left = self._end - self._file.tell()
         return b"" if left <= 0 else self._file.readline(left if size is None or size < 0 else min(size, left))
 

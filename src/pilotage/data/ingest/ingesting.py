@@ -23,7 +23,7 @@ from pilotage.core import InputError, NotFound, PilotageError, Progress, Refused
 from pilotage.data.contracts import Contract, contract_of, load_contract, put_contract
 from pilotage.data.ingest.batch import Batch, batch_id, load_batch, move
 from pilotage.data.ingest.chunk import BadRow, Chunk, Expected, RowsToChunk, json_row
-from pilotage.data.ingest.conforming import LINE, Conformer, merged_notes, personal_names, plain_rows, quarantine_rows
+from pilotage.data.ingest.conforming import LINE, Conformer, merged_notes, plain_rows, quarantine_rows
 from pilotage.data.ingest.delivery import Cursor, Delivery, Nothing, deliver_file, deliver_lance
 from pilotage.data.ingest.publishing import judge, publish, taken_keys
 from pilotage.data.ingest.source import (
@@ -226,7 +226,6 @@ class _Conforming:
         self._batch = batch
         self._progress = progress
         self._stop = stop
-        self._personal = personal_names(contract)
 
     def run(self, *, why_empty: str | None) -> Batch:
         try:
@@ -262,7 +261,7 @@ class _Conforming:
         blob = None
         if kept:
             blob = self._workspace.blobs.put(parquet_bytes(found.table, batch_id=self._batch.id, position=position))
-        bad = quarantine_rows(found.bad, batch_id=self._batch.id, personal=self._personal)
+        bad = quarantine_rows(found.bad, batch_id=self._batch.id, expected=self._expected)
 
         def job(tx: WriteTransaction) -> None:
             keep_part(tx, self._batch.id, position=position, source=chunk.source, blob=blob, kept=kept, notes=found.notes, bad=bad)
@@ -339,7 +338,7 @@ class _Conforming:
                 place = f"line {each.first_line}" + ("" if first == parts[each.part].source else f" of {first}")
                 reason, code = f"the key stands already on {place}", "duplicate_key"
             bad.append(BadRow(parts[each.part].source, each.line, ", ".join(self._contract.key), code, reason, rows[(each.part, each.line)], ""))
-        return lines, quarantine_rows(bad, batch_id=self._batch.id, personal=self._personal)
+        return lines, quarantine_rows(bad, batch_id=self._batch.id, expected=self._expected)
 
     def _all_wrong(self, what: str, *, more: Sequence[Mapping[str, Any]] = ()) -> InputError:
         table = ingest_quarantine.c

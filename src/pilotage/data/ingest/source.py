@@ -75,7 +75,8 @@ class Dialect(_Strict):
     """How a CSV file is written. Always UTF-8, with or without a byte order mark.
 
     ``header``: true for names on the first line, or the names where there is no such line. ``missing``: cells that stand for a missing value (an
-    empty cell of a text column stays an empty text unless ``""`` is listed). ``decimal``: the decimal mark of numbers. ``skip``: lines before the header.
+    empty cell of a text column stays an empty text unless ``""`` is listed). ``decimal``: the decimal mark of numbers. ``skip``: how many lines
+    stand before the header.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)

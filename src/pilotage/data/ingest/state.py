@@ -100,7 +100,7 @@ def _claim_key(tx: WriteTransaction, source: str, batch_key: str, batch_id: str)
 
 
 def _take_over(tx: WriteTransaction, source: str, batch_id: str) -> None:
-    """Of a source that is read from where it was left there is one open delivery: the last read. One that was never staged whole is read again in it."""
+    """A source that is read from where it was left has one open delivery, the last read: one that was never staged whole is read again in it."""
     table = ingest_batch.c
     left = tx.conn.execute(
         select(table.id).where(table.workspace_id == tx.workspace_id, table.source == source, table.state == "received", table.id != batch_id)

@@ -53,8 +53,8 @@ def unpack(path: Path, *, into: Path, limits: Limits, where: str) -> tuple[Path,
             name = _unzip(path, unpacked, limits=limits, where=where)
         else:
             name = Path(where).name.removesuffix(packed_as)
-            source: Any = gzip.open(path, "rb") if packed_as == ".gz" else _zstd(path)
-            with source:
+            opened: Any = gzip.GzipFile(path) if packed_as == ".gz" else _zstd(path)
+            with opened as source:
                 _copy(source, unpacked, packed=path.stat().st_size, limits=limits, where=where)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise InputError(f"This packed file is damaged: {error}", where=where, mend="pack and send it again") from error
