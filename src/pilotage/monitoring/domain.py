@@ -1,11 +1,11 @@
 """Can a classifier tell production from the reference? The two-sample test, and the columns behind it.
 
 Both samples are halved; a classifier learns on one half which sample a row came from, and is asked about the other half, then the other way round.
-The p-value is that of exchanging the labels of the **held-out** half while the scores stay: the scores are a fixed function of rows the classifier has
-not seen, so under "no drift" every assignment of labels is equally likely and the test is valid whatever the classifier does. (Exchanging the
+The p-value is that of exchanging the labels of the **held-out** half while the scores stay: the scores are a fixed function of rows the classifier
+has not seen, so under "no drift" every assignment of labels is equally likely and the test is valid whatever the classifier does. (Exchanging the
 labels of out-of-fold scores of one cross-validation would not be: there each score depends on the other labels.) The exact permutation mean and
-variance of the rank sum, ties included, with a normal tail stand in for drawing. The two halves' p-values depend on each other, so
-twice their mean is taken, which is valid under any dependence.
+variance of the rank sum, ties included, with a normal tail stand in for drawing. The two halves' p-values depend on each other, so twice their mean
+is taken, which is valid under any dependence.
 
 With ``strata`` labels are exchanged within each stratum only: given the true class as the stratum, it is the test of P(X | Y).
 
