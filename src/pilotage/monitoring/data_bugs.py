@@ -159,7 +159,7 @@ def _conversions(unit: str) -> list[tuple[str, float, float]]:
     else:
         here = unit_named(unit)
         pairs = [(here.name, other.name) for other in units_of(here.dimension) if other.name != here.name]
-    made = {}
+    made: dict[tuple[float, float], str] = {}
     for before, after in pairs:
         how = conversion(before, after)
         made.setdefault((float(how.scale), float(how.shift)), f"{before} to {after}")

@@ -16,7 +16,6 @@ together is at most twice ``alpha``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum

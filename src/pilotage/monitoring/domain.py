@@ -217,9 +217,9 @@ def tell_apart(
         areas.append(auc)
         variances.append(variance)
     pi = []
-    for side, (all_rows, used) in enumerate(zip((matrix.reference, matrix.production), rows, strict=True)):
+    for from_production, all_rows, used in ((False, matrix.reference, rows[0]), (True, matrix.production, rows[1])):
         values = np.empty(len(all_rows))
-        values[used] = score[where == bool(side)]
+        values[used] = score[where == from_production]
         rest = np.setdiff1d(np.arange(len(all_rows)), used, assume_unique=True)
         if len(rest):
             values[rest] = np.mean([learner.predict(all_rows[rest]) for learner in learners], axis=0)

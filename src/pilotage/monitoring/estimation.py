@@ -169,7 +169,8 @@ def estimate_performance(
     drawn = groups.replicate(np.random.default_rng([seed, 3]))
     now = expected_performance(calibrate, *_columns(production))
     before = observed_performance(scores[known], decided[known], truth)
-    figures, drops = [], []
+    figures: list[Evidence] = []
+    drops: list[Evidence] = []
     for metric in ALL_METRICS:
         for kind, exact, middle, replicates, into in (
             ("estimated", now[metric], drawn.centre[metric], drawn.realised[metric], figures),
