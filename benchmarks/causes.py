@@ -73,7 +73,7 @@ class World:
         rows = self.inputs(6 * n, rng)
         labels = self.truth(rows, rng)
         wanted = 0.62 if self.seed % 2 else 0.25
-        positive = int(round(wanted * n))
+        positive = round(wanted * n)
         at = rng.permutation(np.concatenate([np.flatnonzero(labels == 1)[:positive], np.flatnonzero(labels == 0)[: n - positive]]))
         return {name: values[at] for name, values in rows.items()}, labels[at]
 

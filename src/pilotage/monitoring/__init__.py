@@ -2,10 +2,10 @@
 
 Two **windows** of rows are compared: a reference the model was not trained on, and what came in since. :func:`measure_drift` says how far each column
 moved; :func:`domain_test` whether a classifier can tell the windows apart; :func:`estimate_performance` what performance should be before any label
-comes (blind to concept drift); :func:`realised_performance` what it is; :func:`decompose` splits the change into other inputs and another
-truth; :func:`label_shift` asks whether only the share of positives changed. :func:`diagnose` climbs all of it as a ladder to one of seven verdicts, each
-rung with its figures. :class:`RateMonitor` watches a stream with a bound on false alarms; :func:`retrieval_drift` watches a retriever and the
-age of what it finds; :func:`group_gaps` watches fairness. All are pure functions; :func:`put_report` keeps a diagnosis.
+comes (blind to concept drift); :func:`realised_performance` what it is; :func:`decompose` splits the change into other inputs and another truth;
+:func:`label_shift` asks whether only the share of positives changed. :func:`diagnose` climbs all of it as a ladder to one of seven verdicts, each
+rung with its figures. :class:`RateMonitor` watches a stream with a bound on false alarms; :func:`retrieval_drift` watches a retriever and the age of
+what it finds; :func:`group_gaps` watches fairness. All are pure functions; :func:`put_report` keeps a diagnosis.
 """
 
 from __future__ import annotations

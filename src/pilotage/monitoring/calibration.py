@@ -6,6 +6,7 @@ Reference: Barlow et al. (1972) for pool-adjacent-violators; Zadrozny & Elkan (2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ def fit_isotonic(scores: Floats, truth: npt.NDArray[np.bool_], *, weight: Floats
 
 def fit_sorted(scores: Floats, truth: Floats, weight: Floats | None = None) -> Isotonic:
     """As :func:`fit_isotonic`, of rows already in order of their score."""
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
     start = np.flatnonzero(np.concatenate(([True], scores[1:] != scores[:-1])))
     if weight is None:
@@ -43,7 +44,7 @@ def fit_sorted(scores: Floats, truth: Floats, weight: Floats | None = None) -> I
     else:
         w = np.maximum(np.add.reduceat(weight, start), 1e-12)
         y = np.add.reduceat(truth * weight, start) / w
-    level = np.asarray(isotonic_regression(y, sample_weight=w, y_min=0.0, y_max=1.0), dtype=np.float64)
+    level = np.asarray(isotonic_regression(y, weights=w).x, dtype=np.float64)
     x = scores[start]
     # Only the ends of each flat stretch are needed.
     keep = np.ones(len(x), dtype=np.bool_)
@@ -88,7 +89,7 @@ def check_calibration(scores: Floats, truth: npt.NDArray[np.bool_], *, limit: fl
     rng = np.random.default_rng(seed)
     edge = np.linspace(0, n, BINS + 1).astype(int)
     for half in (first_half, ~first_half):
-        for low, high in zip(edge[:-1], edge[1:], strict=True):
+        for low, high in pairwise(edge):
             here = half[low:high]
             gap = (labels[low:high] - p[low:high])[here].sum()
             # The fit comes from as many rows as it is checked on: their noise adds up.

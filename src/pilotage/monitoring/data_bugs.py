@@ -1,10 +1,10 @@
 """Bugs of the data that look like drift: looked for first, because everything after would misread them.
 
 A column that is gone or has another type; a burst of missing values; a column stuck on one value; many rows of levels never seen; a number in another
-unit. The last is looked for only where the unit or dimension is **declared**, among the conversions of that dimension: a season makes
-temperatures fall, but not by ×1.8 + 32. It is named when undoing the conversion brings the column back to the reference: the distance (KS)
-falls below a small limit and to a fraction of what it was, and no other conversion does as well. Where only a share of the rows arrived in another unit, it is not
-named: the gate's check for mixed units sees that.
+unit. The last is looked for only where the unit or dimension is **declared**, among the conversions of that dimension: a season makes temperatures
+fall, but not by ×1.8 + 32. It is named when undoing the conversion brings the column back to the reference: the distance (KS) falls below a small
+limit and to a fraction of what it was, and no other conversion does as well. Where only a share of the rows arrived in another unit, it is not named:
+the gate's check for mixed units sees that.
 
 Money in another currency is no conversion of one dimension: a rate of exchange is data.
 """
@@ -159,7 +159,7 @@ def _conversions(unit: str) -> list[tuple[str, float, float]]:
     else:
         here = unit_named(unit)
         pairs = [(here.name, other.name) for other in units_of(here.dimension) if other.name != here.name]
-    made = {}
+    made: dict[tuple[float, float], str] = {}
     for before, after in pairs:
         how = conversion(before, after)
         made.setdefault((float(how.scale), float(how.shift)), f"{before} to {after}")

@@ -3,12 +3,12 @@
 Both parts are told apart on the inputs that both windows share (density p q / (p + q)): the **concept part** is how much the loss of a row of the
 same kind changed; the **covariate part** is the rest, what moving from the reference's inputs to production's does.
 
-The concept part is the overlap-weighted difference given the inputs, Σ (D - pi)(l - m) / Σ (D - pi)², D = "from production", pi(x) the cross-fitted domain
-probability, m(x) the cross-fitted mean loss of both windows. It equals DISDE's S_Q - S_P where pi is right, and an error of pi only counts times
-an error of m: so its interval needs no refitting of pi, which the plain weighted difference does.
+The concept part is the overlap-weighted difference given the inputs, Σ (D - pi)(l - m) / Σ (D - pi)², D = "from production", pi(x) the cross-fitted
+domain probability, m(x) the cross-fitted mean loss of both windows. It equals DISDE's S_Q - S_P where pi is right, and an error of pi only counts
+times an error of m: so its interval needs no refitting of pi, which the plain weighted difference does.
 
-Whether the truth given the inputs changed at all is tested apart, since a change can leave the loss as it was: the generalised covariance measure
-(D - pi)(y - m) is held against 0 overall, along the score, and along every column; the greatest of them against its own null (their joint normal law).
+Whether the truth given the inputs changed at all is tested apart, since a change can leave the loss as it was: the generalised covariance measure (D
+- pi)(y - m) is held against 0 overall, along the score, and along every column; the greatest of them against its own null (their joint normal law).
 
 Cost: two fits of shallow trees for m, beside those of the domain test.
 
@@ -106,15 +106,15 @@ def decompose(
         return Decomposition(nothing[0], nothing[1], nothing[2], None, None)
     matrix = to_matrix(pair_columns(reference.features, production.features).columns)
     rows_of = _Rows.of(reference, production, domain, rows, matrix, seed=seed)
-    l, d, m_loss = rows_of.loss, rows_of.d, rows_of.m_loss
+    loss, d, m_loss = rows_of.loss, rows_of.d, rows_of.m_loss
     w = rows_of.weight
     r = d - rows_of.pi
     under = float((w * r * r).sum())
-    concept = float((w * r * (l - m_loss)).sum()) / under
-    concept_if = w * r * (l - m_loss - concept * r) / under  # what each row adds: the sandwich
-    now, before = l[d == 1], l[d == 0]
+    concept = float((w * r * (loss - m_loss)).sum()) / under
+    concept_if = w * r * (loss - m_loss - concept * r) / under  # what each row adds: the sandwich
+    now, before = loss[d == 1], loss[d == 0]
     total = float(now.mean() - before.mean())
-    total_if = np.where(d == 1, (l - now.mean()) / n[1], -(l - before.mean()) / n[0])
+    total_if = np.where(d == 1, (loss - now.mean()) / n[1], -(loss - before.mean()) / n[0])
     z = normal_quantile((1 + level) / 2)
 
     def figure(part: str, estimate: float, influence: Floats) -> Evidence:

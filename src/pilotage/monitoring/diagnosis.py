@@ -16,7 +16,6 @@ together is at most twice ``alpha``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -387,16 +386,28 @@ class _Ladder:
                 columns=_behind(inputs) if moved else (),
                 n_needed=4 * self.labelled,
             )
+        found = self._covariate(inputs, drop) if moved else self._nothing(inputs)
         concept = parts.concept
-        if concept.lower is not None and concept.upper is not None and max(-concept.lower, concept.upper) > limits.tolerable:
-            wide = max(-concept.lower, concept.upper)
-            return self._end(
-                Cause.UNDECIDED,
-                f"n too small: no change of the truth found, but a concept part of {wide:.3f} is not ruled out (limit {limits.tolerable:g})",
-                columns=_behind(inputs) if moved else (),
-                n_needed=math.ceil(self.labelled * (wide / limits.tolerable) ** 2),
-            )
-        return self._covariate(inputs, drop) if moved else self._nothing(inputs)
+        if concept.lower is None or concept.upper is None or found.cause is Cause.UNDECIDED:
+            return found
+        if found.cause is Cause.COVARIATE_HARMFUL:
+            if parts.covariate.lower is not None and parts.covariate.lower <= 0:
+                return self._end(
+                    Cause.UNDECIDED,
+                    f"n too small: {limits.metric} was expected to fall, and the labels do not show it yet",
+                    columns=found.columns,
+                    n_needed=n_needed(parts.covariate, 0.0),
+                )
+            return found
+        wide = max(-concept.lower, concept.upper)
+        if wide <= limits.tolerable:
+            return found
+        return self._end(
+            Cause.UNDECIDED,
+            f"n too small: no change of the truth found, but a concept part of {wide:.3f} is not ruled out (limit {limits.tolerable:g})",
+            columns=found.columns,
+            n_needed=n_needed(concept, limits.tolerable if concept.upper == wide else -limits.tolerable),
+        )
 
     def _other_truth(
         self, inputs: DomainTest, parts: Decomposition, prior: Evidence | None, prior_moved: bool, same_classes: float | None

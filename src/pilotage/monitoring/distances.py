@@ -215,14 +215,13 @@ def measure_drift(
     level, seed
         Of the bootstrap.
 
-    A column with fewer than 30 values on either side is ``not_assessable``; with none at all likewise. A column has drifted if any of its distances is
-    beyond the limit **and** the noise.
+    A column with fewer than 30 values on either side is ``not_assessable``. A column has drifted if any of its distances is beyond the limit **and**
+    the noise.
     """
     bounds = {**DEFAULT_LIMITS, **dict(limits or {})}
     paired = pair_columns(reference, production)
     rng = np.random.default_rng(seed)
-    about = {"level": level, "subject": subject, "seed": seed}
-    columns = tuple(_column(pair, bounds=bounds, rng=rng, **about) for pair in paired.columns)
+    columns = tuple(_column(pair, bounds=bounds, rng=rng, level=level, subject=subject, seed=seed) for pair in paired.columns)
     left_out = dict(paired.left_out)
     left_out |= {name: f"its type changed from {old} to {new}" for name, (old, new) in paired.retyped.items()}
     left_out |= dict.fromkeys(paired.gone, "it is not there any more") | dict.fromkeys(paired.new, "the reference does not have it")

@@ -1,11 +1,11 @@
 """Can a classifier tell production from the reference? The two-sample test, and the columns behind it.
 
 Both samples are halved; a classifier learns on one half which sample a row came from, and is asked about the other half, then the other way round.
-The p-value is that of exchanging the labels of the **held-out** half while the scores stay: the scores are a fixed function of rows the classifier has
-not seen, so under "no drift" every assignment of labels is equally likely and the test is valid whatever the classifier does. (Exchanging the
+The p-value is that of exchanging the labels of the **held-out** half while the scores stay: the scores are a fixed function of rows the classifier
+has not seen, so under "no drift" every assignment of labels is equally likely and the test is valid whatever the classifier does. (Exchanging the
 labels of out-of-fold scores of one cross-validation would not be: there each score depends on the other labels.) The exact permutation mean and
-variance of the rank sum, ties included, with a normal tail stand in for drawing. The two halves' p-values depend on each other, so
-twice their mean is taken, which is valid under any dependence.
+variance of the rank sum, ties included, with a normal tail stand in for drawing. The two halves' p-values depend on each other, so twice their mean
+is taken, which is valid under any dependence.
 
 With ``strata`` labels are exchanged within each stratum only: given the true class as the stratum, it is the test of P(X | Y).
 
@@ -217,9 +217,9 @@ def tell_apart(
         areas.append(auc)
         variances.append(variance)
     pi = []
-    for side, (all_rows, used) in enumerate(zip((matrix.reference, matrix.production), rows, strict=True)):
+    for from_production, all_rows, used in ((False, matrix.reference, rows[0]), (True, matrix.production, rows[1])):
         values = np.empty(len(all_rows))
-        values[used] = score[where == bool(side)]
+        values[used] = score[where == from_production]
         rest = np.setdiff1d(np.arange(len(all_rows)), used, assume_unique=True)
         if len(rest):
             values[rest] = np.mean([learner.predict(all_rows[rest]) for learner in learners], axis=0)

@@ -1,9 +1,9 @@
 """Performance before labels: what a calibrated score says about itself on rows nobody has labelled yet.
 
 The reference's scores are calibrated (isotonic); a production row with calibrated probability p that was decided positive counts p towards the true
-positives and 1 - p towards the false ones. Sums give the expected confusion matrix and so accuracy, precision, recall, F1 and specificity;
-the expected share of pairs in the right order gives AUC. With ``domain`` given, the calibration is weighted by the density ratio pi / (1 - pi), so that it is
-right where production's rows are.
+positives and 1 - p towards the false ones. Sums give the expected confusion matrix and so accuracy, precision, recall, F1 and specificity; the
+expected share of pairs in the right order gives AUC. With ``domain`` given, the calibration is weighted by the density ratio pi / (1 - pi), so that
+it is right where production's rows are.
 
 Two things have intervals of their own. ``figures``: what the labels will show, so the interval holds the calibration's uncertainty **and** the
 chance of the labels. ``drops``: how much expected performance fell from the reference; chance of the labels left out, both windows resampled.
@@ -12,13 +12,13 @@ Both by Bayesian bootstrap (Gamma weights) of at most 200 score groups, whatever
 **Blind to concept drift**: all of it supposes that a score still means what it meant on the reference. If the world changed its mind about the same
 inputs, these figures stay good while the model is wrong. Only labels can tell. Every result says so.
 
-Refused (no figure, and why): a reference that is the training data or has no labels; too few rows; a reference no isotonic fit calibrates; more than 5 % of rows
-where the reference has next to nothing.
+Refused (no figure, and why): a reference that is the training data or has no labels; too few rows; a reference no isotonic fit calibrates; more than
+5 % of rows where the reference has next to nothing.
 
 Cost: one sort and one isotonic fit of the reference, one sort of the window: 200,000 + 200,000 rows in well under 0.5 s.
 
-References: the expected confusion matrix is that of "confidence-based performance estimation" (NannyML, 2022); weighting: Białek et al. (2024), arXiv 2401.08348; Rubin (1981)
-for the Bayesian bootstrap.
+References: the expected confusion matrix is that of "confidence-based performance estimation" (NannyML, 2022); weighting: Białek et al. (2024), arXiv
+2401.08348; Rubin (1981) for the Bayesian bootstrap.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ def estimate_performance(
     drawn = groups.replicate(np.random.default_rng([seed, 3]))
     now = expected_performance(calibrate, *_columns(production))
     before = observed_performance(scores[known], decided[known], truth)
-    figures, drops = [], []
+    figures: list[Evidence] = []
+    drops: list[Evidence] = []
     for metric in ALL_METRICS:
         for kind, exact, middle, replicates, into in (
             ("estimated", now[metric], drawn.centre[metric], drawn.realised[metric], figures),
@@ -296,11 +297,11 @@ class _Groups:
 
 def _calibrate(cells: Floats) -> Floats:
     """(r, g, decided, truth) weights to (r, g) probabilities, rising in g."""
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
     total = cells.sum(axis=(2, 3))
     share = cells[..., 1].sum(axis=2) / np.maximum(total, 1e-12)
-    return np.array([isotonic_regression(y, sample_weight=np.maximum(w, 1e-12)) for y, w in zip(share, total, strict=True)])
+    return np.array([isotonic_regression(y, weights=np.maximum(w, 1e-12)).x for y, w in zip(share, total, strict=True)])
 
 
 def _by_metric(positive: Floats, negative: Floats) -> dict[str, Floats]:

@@ -1,9 +1,9 @@
 """Label shift: there are more (or fewer) positives than before, and each class looks as it did. P(Y) changed, P(X | Y) did not.
 
 It moves P(Y | X) too, so it would be read as concept drift by anything that looks at that alone; it is told apart by asking whether each class still
-looks the same. With labels: the change of the prior has an interval, and P(X | Y) is tested within the classes, by the domain classifier with
-labels exchanged within strata and by the mean of the score and of every column. Without labels: black-box shift estimation solves the confusion matrix
-of the reference for the prior that explains today's decisions; it is right only if it *is* label shift, and says so.
+looks the same. With labels: the change of the prior has an interval, and P(X | Y) is tested within the classes, by the domain classifier with labels
+exchanged within strata and by the mean of the score and of every column. Without labels: black-box shift estimation solves the confusion matrix of
+the reference for the prior that explains today's decisions; it is right only if it *is* label shift, and says so.
 
 References: Lipton, Wang & Smola (2018) for BBSE; Saerens, Latinne & Decaestecker (2002).
 """
