@@ -25,7 +25,7 @@ import pyarrow as pa
 from sqlalchemy import delete, select, update
 
 from pilotage.core import Conflict, InputError, IntegrityError, new_id
-from pilotage.data.catalogue import datasets, lineage, versions
+from pilotage.data.catalogue import datasets, family, versions
 from pilotage.data.contracts import Contract
 from pilotage.data.exporting import exports
 from pilotage.data.publishing import dataset_id_of
@@ -442,7 +442,7 @@ def _dependants(workspace: Workspace, withdrawn: Sequence[str], erased: set[str]
     gone = set(withdrawn)
     found: dict[tuple[str, str], Dependant] = {}
     for version_id in withdrawn:
-        for after in lineage(workspace, version_id).descendants:
+        for after in family(workspace, version_id).descendants:
             if after.id not in gone and after.withdrawn is None and after.dataset not in erased:
                 found.setdefault(("version", after.id), Dependant("version", after.id, after.ref))
     family = [*withdrawn, *(each.id for each in found.values())]
