@@ -9,7 +9,7 @@ from typing import Any
 
 from pilotage.core import InputError
 from pilotage.features import elementary
-from pilotage.features.expression import COMPARISONS, Call, Column, Expression, Literal, timestamp_us
+from pilotage.features.expression import COMPARISONS, Call, Column, Expression, Literal, as_call, timestamp_us
 from pilotage.features.kinds import known_kind
 
 Row = Mapping[str, Any]
@@ -28,9 +28,8 @@ def to_python(expression: Expression, kinds: Mapping[str, str] | None) -> Compil
     if isinstance(expression, Literal):
         value = expression.value
         return lambda row: value
-    assert isinstance(expression, Call)
-    parts = [to_python(argument, kinds) for argument in expression.arguments]
-    return _call(expression, parts, kinds)
+    node = as_call(expression)
+    return _call(node, [to_python(argument, kinds) for argument in node.arguments], kinds)
 
 
 def _column(name: str, kind: str | None) -> Compiled:
@@ -232,8 +231,8 @@ def _choice(function: str, parts: list[Compiled], *, as_float: bool) -> Compiled
 def _clip(x: Any, low: Any, high: Any) -> float | None:
     if x is None or low is None or high is None:
         return None
-    x, low, high = _number(x), _number(low), _number(high)
-    return low if x < low else high if x > high else x
+    value, least, most = _number(x), _number(low), _number(high)
+    return least if value < least else most if value > most else value
 
 
 def _part_of_time(function: str, inner: Compiled) -> Compiled:

@@ -1,7 +1,8 @@
 """From tree to Polars and to Narwhals: one compiler, since both have the same words for everything an expression needs.
 
-Arithmetic runs on floats that may pass through infinity or NaN inside a chain; what leaves the chain (a result, a comparison, a denominator) is checked
-once and is null unless finite. That is the same as checking every step, because a non-finite number never becomes finite again but as a denominator.
+Arithmetic runs on floats that may pass through infinity or NaN inside a chain; what leaves the chain (a result, a comparison, a denominator) is
+checked once and is null unless finite. That is the same as checking every step, because a non-finite number never becomes finite again but as a
+denominator.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import polars as pl
 
 from pilotage.core import InputError
 from pilotage.features import elementary
-from pilotage.features.expression import COMPARISONS, KERNELS, Call, Column, Expression, Literal
+from pilotage.features.expression import COMPARISONS, KERNELS, Call, Column, Expression, Literal, as_call
 from pilotage.features.kinds import known_kind
 
 _INTEGRAL = 4503599627370496.0  # 2**52: from here on every float is whole
@@ -114,8 +115,7 @@ class _Compiler:
         if isinstance(node, Literal):
             dtype = {"int": self._words.whole, "float": self._words.floating, "bool": self._words.truth, "text": self._words.text}[node.literal_kind]
             return self._words.lit(node.value, dtype)
-        assert isinstance(node, Call)
-        return self._call(node)
+        return self._call(as_call(node))
 
     def _float(self, node: Expression) -> Any:
         """The node's value as a float, for a chain; not checked."""
@@ -251,7 +251,7 @@ class _Compiler:
 
 @dataclass(frozen=True)
 class KernelStep:
-    """One call of a kernel to be made before the rest: ``name`` is the column it makes from ``of``, by ``kernel`` of :mod:`pilotage.features.elementary`."""
+    """A call of a kernel to be made before the rest: the column ``name``, from ``of``, by ``kernel`` of :mod:`pilotage.features.elementary`."""
 
     name: str
     kernel: str

@@ -37,8 +37,8 @@ class Aggregate:
     """One aggregate over a window of event time.
 
     function
-        ``count`` (of rows, or of values where ``of`` is given), ``sum``, ``mean``, ``var`` (of the sample, n - 1; null below two values), ``min``, ``max``,
-        ``first``, ``last``, ``last_k`` (newest first), ``distinct`` (a sketch), ``quantile`` (a sketch). Null values are left out of all of them.
+        ``count`` (of rows, or of values where ``of`` is given), ``sum``, ``mean``, ``var``, ``min``, ``max``, ``first``, ``last``, ``last_k``,
+        ``distinct`` (a sketch), ``quantile`` (a sketch). Null values are left out of all of them.
     window
         Its length, say ``"7d"``.
     where
@@ -48,7 +48,7 @@ class Aggregate:
     q
         For ``quantile``: which, above 0 and below 1.
     resolution
-        For ``sum``, ``mean`` and ``var``: the grid each value is rounded to, once, before it is added as a whole number; a power of two.
+        For ``sum``, ``mean`` and ``var``: the grid each value is rounded to, once, before it is added as a whole number.
     """
 
     name: str
@@ -78,13 +78,9 @@ class Aggregate:
             raise InputError("'k' (1 to 1000) belongs to last_k, which needs it.", where=where)
         if (self.q is not None) != (self.function == "quantile") or (self.q is not None and not 0.0 < self.q < 1.0):
             raise InputError("'q' (above 0, below 1) belongs to quantile, which needs it.", where=where)
-        mantissa, _ = _power_of_two(self.resolution)
-        if mantissa != 0.5:
+        if not isinstance(self.resolution, int | float) or isinstance(self.resolution, bool) or not 2.0**-60 <= self.resolution <= 2.0**60:
             raise InputError(
-                f"The resolution {self.resolution!r} is not a power of two from 2**-60 to 2**60.",
-                where=where,
-                why="only then is a value divided by it exactly",
-                mend="write 2**-20 as 9.5367431640625e-07, or leave it out",
+                f"The resolution {self.resolution!r} is not a number from 2**-60 to 2**60.", where=where, mend="leave it out: it is 2**-20"
             )
 
     @property
@@ -155,7 +151,7 @@ class FeatureView:
     available_time, available_lag
         The column that says when the row could be known, or the declared lag after the event ("2h"). One of the two is required.
     sequence
-        A column (int) that orders rows of one entity with equal times; the larger wins. Without it the source's own order decides, the later row wins.
+        A column (int) that orders rows of one entity with equal times; the larger wins. Without it the source's own order decides: the later row.
     columns, aggregates, request
         The features; see the module.
     request_inputs
@@ -264,9 +260,9 @@ class FeatureView:
                 )
         if self.sequence is not None and source[self.sequence] not in ("int", "timestamp"):
             raise InputError(f"'{self.sequence}' is {source[self.sequence]}: a sequence is int or timestamp.", where=where)
-        found = {name: _kind_at(expression, source, f"{where}, column '{name}'") for name, expression in self.columns.items()}
+        found: dict[str, str] = {name: _kind_at(expression, source, f"{where}, column '{name}'") for name, expression in self.columns.items()}
         found.update({aggregate.name: aggregate.kind(source) for aggregate in self.aggregates})
-        known = {**found, **self.request_inputs}
+        known: dict[str, str] = {**found, **self.request_inputs}
         for name, expression in self.request.items():
             known[name] = found[name] = _kind_at(expression, known, f"{where}, request '{name}'")
         return found
@@ -386,14 +382,6 @@ def _kind_at(expression: Expression, kinds: Mapping[str, str], where: str) -> st
 
 def _whole(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _power_of_two(value: float) -> tuple[float, int]:
-    import math
-
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 2.0**-60 <= value <= 2.0**60:
-        return 0.0, 0
-    return math.frexp(float(value))
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """log1p, exp and lower whose results have the same bits everywhere.
 
-The ``exp`` and ``log`` of a C library differ in the last bit between machines, versions and vector widths. These are built from ``+ - * /``, floor and
-scaling by powers of two, each of which IEEE 754 rounds in exactly one way, so an array and a single value, today's machine and tomorrow's, agree bit
-for bit. Their error is below 2 units in the last place (tested against 60-digit arithmetic), which is the price of the promise. Lower-casing is
+The ``exp`` and ``log`` of a C library differ in the last bit between machines, versions and vector widths. These are built from ``+ - * /``, floor
+and scaling by powers of two, each of which IEEE 754 rounds in exactly one way, so an array and a single value, today's machine and tomorrow's, agree
+bit for bit. Their error is below 2 units in the last place (tested against 60-digit arithmetic), which is the price of the promise. Lower-casing is
 Python's on every path, done once per distinct text.
 
-Each function takes an array and has a twin for one value (``*_one``) that a request uses. Method: argument reduction by powers of two, then the series
-of the hyperbolic arctangent (log) and of the exponential (exp), to the term that no longer changes a double.
+Each function takes an array and has a twin for one value (``*_one``) that a request uses. Method: argument reduction by powers of two, then the
+series of the hyperbolic arctangent (log) and of the exponential (exp), to the term that no longer changes a double.
 """
 
 from __future__ import annotations

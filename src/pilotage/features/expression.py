@@ -4,12 +4,12 @@
 form, so it can be hashed, compared, stored and shown, and its columns are the feature's lineage. One tree compiles to Polars, to Narwhals (other
 engines) and to a Python function for one row, and the three give the same bits:
 
-* Arithmetic is in 64-bit floats whatever the columns' types (whole numbers beyond 2**53 round), and uses only operations that IEEE 754 rounds in one
-  way; ``log1p`` and ``exp`` are our own (:mod:`pilotage.features.elementary`), ``**`` takes a whole-number power from -8 to 8, written out as products.
+* Arithmetic is in 64-bit floats whatever the columns' types (whole numbers beyond 2**53 round), and uses only operations that IEEE 754 rounds in
+  one way; ``log1p`` and ``exp`` are our own (:mod:`pilotage.features.elementary`), ``**`` takes a whole power from -8 to 8, written out as products.
 * ``a // b`` is ``floor(a / b)`` and ``a % b`` is ``a - b * floor(a / b)``. ``round(x, d)`` takes the even neighbour on a tie of ``x * 10**d``.
-* A result that is not a finite number is null: division by zero, overflow, the root of a negative number. NaN is never produced, and a NaN or infinite
-  input is null (:func:`without_nan` sees to it in frames).
-* Null in, null out, but for ``coalesce``, ``is_null``, ``when`` (a null condition takes the other branch) and ``and``/``or`` (three-valued, as in SQL).
+* A result that is not a finite number is null: division by zero, overflow, the root of a negative number. NaN is never produced, and a NaN or
+  infinite input is null (:func:`without_nan` sees to it in frames).
+* Null in, null out, but for ``coalesce``, ``is_null``, ``when`` (a null condition takes the other branch), ``and`` and ``or`` (as in SQL).
 * ``hour``, ``weekday`` (Monday is 1), ``day`` and ``month`` are those of UTC.
 """
 
@@ -55,7 +55,7 @@ CALLS: Final[Mapping[str, tuple[int, int]]] = {
     "length": (1, 1),
     "concat": (2, 99),
 }
-_OPERATORS: Final = {**{name: (2, 2) for name in (*ARITHMETIC, *COMPARISONS, *LOGIC)}, "negative": (1, 1), "not": (1, 1), "power": (2, 2)}
+_OPERATORS: Final = {**dict.fromkeys((*ARITHMETIC, *COMPARISONS, *LOGIC), (2, 2)), "negative": (1, 1), "not": (1, 1), "power": (2, 2)}
 FUNCTIONS: Final[Mapping[str, tuple[int, int]]] = {**CALLS, **_OPERATORS}
 
 # Functions that an engine without our kernels cannot run natively with the same bits. Engines that can call Python wrap pilotage.features.elementary.
@@ -121,8 +121,8 @@ class Expression:
     def to_polars(self, kinds: Mapping[str, str] | None = None) -> pl.Expr:
         """The expression for Polars. Float columns must hold no NaN (:func:`without_nan`).
 
-        ``kinds`` are those of the columns; give them where whole numbers and floats meet in ``when`` or ``coalesce``, so that every path agrees on which
-        the result is.
+        ``kinds`` are those of the columns; give them where whole numbers and floats meet in ``when`` or ``coalesce``, so that every path agrees
+        on which the result is.
         """
         from pilotage.features.compiling import to_polars
 
@@ -138,7 +138,7 @@ class Expression:
         return to_narwhals(self, kinds)
 
     def to_python(self, kinds: Mapping[str, str] | None = None) -> Callable[[Mapping[str, Any]], Any]:
-        """A function of one row, for requests. Timestamps are aware datetimes or int microseconds since the epoch; results are plain values or None."""
+        """A function of one row, for requests. Timestamps are aware datetimes or int microseconds since the epoch; results are plain or None."""
         from pilotage.features.closures import to_python
 
         return to_python(self, kinds)
@@ -351,6 +351,13 @@ def _check_size(call: Call) -> None:
             )
         if isinstance(node, Call):
             waiting.extend((argument, depth + 1) for argument in node.arguments)
+
+
+def as_call(node: Expression) -> Call:
+    """``node``, which is neither a column nor a literal. Raises ``InputError`` for a foreign kind of expression."""
+    if isinstance(node, Call):
+        return node
+    raise InputError(f"Not an expression: {type(node).__name__}.", mend="build it with parse_expression, col and lit")
 
 
 def _node(value: Expression | Scalar) -> Expression:

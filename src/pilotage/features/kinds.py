@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from pilotage.core import InputError
-from pilotage.features.expression import ARITHMETIC, COMPARISONS, LOGIC, NUMBERS, ORDERED, Call, Column, Expression, Literal
+from pilotage.features.expression import ARITHMETIC, COMPARISONS, LOGIC, NUMBERS, ORDERED, Call, Column, Expression, Literal, as_call
 
 _FLOAT = frozenset({*ARITHMETIC, "negative", "power", "log1p", "exp", "sqrt", "abs", "round", "floor", "clip"})
 _OF_TIMESTAMPS = frozenset({"hour", "weekday", "day", "month"})
@@ -23,9 +23,8 @@ def kind_of(expression: Expression, kinds: Mapping[str, str]) -> str:
         return kinds[expression.name]
     if isinstance(expression, Literal):
         return expression.literal_kind
-    assert isinstance(expression, Call)
-    given = [kind_of(argument, kinds) for argument in expression.arguments]
-    return _check(expression, given)
+    node = as_call(expression)
+    return _check(node, [kind_of(argument, kinds) for argument in node.arguments])
 
 
 def _check(node: Call, given: list[str]) -> str:
@@ -73,7 +72,7 @@ def _need(node: Call, given: list[str], wanted: Any, named: str) -> None:
             _refuse(node, f"takes {named}, not {kind}")
 
 
-def _refuse(node: Call, what: str) -> Any:
+def _refuse(node: Call, what: str) -> NoReturn:
     raise InputError(f"'{node.function}' {what}.", where=f"in {node}", mend="use columns of the right kind, or change the expression")
 
 
@@ -83,16 +82,11 @@ def known_kind(expression: Expression, kinds: Mapping[str, str] | None) -> str |
         return (kinds or {}).get(expression.name)
     if isinstance(expression, Literal):
         return expression.literal_kind
-    assert isinstance(expression, Call)
-    if expression.function in _FLOAT:
-        return "float"
-    if expression.function in _WHOLE:
-        return "int"
-    if expression.function in _TRUTH:
-        return "bool"
-    if expression.function in _TEXT:
-        return "text"
-    branches = [known_kind(argument, kinds) for argument in expression.arguments[expression.function == "when" :]]
+    node = as_call(expression)
+    for functions, kind in ((_FLOAT, "float"), (_WHOLE, "int"), (_TRUTH, "bool"), (_TEXT, "text")):
+        if node.function in functions:
+            return kind
+    branches = [known_kind(argument, kinds) for argument in node.arguments[node.function == "when" :]]
     if "float" in branches:
         return "float"
     return branches[0] if len(set(branches)) == 1 else None

@@ -86,7 +86,7 @@ class _Reader:
                 return self._call(node, name, *map(self.read, arguments))
             case ast.Call(func=ast.Name(id=name)):
                 self._refuse(node, f"'{name}' takes its arguments by position only.")
-        self._refuse(
+        return self._refuse(
             node,
             f"This may not stand in an expression: {ast.unparse(node)[:60]!r}.",
             mend="use columns, numbers, texts, operators and the functions of the documentation",

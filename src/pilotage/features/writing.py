@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotage.features.expression import ARITHMETIC, COMPARISONS, LOGIC, Call, Column, Expression, Literal
+from pilotage.features.expression import ARITHMETIC, COMPARISONS, LOGIC, Call, Column, Expression, Literal, as_call
 
 _INFIX = {**ARITHMETIC, **COMPARISONS, **LOGIC, "power": "**"}
 
@@ -18,7 +18,7 @@ def _write(node: Expression) -> str:
         return node.name
     if isinstance(node, Literal):
         return repr(node.value)
-    assert isinstance(node, Call)
+    node = as_call(node)
     parts = [_write(argument) for argument in node.arguments]
     if node.function in _INFIX:
         left = f"({parts[0]})" if parts[0].startswith("-") else parts[0]
