@@ -327,9 +327,9 @@ class Contract(BaseModel):
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema of a table that keeps the contract: its columns in order, nullable where declared."""
-        from pilotage.data.contracts.arrow import arrow_type
-
         import pyarrow as pa
+
+        from pilotage.data.contracts.arrow import arrow_type
 
         return pa.schema([pa.field(name, arrow_type(column.type), nullable=column.nullable) for name, column in self.columns.items()])
 
