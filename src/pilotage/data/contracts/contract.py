@@ -173,8 +173,8 @@ class Check(BaseModel):
     """A check beyond what the columns imply; ``data.quality`` runs it.
 
     kind
-        ``unique`` (of ``columns``), ``expression`` (a condition every row keeps), ``row_count``, ``null_share`` (of ``column``, 0 to 1), ``freshness``
-        (the newest ``column``, else the availability or event time, is at most ``max_age`` old), ``sum`` and ``distinct`` (of ``column``).
+        ``unique`` (of ``columns``), ``expression`` (a condition every row keeps), ``row_count``, ``null_share`` (of ``column``, 0 to 1),
+        ``freshness`` (the newest ``column``, else availability or event time, is at most ``max_age`` old), ``sum`` and ``distinct`` (of ``column``).
     at_least, at_most
         Inclusive limits of the figure. For ``expression`` they bound the share of rows that keep it (default: all).
     """
