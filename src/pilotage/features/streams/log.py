@@ -32,7 +32,9 @@ class Busy(Unavailable):
     http_status = 429
 
     def __init__(self, what: str, *, retry_after_s: int, where: str | None = None) -> None:
-        super().__init__(what, where=where, why="the queue of events is bounded, so that memory and delay are", mend=f"send it again in {retry_after_s} s")
+        super().__init__(
+            what, where=where, why="the queue of events is bounded, so that memory and delay are", mend=f"send it again in {retry_after_s} s"
+        )
         self.retry_after_s = retry_after_s
 
 
@@ -68,7 +70,9 @@ def declare_source(workspace: Workspace, source: EventSource) -> EventSource:
                     mend="declare a source of another name",
                 )
             tx.conn.execute(
-                update(event_source).where(event_source.c.workspace_id == tx.workspace_id, event_source.c.name == source.name).values(declared=declared)
+                update(event_source)
+                .where(event_source.c.workspace_id == tx.workspace_id, event_source.c.name == source.name)
+                .values(declared=declared)
             )
         record(tx, type="events.source.declared", subject=source.name, body={"columns": dict(source.columns), "backlog": source.backlog})
 
@@ -181,7 +185,9 @@ def read_log(conn: Connection, workspace_id: str, source: EventSource, *, from_p
     return pl.concat(found, how="diagonal") if found else None
 
 
-def events_between(conn: Connection, workspace_id: str, source: EventSource, *, from_us: int, to_us: int, before_position: int) -> pl.DataFrame | None:
+def events_between(
+    conn: Connection, workspace_id: str, source: EventSource, *, from_us: int, to_us: int, before_position: int
+) -> pl.DataFrame | None:
     """The events of the log with ``from_us <= event time < to_us`` as they stand before ``before_position``: replaced ones left out.
 
     Cost: reads every append whose span of event times touches the range.
@@ -196,7 +202,11 @@ def events_between(conn: Connection, workspace_id: str, source: EventSource, *, 
         return None
     frame = pl.concat(found, how="diagonal")
     r = event_replaced.c
-    gone = conn.execute(select(r.position).where(r.workspace_id == workspace_id, r.source == source.name, r.by_position < before_position)).scalars().all()
+    gone = (
+        conn.execute(select(r.position).where(r.workspace_id == workspace_id, r.source == source.name, r.by_position < before_position))
+        .scalars()
+        .all()
+    )
     return frame.filter(~pl.col(POSITION).is_in(list(gone))) if gone else frame
 
 
@@ -335,7 +345,11 @@ def _once(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: A
         if revised:
             replaced = [before.get(event) for event in taken[source.event_id].to_list()]
             taken = taken.with_columns(pl.Series(REPLACES, replaced, dtype=pl.Int64))
-            gone = [{"source": source.name, "position": old, "by_position": new} for old, new in zip(replaced, taken[POSITION].to_list(), strict=True) if old is not None]
+            gone = [
+                {"source": source.name, "position": old, "by_position": new}
+                for old, new in zip(replaced, taken[POSITION].to_list(), strict=True)
+                if old is not None
+            ]
             tx.insert(event_replaced, *gone)
         kept.append(taken)
     if not kept:
@@ -360,10 +374,17 @@ def _seen_long_ago(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame
     if past is None:
         return
     past = past.filter(pl.col(source.event_id).is_in(old[source.event_id].to_list()))
-    known = {event for event, _, _ in many.run(tx.conn, _KNOWN, fixed=(tx.workspace_id, source.name), kinds=("text",), rows=[(e,) for e in past[source.event_id]])}
+    known = {
+        event
+        for event, _, _ in many.run(
+            tx.conn, _KNOWN, fixed=(tx.workspace_id, source.name), kinds=("text",), rows=[(e,) for e in past[source.event_id]]
+        )
+    }
     revision = past[source.revision].fill_null(0).to_list() if source.revision is not None else [0] * past.height
     back = {}
-    for event, number, position, event_us in zip(past[source.event_id].to_list(), revision, past[POSITION].to_list(), past[EVENT_US].to_list(), strict=True):
+    for event, number, position, event_us in zip(
+        past[source.event_id].to_list(), revision, past[POSITION].to_list(), past[EVENT_US].to_list(), strict=True
+    ):
         if event not in known:
             back[event] = (number, position, event_us)
     if back:
