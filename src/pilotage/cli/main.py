@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import data, findings, ingest, ledger, lineage, pilot, practice, review, runs, server, users
+from pilotage.cli import data, findings, ingest, ledger, lineage, monitoring, pilot, practice, review, runs, server, users
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
 
@@ -46,6 +46,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")
 app.add_typer(practice.app, name="practice")
+app.add_typer(monitoring.app, name="monitor")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(users.app, name="user")
 ledger.register(app)

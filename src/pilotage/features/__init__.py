@@ -31,7 +31,16 @@ from pilotage.features.inspect import Candidate, Explanation, explain_value
 from pilotage.features.point_in_time import point_in_time
 from pilotage.features.registry import RegisteredView, register_view, registered_view, view_of, views
 from pilotage.features.split import Split
-from pilotage.features.training_set import Label, Rebuilt, TrainingSet, build_training_set, load_training_set, rebuild_training_set
+from pilotage.features.training_set import (
+    Computed,
+    Label,
+    Rebuilt,
+    TrainingSet,
+    build_training_set,
+    compute_features,
+    load_training_set,
+    rebuild_training_set,
+)
 from pilotage.features.transforms import FittedTransforms, Transform, fit_transforms
 
 __all__ = [
@@ -41,6 +50,7 @@ __all__ = [
     "Call",
     "Candidate",
     "Column",
+    "Computed",
     "Explanation",
     "Expression",
     "FeatureView",
@@ -56,6 +66,7 @@ __all__ = [
     "call",
     "coalesce",
     "col",
+    "compute_features",
     "explain_value",
     "expression_from_json",
     "fit_transforms",

@@ -232,6 +232,28 @@ def build_training_set(
     return TrainingSet(version=version, record=record, fitted=fitted)
 
 
+@dataclass(frozen=True)
+class Computed:
+    """Rows with their features, ``<view>__<feature>``, and the names of these."""
+
+    rows: pl.DataFrame
+    features: tuple[str, ...]
+
+
+def compute_features(
+    workspace: Workspace, rows: pl.DataFrame, *, views: Sequence[str], time: str, sources: Mapping[str, str] | None = None
+) -> Computed:
+    """The features of ``rows`` as known at each row's moment: the batch path, as a training set has it, for rows of any origin.
+
+    ``rows`` has the views' entities, ``time`` and what their request expressions take. Raises as :func:`build_training_set`.
+    """
+    found = _views(workspace, views, sources or {})
+    _require_free_names(rows, found)
+    check_keys(rows, tuple(dict.fromkeys(key for each in found for key in each.view.entity)), what="rows")
+    made, names = _features(workspace, rows, found, time=time)
+    return Computed(made, tuple(names))
+
+
 def load_training_set(workspace: Workspace, ref: str) -> TrainingSet:
     """The training set of a version. Raises ``InputError`` if the version is none."""
     version = load_version(workspace, ref)

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from pilotage.monitoring.distances import ColumnDrift, DriftReport, measure_drift, psi_of_tables, rate_change
     from pilotage.monitoring.domain import Contribution, DomainTest, domain_test
     from pilotage.monitoring.estimation import PerformanceEstimate, estimate_performance
+    from pilotage.monitoring.gaps import GroupGaps, group_gaps
+    from pilotage.monitoring.losses import LossEstimate, estimate_loss
+    from pilotage.monitoring.online import RateMonitor
     from pilotage.monitoring.performance import Performance, realised_performance
     from pilotage.monitoring.priors import LabelShift, black_box_prior, label_shift
+    from pilotage.monitoring.reporting import Report, load_report, put_report, reports
+    from pilotage.monitoring.retrieval import RetrievalDrift, RetrievalLimits, retrieval_drift
     from pilotage.monitoring.windows import UNKNOWN, Window, window
 
 # numpy, pyarrow and scikit-learn load when the first name is used.
@@ -33,6 +38,11 @@ _FROM = {
     "domain": ("Contribution", "DomainTest", "domain_test"),
     "estimation": ("PerformanceEstimate", "estimate_performance"),
     "priors": ("LabelShift", "black_box_prior", "label_shift"),
+    "gaps": ("GroupGaps", "group_gaps"),
+    "losses": ("LossEstimate", "estimate_loss"),
+    "online": ("RateMonitor",),
+    "reporting": ("Report", "load_report", "put_report", "reports"),
+    "retrieval": ("RetrievalDrift", "RetrievalLimits", "retrieval_drift"),
     "performance": ("Performance", "realised_performance"),
     "windows": ("UNKNOWN", "Window", "window"),
 }
@@ -56,9 +66,15 @@ __all__ = [
     "Diagnosis",
     "DomainTest",
     "DriftReport",
+    "GroupGaps",
     "LabelShift",
+    "LossEstimate",
     "Performance",
     "PerformanceEstimate",
+    "RateMonitor",
+    "Report",
+    "RetrievalDrift",
+    "RetrievalLimits",
     "Rung",
     "Thresholds",
     "Window",
@@ -66,13 +82,19 @@ __all__ = [
     "decompose",
     "diagnose",
     "domain_test",
+    "estimate_loss",
     "estimate_performance",
     "find_data_bugs",
+    "group_gaps",
     "label_shift",
+    "load_report",
     "measure_drift",
     "psi_of_tables",
+    "put_report",
     "rate_change",
     "realised_performance",
+    "reports",
+    "retrieval_drift",
     "units_of_contract",
     "window",
 ]

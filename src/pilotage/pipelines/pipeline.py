@@ -1,7 +1,7 @@
 """The pipeline file: sources, views, training, when to train again, and what a challenger must beat. The file is the whole truth.
 
-Paths are relative to the file's folder. Every default is visible in what :func:`load_pipeline` returns, and the declaration's hash names the runs made
-under it.
+Paths are relative to the file's folder. Every default is visible in what :func:`load_pipeline` returns; runs are held to the hash of the declaration
+they were begun under.
 """
 
 from __future__ import annotations
@@ -67,6 +67,16 @@ class LabelConfig(_Strict):
     available_lag: str | None = None
 
 
+class Scoring(_Strict):
+    """Which rows the champion scores: every row of ``dataset``, named by its column ``id``, with the spine's columns for entities, time and request.
+
+    The spine has the same ``id``, so that a prediction finds its label once that is known.
+    """
+
+    dataset: str
+    id: str = "id"
+
+
 class SplitConfig(_Strict):
     """How much of the end of the training window is held out: for the challenge, and as the reference of monitoring."""
 
@@ -124,6 +134,7 @@ class PipelineConfig(_Strict):
     feeds: tuple[Feed, ...] = Field(min_length=1)
     views: tuple[str, ...] = Field(min_length=1)
     training: Training
+    scoring: Scoring
     model: Learner = Logistic()
     retrain: RetrainPolicy = RetrainPolicy()
     challenge: ChallengeConfig = ChallengeConfig()
@@ -174,6 +185,6 @@ def load_pipeline(path: str | Path) -> Pipeline:
     named = sorted({*(feed.source for feed in config.feeds), *config.views})
     for name in named:
         if not (folder / name).is_file():
-            raise InputError(f"The file '{name}' that the pipeline names is not there.", where=str(path), mend="paths start at the pipeline file's folder")
+            raise InputError(f"The pipeline names a file that is not there: '{name}'.", where=str(path), mend="paths start at the pipeline's folder")
     files = {name: sha256_hex((folder / name).read_bytes()) for name in named}
     return Pipeline(config, folder, digest({"config": config.model_dump(mode="json"), "files": files}))

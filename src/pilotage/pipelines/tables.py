@@ -35,6 +35,18 @@ workflow_step = table(
     key=("run_id", "name"),
 )
 
+# A file of a feed's folder and what became of it. ``state``: done | held | failing | poisoned | discarded.
+pipeline_delivery = table(
+    "pipeline_delivery",
+    Column("state", Text, nullable=False),
+    Column("batch_id", Text),
+    Column("contract_id", Text),
+    Column("tries", Integer, nullable=False),
+    Column("reason", Text),
+    Column("taken_at", BigInteger, nullable=False),
+    key=("pipeline", "source", "name"),
+)
+
 # Immutable: what was trained, on what, how. Which one serves is the last row of ``model_decision`` that promoted one.
 trained_model = table(
     "trained_model",
@@ -64,8 +76,8 @@ retraining_decision = table(
     Column("pipeline", Text, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("fired", Boolean, nullable=False),
-    Column("dry_run", Boolean, nullable=False),
     Column("triggers", JsonText, nullable=False),  # each: name, fired, figure, limit, why
     Column("held_back_by", Text),  # cool-down or budget
+    Column("report", Text),  # id of the monitoring report it stood on
     Index("ix_retraining_decision_pipeline", "workspace_id", "pipeline", "created_at"),
 )

@@ -445,11 +445,11 @@ def _dependants(workspace: Workspace, withdrawn: Sequence[str], erased: set[str]
         for after in family(workspace, version_id).descendants:
             if after.id not in gone and after.withdrawn is None and after.dataset not in erased:
                 found.setdefault(("version", after.id), Dependant("version", after.id, after.ref))
-    family = [*withdrawn, *(each.id for each in found.values())]
+    touched = [*withdrawn, *(each.id for each in found.values())]
     for export in exports(workspace):
-        if export.version_id in family:
+        if export.version_id in touched:
             found.setdefault(("export", export.id), Dependant("export", export.id, export.path))
-    for each in () if more is None else more(workspace, family):
+    for each in () if more is None else more(workspace, touched):
         found.setdefault((each.kind, each.id), each)
     return tuple(found.values())
 

@@ -413,6 +413,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("workspace_id", "pipeline", "number", name=op.f("uq_model_decision_workspace_id_pipeline_number")),
     )
     op.create_table(
+        "monitor_report",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("pilot_id", sa.Text(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("production", sa.Text(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("n_reference", sa.BigInteger(), nullable=False),
+        sa.Column("n_production", sa.BigInteger(), nullable=False),
+        sa.Column("evidence_ids", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_monitor_report")),
+    )
+    op.create_index("ix_monitor_report_latest", "monitor_report", ["workspace_id", "created_at", "id"], unique=False)
+    op.create_index("ix_monitor_report_production", "monitor_report", ["workspace_id", "production"], unique=False)
+    op.create_table(
         "openlineage_event",
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
@@ -424,6 +444,22 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_openlineage_event")),
+    )
+    op.create_table(
+        "pipeline_delivery",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("contract_id", sa.Text(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "pipeline", "source", "name", name=op.f("pk_pipeline_delivery")),
     )
     op.create_table(
         "quality_acceptance",
@@ -471,9 +507,9 @@ def upgrade() -> None:
         sa.Column("pipeline", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("fired", sa.Boolean(), nullable=False),
-        sa.Column("dry_run", sa.Boolean(), nullable=False),
         sa.Column("triggers", sa.Text(), nullable=False),
         sa.Column("held_back_by", sa.Text(), nullable=True),
+        sa.Column("report", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_retraining_decision")),
