@@ -1,9 +1,9 @@
 """Contracts as ODCS: the Open Data Contract Standard v3.1 of Bitol (https://bitol-io.github.io/open-data-contract-standard), both ways.
 
-The standard has no place for units, policies of levels or the two times: they go into ``customProperties`` (``unit``, ``dimension``, ``levelPolicy``,
-``availableLag`` …). Row counts and unique keys become its library metrics, other checks custom rules of the engine ``pilotage``. What a document says
-that a contract has no word for (servers, prices, roles, other rules) is kept in ``Contract.odcs`` and comes out again on export; so import, export and
-import give the same contract. Documents of v3.0 to v3.2 are read; v3.1.0 is written, unless the document read said another.
+The standard has no place for units, policies of levels or the two times: they go into ``customProperties`` (``unit``, ``dimension``,
+``levelPolicy``, ``availableLag`` …). Row counts and unique keys become its library metrics, other checks custom rules of the engine ``pilotage``.
+What a document says that a contract has no word for (servers, prices, roles, other rules) is kept in ``Contract.odcs`` and comes out again on export;
+so import, export and import give the same contract. Documents of v3.0 to v3.2 are read; v3.1.0 is written, unless the document read said another.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def odcs_document(contract: Contract) -> dict[str, Any]:
     top: dict[str, Any] = dict(kept.get("top", {}))
     version = str(top.pop("version", ""))
     document: dict[str, Any] = {
-        "version": version if _major(version) == contract.version else str(contract.version),
+        "version": version if version and max(1, _major(version) or 1) == contract.version else str(contract.version),
         "apiVersion": top.pop("apiVersion", API_VERSION),
         "kind": "DataContract",
         "id": top.pop("id", contract.name),
