@@ -125,7 +125,7 @@ def _value_likeness(one: ColumnProfile, other: ColumnProfile) -> float:
     if one.type == "timestamp":
         # Later batches lie later: what stays is how they spread over the day, and over how long.
         spans = (a[-1] - a[0] + 1, b[-1] - b[0] + 1)
-        return 0.7 * _overlap(_numbered(one.hours), _numbered(other.hours)) + 0.3 * min(spans) / max(spans)
+        return float(0.7 * _overlap(_numbered(one.hours), _numbered(other.hours)) + 0.3 * min(spans) / max(spans))
     if one.type == "date":
         spans = (a[-1] - a[0] + 1, b[-1] - b[0] + 1)
         return float(0.5 + 0.5 * min(spans) / max(spans))
