@@ -314,7 +314,9 @@ def test_quarantined_rows_go_in_once_the_contract_takes_them(desk: Desk) -> None
     assert retry(desk.workspace, batch.id).kept == 0
     desk.contract(CONTRACT.replace("at: {type: timestamp}", "at: {type: timestamp, zone: Europe/Berlin}").replace("owner:", "version: 2\nowner:"))
     desk.write("b.csv", rows_csv(10, 11))
-    desk.bring(source, "b.csv")
+    held = desk.bring(source, "b.csv")
+    assert "semantic_suspect" in str(held.reason)
+    assert release(desk.workspace, held.id, reason="all times were UTC").state == "published"
     done = retry(desk.workspace, batch.id)
     assert (done.tried, done.kept) == (2, 1)
     assert done.batch is not None
