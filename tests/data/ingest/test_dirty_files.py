@@ -82,9 +82,7 @@ def test_every_row_of_a_dirty_csv_is_kept_or_set_aside_under_its_own_line(
     usual, reading_text.BLOCK = reading_text.BLOCK, block  # so that blocks end anywhere
     try:
         kept, bad, rows_in = sort(
-            csv_chunks(
-                io.BytesIO(text), source="f", dialect=Dialect(), expected=Expected(CONTRACT, extra="refuse"), limits=Limits(), where="f"
-            )
+            csv_chunks(io.BytesIO(text), source="f", dialect=Dialect(), expected=Expected(CONTRACT, extra="refuse"), limits=Limits(), where="f")
         )
     finally:
         reading_text.BLOCK = usual
@@ -171,9 +169,7 @@ def chunks_of(text: str, dialect: Dialect) -> list[Chunk]:
         path = Path(folder) / "f.csv"
         path.write_text(text, encoding="utf-8")
         with path.open("rb") as file:
-            return list(
-                csv_chunks(file, source="f", dialect=dialect, expected=Expected(CONTRACT, extra="ignore"), limits=Limits(), where="f.csv")
-            )
+            return list(csv_chunks(file, source="f", dialect=dialect, expected=Expected(CONTRACT, extra="ignore"), limits=Limits(), where="f.csv"))
 
 
 def test_a_dialect_says_skipped_lines_missing_values_and_the_decimal_mark() -> None:
@@ -190,7 +186,9 @@ def test_names_can_be_declared_where_there_is_no_header() -> None:
     assert chunk.lines.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize(("header", "said"), [("id,sise,note", "unknown: sise"), ("size,note", "missing: id"), ("id,id,note", "twice"), ("", "empty")])
+@pytest.mark.parametrize(
+    ("header", "said"), [("id,sise,note", "unknown: sise"), ("size,note", "missing: id"), ("id,id,note", "twice"), ("", "empty")]
+)
 def test_a_wrong_header_is_refused_with_what_is_missing_and_unknown(header: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         list(

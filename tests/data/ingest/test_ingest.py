@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.data.ingest.conftest import CONTRACT, Desk, rows_csv
 
 from pilotage.core import Conflict, InputError, ManualClock, NotFound, Refused
 from pilotage.data import load_version, versions
@@ -29,7 +30,6 @@ from pilotage.data.ingest import (
 from pilotage.data.ingest.staging import parts_of
 from pilotage.data.tabular import read_table
 from pilotage.ledger import entries
-from tests.data.ingest.conftest import CONTRACT, Desk, rows_csv
 
 
 def adds_up(batch: Batch) -> bool:
@@ -41,7 +41,9 @@ def blobs(desk: Desk) -> int:
 
 
 def test_good_rows_are_published_and_bad_ones_set_aside_with_place_field_and_reason(desk: Desk) -> None:
-    desk.write("in.csv", rows_csv(0, 20) + "p3,2025-01-01T00:00:03Z,1,,bob\nx,2025-01-01T10:00:00,1,,bob\nonly,two\ny,2025-01-01T00:00:00Z,12 kg,,bob\n")
+    desk.write(
+        "in.csv", rows_csv(0, 20) + "p3,2025-01-01T00:00:03Z,1,,bob\nx,2025-01-01T10:00:00,1,,bob\nonly,two\ny,2025-01-01T00:00:00Z,12 kg,,bob\n"
+    )
     batch = desk.bring(desk.source(more="path: in.csv"))
     assert (batch.state, batch.rows_in, batch.kept, batch.quarantined) == ("published", 24, 20, 4)
     assert [(row.line, row.field, row.code) for row in quarantined(desk.workspace, batch_id=batch.id).rows] == [
