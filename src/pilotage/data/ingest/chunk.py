@@ -173,9 +173,10 @@ def _column(values: list[Any], kind: str) -> pa.Array:
         return pa.array([None if value is None else value if isinstance(value, str) else _json(value) for value in values], pa.string())
     if kind == "int":  # JSON has one kind of number, and a whole one may have come as 3.0
         values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
+    found = set(map(type, values)) - {type(None)}
+    if not (len(found) <= 1 or found == {int, float}) or found & {dict, list, tuple, Decimal}:  # Arrow would take True among numbers for 1
+        return _texts(values)
     try:
-        if any(isinstance(value, Decimal | dict | list) for value in values):
-            return _texts(values)
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         return _texts(values)

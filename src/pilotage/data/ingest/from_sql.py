@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Select, create_engine, func, literal_column, select, text
 from sqlalchemy import table as any_table
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.sql import column, quoted_name
 
 from pilotage.core import InputError, Unavailable
@@ -54,15 +54,16 @@ def deliver_sql(source: SqlSource, *, expected: Expected, folder: Path, cursor: 
         raise InputError(
             "The database's URL cannot be used.", where=where, mend="set the variable to a SQLAlchemy URL whose driver is installed"
         ) from error
+    spool: _Spool | None = None
     try:
         with engine.connect() as conn:
             _only_read(conn)
             since = None if cursor is None or cursor.get("column") != source.watermark else _unpacked(cursor)
             spool = _Spool(source, expected=expected, folder=folder, label=label, where=where)
             spool.take(conn, since)
-    except OperationalError as error:
-        raise Unavailable(f"The database did not answer: {_first_line(error)}", where=where, mend="check that it runs, and try again") from error
     except DBAPIError as error:
+        if spool is None or error.connection_invalidated or "locked" in str(error.orig):
+            raise Unavailable(f"The database did not answer: {_first_line(error)}", where=where, mend="check that it runs, and try again") from error
         raise InputError(f"The database refused the query: {_first_line(error)}", where=where, mend="mend the query") from error
     except SQLAlchemyError as error:
         raise InputError(f"The query cannot be used: {str(error).splitlines()[0][:300]}", where=where, mend="mend the query") from error

@@ -39,7 +39,10 @@ def taken_keys(workspace: Workspace, source: SourceConfig, contract: Contract) -
         version = load_version(workspace, source.dataset)
     except NotFound:
         return None
-    return scan(workspace, version.id, columns=contract.key) if set(contract.key) <= set(contract_of_version(version).columns) else None
+    there = contract_of_version(version).columns
+    if any(name not in there or there[name].type != contract.columns[name].type for name in contract.key):
+        return None  # another grain: publishing will say so
+    return scan(workspace, version.id, columns=contract.key)
 
 
 def judge(workspace: Workspace, batch: Batch) -> None:
@@ -122,14 +125,17 @@ def _latest(workspace: Workspace, dataset: str) -> Version | None:
 
 
 def _bring_to_contract(workspace: Workspace, latest: Version, contract: Contract, batch: Batch) -> None:
-    """Publish the dataset's rows under a newer contract that is compatible with theirs (``Refused`` if it is not), before rows of it are added."""
+    """Publish the dataset's rows under a newer contract, before rows of it are added.
+
+    That is done where the change is compatible, or a person released the batch; and only if each row that is there keeps the newer contract.
+    """
     before = contract_of_version(latest)
     change = compare_contracts(before, contract)
-    if change.verdict != "compatible":
+    if change.verdict != "compatible" and "released" not in batch.origin:
         raise Refused(
             f"The rows of '{latest.dataset}' keep the contract {before.ref}, and {contract.ref} is no compatible change of it ({change.verdict}).",
             where=f"batch {batch.id}",
-            mend="migrate the dataset, or publish under another name",
+            mend="release the batch if the rows that are there mean the same under it; else migrate the dataset, or use another name",
         )
 
     def rows() -> Iterator[pa.RecordBatch]:
