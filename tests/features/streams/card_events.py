@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pilotage.features import Aggregate, FeatureView, col
@@ -64,6 +65,12 @@ def card_view(*, tile: str = "5m", closed: Any = "left", aggregates: tuple[Aggre
     )
 
 
+@cache
+def closure(expression: Any) -> Any:
+    """The expression as a function of an event."""
+    return expression.to_python(CARDS.columns)
+
+
 def brute_force(view: FeatureView, events: Iterable[Mapping[str, Any]], card: str, *, at_us: int) -> dict[str, Any]:
     """The features of ``card`` at ``at_us``, from the events known by then: each event's highest revision, the first of equal ones.
 
@@ -82,17 +89,15 @@ def brute_force(view: FeatureView, events: Iterable[Mapping[str, Any]], card: st
     ]
     rows.sort(key=lambda event: (event["at"], event["available_us"], event["position"]))
     latest = rows[-1] if rows and at_us - rows[-1]["at"] <= (view.ttl_us or 2**62) else {}
-    found: dict[str, Any] = {
-        name: (None if not latest else expression.to_python(CARDS.columns)(latest)) for name, expression in view.columns.items()
-    }
+    found: dict[str, Any] = {name: (None if not latest else closure(expression)(latest)) for name, expression in view.columns.items()}
     for aggregate in view.aggregates:
         algebra = aggregator_for(aggregate)
         start = (at_us - aggregate.window_us) // view.tile_us * view.tile_us
         state = algebra.init()
         for event in rows:
-            if event["at"] < start or (aggregate.where is not None and aggregate.where.to_python(CARDS.columns)(event) is not True):
+            if event["at"] < start or (aggregate.where is not None and closure(aggregate.where)(event) is not True):
                 continue
-            value = True if aggregate.of is None else aggregate.of.to_python(CARDS.columns)(event)
+            value = True if aggregate.of is None else closure(aggregate.of)(event)
             state = algebra.update(state, value, Order(event["at"], event["available_us"], event["position"]))
         found[aggregate.name] = algebra.finalize(state)
     return found
