@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from pilotage.core import InputError
 
 _encode = msgspec.json.Encoder().encode
-_KINDS = (str, int)  # bool is an int: True is written true, and is another key than 1
+_KINDS = (str, int, dt.date)  # bool is an int: True is written true, and is another key than 1; a date is written as its ISO text
 
 
 def entity_key(columns: Sequence[str], values: Mapping[str, Any]) -> str:
@@ -20,9 +21,9 @@ def entity_key(columns: Sequence[str], values: Mapping[str, Any]) -> str:
     except KeyError as error:
         raise InputError(f"The entity lacks its key column {error.args[0]!r}.", mend=f"give {', '.join(columns)}") from error
     for column, part in zip(columns, parts, strict=True):
-        if not isinstance(part, _KINDS):
+        if not isinstance(part, _KINDS) or isinstance(part, dt.datetime):
             raise InputError(
-                f"A key must be text or a whole number, not {type(part).__name__}.",
+                f"A key must be text, a whole number, a truth value or a date, not {type(part).__name__}.",
                 where=f"entity column {column!r}",
                 why="null, NaN and rounded numbers name no entity",
             )
