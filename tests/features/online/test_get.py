@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pilotage.core import InputError, Refused
 from pilotage.features.algebra import Order, aggregator_for
 from pilotage.features.definition import Aggregate, FeatureView
+from pilotage.features.engines import evaluate_rows
 from pilotage.features.expression import col, parse_expression
 from pilotage.features.online import OnlineReader, copy_online, get_online, materialize, online_rows, upsert_online
-from pilotage.features.engines import evaluate_rows
 from pilotage.ledger import create_workspace, entries
 
 MINUTE = 60_000_000

@@ -21,6 +21,8 @@ def entity_key(columns: Sequence[str], values: Mapping[str, Any]) -> str:
     except KeyError as error:
         raise InputError(f"The entity lacks its key column {error.args[0]!r}.", mend=f"give {', '.join(columns)}") from error
     for column, part in zip(columns, parts, strict=True):
+        if type(part) is str:
+            continue
         if not isinstance(part, _KINDS) or isinstance(part, dt.datetime):
             raise InputError(
                 f"A key must be text, a whole number, a truth value or a date, not {type(part).__name__}.",

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from pilotage.core import InputError
 from pilotage.features.algebra import aggregator_for
 from pilotage.features.definition import FeatureView
@@ -33,8 +35,7 @@ def layout_of(view: FeatureView) -> Layout:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OnlineVector:
+class OnlineVector(msgspec.Struct, frozen=True):
     """One view's stored features for one entity.
 
     flag

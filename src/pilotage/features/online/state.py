@@ -16,6 +16,7 @@ tile and the size of the states a tile.
 from __future__ import annotations
 
 import datetime as dt
+from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,8 +41,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(ext_hook=_read_extension).decode
 
 
-@dataclass(frozen=True, slots=True)
-class KnownRow:
+class KnownRow(msgspec.Struct, frozen=True):
     """One source row of an entity: its three times and the values of the view's row features."""
 
     event_us: int
@@ -50,8 +50,7 @@ class KnownRow:
     values: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TailRow:
+class TailRow(msgspec.Struct, frozen=True):
     """One source row of an entity: its three times and the value each aggregate takes from it (None: none)."""
 
     event_us: int
@@ -81,8 +80,7 @@ class Layout:
         return available_us <= at_us and (event_us <= at_us if self.closed_right else event_us < at_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """An entity's features at a moment. ``as_of_us`` is the moment: never before that of the blob. ``row_event_us`` is the latest known row's."""
 
     values: list[Any]
@@ -213,8 +211,6 @@ def _suffixes(layout: Layout, as_of_us: int, tiles: Mapping[int, Sequence[State]
 
 
 def _packed_numbers(numbers: Sequence[int]) -> bytes:
-    from array import array
-
     return array("q", numbers).tobytes()
 
 

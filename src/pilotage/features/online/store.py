@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class OnlineRow:
+
+class OnlineRow(msgspec.Struct, frozen=True):
     """What is written for one entity: times in µs UTC; ``blob`` as :mod:`.state` encodes it."""
 
     entity: str
@@ -24,8 +25,7 @@ class OnlineRow:
     blob: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """What is read back for one entity."""
 
     definition: str
