@@ -27,6 +27,7 @@ from pilotage.features.expression import (
     when,
     without_nan,
 )
+from pilotage.features.point_in_time import point_in_time
 
 __all__ = [
     "AGGREGATE_FUNCTIONS",
@@ -46,6 +47,7 @@ __all__ = [
     "load_views",
     "log1p",
     "parse_expression",
+    "point_in_time",
     "when",
     "without_nan",
 ]

@@ -1,4 +1,7 @@
-"""The smallest and the largest value. Exact; a zero's sign is dropped, so that 0.0 and -0.0 are one value."""
+"""The smallest and the largest value, in the type it came in: whole number, float, text (by code points) or truth value.
+
+Exact; a zero's sign is dropped, so that 0.0 and -0.0 are one value.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,33 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from pilotage.features.algebra.aggregator import Aggregator, Order, Properties, State, as_float, exact_number, not_exact_number
+from pilotage.features.algebra.aggregator import Aggregator, Order, Properties, State
+from pilotage.features.algebra.ordered import not_plain, plain_value
 
 
 class _Extreme(Aggregator):
     properties = Properties(mergeable=True, reversible=False, bounded=True, exact=True, note="what stood behind the extreme value is not kept")
-    _choose: ClassVar[Callable[..., float]]
+    _choose: ClassVar[Callable[..., Any]]
 
     def init(self) -> State:
         return None
 
     def update(self, state: State, value: Any, order: Order) -> State:
-        return state if value is None else self.merge(state, exact_number(value, what=self.function))
+        return state if value is None else self.merge(state, plain_value(value))
 
     def merge(self, left: State, right: State) -> State:
         if left is None or right is None:
             return right if left is None else left
         return type(self)._choose(left, right)
 
-    def finalize(self, state: State) -> float | None:
-        return None if state is None else float(state)
+    def finalize(self, state: State) -> Any:
+        return state
 
     def bad(self, name: str, dtype: pl.DataType) -> pl.Expr | None:
-        return not_exact_number(name, dtype)
+        return not_plain(name, dtype)
 
     def prepared(self, name: str) -> list[pl.Expr]:
-        return [as_float(name).alias(f"{name}:x")]
+        return [pl.col(name).alias(f"{name}:x")]
 
     def merged(self, name: str) -> list[pl.Expr]:
         return self.partial(name)
@@ -44,7 +48,7 @@ class _Extreme(Aggregator):
         return frame[f"{name}:x"].alias(name)
 
     def result_type(self, frame: pl.DataFrame, name: str) -> pl.DataType:
-        return pl.Float64()
+        return frame.schema[f"{name}:x"]
 
 
 class Minimum(_Extreme):
