@@ -74,7 +74,7 @@ def local(tmp_path):
 
 
 def by_looking_at_all(of: FeatureView, source: pl.DataFrame, card: str, at: int) -> dict[str, Any]:
-    rows = evaluate_rows(of, source.lazy()).filter(pl.col("card") == card).to_dicts()
+    rows = evaluate_rows(of, source).filter(pl.col("card") == card).to_dicts()
     seen = [row for row in rows if row["__available"] <= at and (row["__event"] <= at if of.closed == "right" else row["__event"] < at)]
     latest = max(seen, key=lambda row: (row["__event"], row["__available"], row["__sequence"]), default=None)
     fresh = latest is not None and (of.ttl_us is None or at - latest["__event"] <= of.ttl_us)
@@ -134,7 +134,7 @@ def test_a_row_counts_from_the_moment_it_is_known_without_anybody_writing(local)
 def test_the_store_serves_the_bits_of_the_batch_path(local, rows, later, closed):
     of, source = view(closed=closed), table(rows)
     at = NOON + later * MINUTE
-    made = list(online_rows(of, evaluate_rows(of, source.lazy()), as_of_us=NOON))
+    made = list(online_rows(of, evaluate_rows(of, source), as_of_us=NOON))
     local.write(lambda tx: upsert_online(tx, of.ref, of.hash, made))
     cards = sorted(set(source["card"]))
     try:
@@ -157,7 +157,7 @@ def test_a_blob_of_another_definition_is_never_served_and_goes_with_the_next_fil
 
 def test_filling_does_not_undo_what_a_stream_wrote_meanwhile(local):
     newer = table([("a", 1, 0, 9.0, "DE")])
-    rows = list(online_rows(view(), evaluate_rows(view(), newer.lazy()), as_of_us=NOON))
+    rows = list(online_rows(view(), evaluate_rows(view(), newer), as_of_us=NOON))
     local.write(lambda tx: upsert_online(tx, view().ref, view().hash, rows))
     done = materialize(local, view(), SOME.filter(pl.col("at") < dt.datetime(2026, 1, 1, 11, 50, tzinfo=dt.UTC)).lazy(), as_of_us=NOON)
     assert (done.written, done.older) == (1, 1)
@@ -165,7 +165,7 @@ def test_filling_does_not_undo_what_a_stream_wrote_meanwhile(local):
 
 
 def test_an_online_write_that_is_part_of_a_job_is_undone_with_it(local):
-    rows = list(online_rows(view(), evaluate_rows(view(), SOME.lazy()), as_of_us=NOON))
+    rows = list(online_rows(view(), evaluate_rows(view(), SOME), as_of_us=NOON))
 
     def job(tx):
         upsert_online(tx, view().ref, view().hash, rows)
@@ -187,7 +187,7 @@ def test_two_views_are_read_at_once_and_may_have_other_entities(local):
 
 
 def test_a_source_with_a_row_that_belongs_to_nobody_is_refused(local):
-    with pytest.raises(InputError, match="no 'card'"):
+    with pytest.raises(InputError, match="no key 'card'"):
         materialize(local, view(), table([(None, 1, 0, 1.0, "DE")]).lazy(), as_of_us=NOON)
 
 

@@ -6,6 +6,6 @@ parts of the entities. The setting ``engine`` chooses, and :func:`engine` is the
 """
 
 from pilotage.features.engines.engine import Engine, engine
-from pilotage.features.engines.rows import evaluate_rows, kinds_of
+from pilotage.features.engines.rows import evaluate_rows
 
-__all__ = ["Engine", "engine", "evaluate_rows", "kinds_of"]
+__all__ = ["Engine", "engine", "evaluate_rows"]

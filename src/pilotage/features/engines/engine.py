@@ -23,8 +23,8 @@ class Engine(Protocol):
         """The rows of ``source`` as ``view`` sees them (:func:`.rows.evaluate_rows`)."""
         ...
 
-    def point_in_time(self, spine: Any, source: Any, view: FeatureView, *, time: str) -> pl.DataFrame:
-        """``spine`` with the features of ``view`` as they were known at its column ``time``, in the order of ``spine``."""
+    def point_in_time(self, spine: Any, source: Any, view: FeatureView, *, time: str | None = None) -> pl.DataFrame:
+        """``spine`` with the features of ``view`` as they were known at its column ``time`` (default: the view's event time), in its order."""
         ...
 
 

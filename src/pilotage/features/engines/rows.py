@@ -5,49 +5,29 @@ What every engine computes first, and what the kernels after it read: the same c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
-from pilotage.core import InputError
 from pilotage.features.algebra.aggregator import AVAILABLE, EVENT, SEQUENCE
-from pilotage.features.definition import Aggregate, FeatureView
-from pilotage.features.expression import without_nan
+from pilotage.features.definition import FeatureView
+from pilotage.features.expression import col
+from pilotage.features.rows import aggregate_values, check_source, kinds_of
 
-_KINDS: Final = {
-    pl.String: "text",
-    pl.Boolean: "bool",
-    pl.Date: "date",
-    pl.Binary: "binary",
-    pl.List: "list",
-    pl.Struct: "object",
-    pl.Categorical: "text",
-    pl.Enum: "text",
-}
+EVENT_AT: Final = "__event_at"
+AVAILABLE_AT: Final = "__available_at"
 
 
-def kinds_of(schema: Mapping[str, pl.DataType]) -> dict[str, str]:
-    """The kind of each column, as :meth:`Expression.kind` wants them. Raises ``InputError`` for a timestamp without a zone."""
-    found = {}
-    for name, dtype in schema.items():
-        if dtype.is_integer():
-            found[name] = "int"
-        elif dtype.is_float():
-            found[name] = "float"
-        elif isinstance(dtype, pl.Datetime):
-            if dtype.time_zone is None:
-                raise InputError(
-                    f"The timestamps of '{name}' have no zone.", why="nobody can say which moment they are", mend="give the column a zone"
-                )
-            found[name] = "timestamp"
-        else:
-            found[name] = _KINDS.get(type(dtype), "object")
-    return found
+def read_columns(view: FeatureView, source: pl.LazyFrame | pl.DataFrame) -> pl.DataFrame:
+    """The columns of ``source`` that ``view`` reads, and no others. Raises ``InputError`` if one is missing or of the wrong kind."""
+    frame = source.lazy()
+    view.kinds(kinds_of(frame.collect_schema()))
+    return frame.select(view.source_columns()).collect()
 
 
-def evaluate_rows(view: FeatureView, source: pl.LazyFrame) -> pl.DataFrame:
-    """The rows of ``source`` as ``view`` sees them, one for one.
+def evaluate_rows(view: FeatureView, source: pl.DataFrame) -> pl.DataFrame:
+    """The rows of ``source`` as ``view`` sees them, one for one and in their order.
 
     Returns
     -------
@@ -59,43 +39,37 @@ def evaluate_rows(view: FeatureView, source: pl.LazyFrame) -> pl.DataFrame:
     ------
     InputError
         If a column is missing or of the wrong kind, or a key or time is null.
+    Refused
+        If a row's availability is not known.
 
     Cost: one pass over the columns the view reads.
     """
-    schema = source.collect_schema()
-    kinds = kinds_of({name: schema[name] for name in view.source_columns() if name in schema})
-    view.kinds(kinds)
-    source = without_nan(source.select(view.source_columns()).with_row_index("__position"))
-    event = pl.col(view.event_time).dt.epoch("us")
-    available = pl.col(view.available_time).dt.epoch("us") if view.available_time is not None else event + view.lag_us
-    sequence = pl.col("__position") if view.sequence is None else pl.col(view.sequence)
-    if view.sequence is not None and kinds[view.sequence] == "timestamp":
-        sequence = sequence.dt.epoch("us")
-    rows = source.select(
-        *view.entity,
-        event.alias(EVENT),
-        available.alias(AVAILABLE),
-        sequence.cast(pl.Int64).alias(SEQUENCE),
-        *(expression.to_polars(kinds).alias(name) for name, expression in view.columns.items()),
-        *(_taken(aggregate, kinds).alias(aggregate.name) for aggregate in view.aggregates),
-    ).collect()
-    refuse_nulls(view, rows)
-    return rows
+    rows = check_source(source, view)
+    features = rows.frame.lazy().select(*view.entity, *(each.to_polars(rows.kinds).alias(name) for name, each in view.columns.items())).collect()
+    taken = aggregate_values(rows, view)
+    return features.select(*view.entity).hstack(taken.select(EVENT, AVAILABLE, SEQUENCE)).hstack(
+        [*features.select(list(view.columns)).get_columns(), *taken.select([each.name for each in view.aggregates]).get_columns()]
+    )
 
 
-def _taken(aggregate: Aggregate, kinds: Mapping[str, str]) -> pl.Expr:
-    value = pl.lit(True) if aggregate.of is None else aggregate.of.to_polars(kinds)
-    return value if aggregate.where is None else pl.when(aggregate.where.to_polars(kinds)).then(value)
+def over_evaluated(view: FeatureView) -> FeatureView:
+    """``view`` for rows that are evaluated already: its columns and aggregates take the column of their own name, times are timestamps.
 
-
-def refuse_nulls(view: FeatureView, rows: pl.DataFrame) -> None:
-    """Raise ``InputError`` where a key or time is null: such a row belongs to nobody or to no moment."""
-    for name, shown in [*((name, name) for name in view.entity), (EVENT, view.event_time), (AVAILABLE, view.available_time or view.event_time)]:
-        nulls = rows[name].null_count()
-        if nulls:
-            raise InputError(
-                f"{nulls} rows of '{view.source}' have no '{shown}'.",
-                where=f"view '{view.name}'",
-                why="a null key names no entity, and a null time no moment",
-                mend="make the column required in the contract, so that such rows are set aside when they come in",
-            )
+    The join and the windows of the batch path then run over them unchanged, wherever the rows were evaluated.
+    """
+    return FeatureView(
+        name=view.name,
+        version=view.version,
+        source=view.source,
+        entity=view.entity,
+        event_time=EVENT_AT,
+        available_time=AVAILABLE_AT,
+        sequence=SEQUENCE,
+        columns={name: col(name) for name in view.columns},
+        aggregates=tuple(replace(each, of=col(each.name), where=None) for each in view.aggregates),
+        ttl=view.ttl,
+        tile=view.tile,
+        closed=view.closed,
+        request=view.request,
+        request_inputs=view.request_inputs,
+    )
