@@ -44,9 +44,17 @@ event_id = table(
 )
 
 # Events that a later revision replaced, and by which.
-event_replaced = table("event_replaced", Column("source", Text), Column("position", BigInteger), Column("by_position", BigInteger, nullable=False), key=("source", "position"))
+event_replaced = table(
+    "event_replaced",
+    Column("source", Text),
+    Column("position", BigInteger),
+    Column("by_position", BigInteger, nullable=False),
+    key=("source", "position"),
+)
 
-event_producer = table("event_producer", Column("source", Text), Column("producer", Text), Column("sequence", BigInteger, nullable=False), key=("source", "producer"))
+event_producer = table(
+    "event_producer", Column("source", Text), Column("producer", Text), Column("sequence", BigInteger, nullable=False), key=("source", "producer")
+)
 
 # A stream works one view off one source's log. The lease says who may; ``fence`` grows with each new holder and is checked in every transaction.
 feature_stream = table(
@@ -87,7 +95,9 @@ feature_tail = table(
 )
 
 # Of each entity the latest known row, and those that lie in its future.
-feature_latest = table("feature_latest", Column("view", Text), Column("entity", Text), Column("rows", LargeBinary, nullable=False), key=("view", "entity"))
+feature_latest = table(
+    "feature_latest", Column("view", Text), Column("entity", Text), Column("rows", LargeBinary, nullable=False), key=("view", "entity")
+)
 
 # Events that came after the watermark had passed them. Their tiles were corrected; this is the account of it.
 feature_late = table(
@@ -102,7 +112,14 @@ feature_late = table(
 )
 
 # Events that a view cannot count (no entity, a value beyond the grid): kept in the log, left out of the tiles, listed here with the reason.
-feature_refused = table("feature_refused", Column("view", Text), Column("position", BigInteger), Column("event", Text, nullable=False), Column("reason", Text, nullable=False), key=("view", "position"))
+feature_refused = table(
+    "feature_refused",
+    Column("view", Text),
+    Column("position", BigInteger),
+    Column("event", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    key=("view", "position"),
+)
 
 feature_replay = table(
     "feature_replay",

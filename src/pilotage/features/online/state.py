@@ -110,6 +110,15 @@ def in_tail(layout: Layout, event_us: int, available_us: int, as_of_us: int) -> 
     return available_us > as_of_us or event_us - event_us % layout.tile_us + layout.tile_us > as_of_us
 
 
+def event_stamp(layout: Layout, event_us: int) -> int:
+    """The event time a stored state is compared by, from that of its newest row.
+
+    A state of windows alone forgets where in a complete tile its newest row lay, so there the tile's last moment stands for it: the same stamp whether a
+    stream or the batch path made the state, sooner or later.
+    """
+    return event_us if layout.rows else event_us - event_us % layout.tile_us + layout.tile_us - 1
+
+
 def encode_state(
     layout: Layout,
     *,

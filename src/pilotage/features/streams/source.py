@@ -77,7 +77,9 @@ class EventSource:
             ("deleted", self.deleted, "bool"),
         ):
             if column is not None and self.columns.get(column) != kind:
-                raise InputError(f"'{role}' must name a column of kind {kind}; '{column}' is {self.columns.get(column, 'not declared')}.", where=where)
+                raise InputError(
+                    f"'{role}' must name a column of kind {kind}; '{column}' is {self.columns.get(column, 'not declared')}.", where=where
+                )
         if self.backlog < 1 or self.remember_us < 1:
             raise InputError("'backlog' and 'remember' are more than nothing.", where=where)
         self._schema.update({column: KINDS[kind] for column, kind in self.columns.items()})
@@ -106,7 +108,9 @@ class EventSource:
         given = rows if isinstance(rows, pl.DataFrame) else self._from_rows(rows)
         unknown = [name for name in given.columns if name not in self.columns]
         if unknown:
-            raise self._refusal(f"The column '{unknown[0]}' is not declared.", mend=f"declare it, or leave it out; declared are {', '.join(self.columns)}")
+            raise self._refusal(
+                f"The column '{unknown[0]}' is not declared.", mend=f"declare it, or leave it out; declared are {', '.join(self.columns)}"
+            )
         given = given.with_columns([pl.lit(None, dtype=self._schema[name]).alias(name) for name in self.columns if name not in given.columns])
         try:
             frame = given.select([pl.col(name).cast(dtype, strict=True) for name, dtype in self._schema.items()])
