@@ -31,9 +31,9 @@ def source_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def spine_frame(rows: list[tuple[str, int]]) -> pl.DataFrame:
-    return pl.DataFrame({"card": [row[0] for row in rows], "at": [row[1] * MINUTE for row in rows]}, schema={"card": pl.String, "at": pl.Int64}).with_columns(
-        pl.col("at").cast(UTC_US)
-    )
+    return pl.DataFrame(
+        {"card": [row[0] for row in rows], "at": [row[1] * MINUTE for row in rows]}, schema={"card": pl.String, "at": pl.Int64}
+    ).with_columns(pl.col("at").cast(UTC_US))
 
 
 CARDS = st.sampled_from(["a", "b", "c"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pilotage.core import InputError, IntegrityError, Refused
 from pilotage.features import FeatureView, parse_expression, point_in_time
 from pilotage.features.packing import Packing
+
 from .brute import ROWS, SPINES, UTC_US, brute_latest, source_frame, spine_frame
 
 
@@ -107,7 +108,9 @@ def test_equal_rows_of_the_spine_all_stay() -> None:
 
 
 def test_a_missing_row_makes_every_feature_null_even_those_that_replace_nulls() -> None:
-    found = point_in_time(spine_frame([("z", 3)]), source_frame([row("a", 1, 1, 7.0)]), view(columns={"known": parse_expression("coalesce(value, 0.0)")}))
+    found = point_in_time(
+        spine_frame([("z", 3)]), source_frame([row("a", 1, 1, 7.0)]), view(columns={"known": parse_expression("coalesce(value, 0.0)")})
+    )
     assert found["known"].to_list() == [None]
 
 
@@ -169,9 +172,7 @@ def test_a_wrong_answer_is_never_returned(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_request_features_read_the_request_and_the_features() -> None:
-    declared = dataclasses.replace(
-        view(), request={"ratio": parse_expression("amount_now / last_value")}, request_inputs={"amount_now": "float"}
-    )
+    declared = dataclasses.replace(view(), request={"ratio": parse_expression("amount_now / last_value")}, request_inputs={"amount_now": "float"})
     spine = spine_frame([("a", 2), ("z", 2)]).with_columns(amount_now=pl.Series([3.0, 3.0]))
     assert point_in_time(spine, source_frame([row("a", 1, 1, 2.0)]), declared)["ratio"].to_list() == [1.5, None]
     with pytest.raises(InputError, match="no column 'amount_now'"):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pilotage.core import InputError
 from pilotage.features import Aggregate, FeatureView, parse_expression, point_in_time
 from pilotage.features import windows as windows_module
+
 from .brute import ROWS, SPINES, brute_windows, source_frame, spine_frame
 
 VALUE, CENTS, KIND = parse_expression("value"), parse_expression("round(value * 100)"), parse_expression("kind")
@@ -52,7 +53,13 @@ def every(window: str) -> tuple[Aggregate, ...]:
 
 
 @settings(max_examples=80, deadline=None)
-@given(spine=SPINES, source=ROWS, window=st.sampled_from(["5m", "17m", "1h"]), closed=st.sampled_from(["left", "right"]), chains=st.sampled_from([0, 1, 64]))
+@given(
+    spine=SPINES,
+    source=ROWS,
+    window=st.sampled_from(["5m", "17m", "1h"]),
+    closed=st.sampled_from(["left", "right"]),
+    chains=st.sampled_from([0, 1, 64]),
+)
 def test_every_aggregate_equals_brute_force(spine: pl.DataFrame, source: pl.DataFrame, window: str, closed: Any, chains: int) -> None:
     declared = view(*every(window), closed=closed)
     with pytest.MonkeyPatch.context() as patch:
@@ -70,13 +77,16 @@ def _plain(values: list[Any]) -> list[Any]:
 
 
 def test_the_window_begins_on_a_tile_and_ends_before_the_moment() -> None:
-    at = [{"card": "a", "at": minute, "known": minute, "seq": 0, "value": 1.0, "kind": "sale"} for minute in range(0, 61)]
+    at = [{"card": "a", "at": minute, "known": minute, "seq": 0, "value": 1.0, "kind": "sale"} for minute in range(61)]
     found = point_in_time(spine_frame([("a", 32)]), source_frame(at), view(Aggregate("rows", "count", window="10m")))
     assert found["rows"].to_list() == [12]  # 20 (the tile that 22 lies in) to 31
 
 
 def test_a_late_row_counts_from_its_arrival_on() -> None:
-    late = [{"card": "a", "at": 1, "known": 20, "seq": 0, "value": 5.0, "kind": "sale"}, {"card": "a", "at": 10, "known": 10, "seq": 0, "value": 1.0, "kind": "sale"}]
+    late = [
+        {"card": "a", "at": 1, "known": 20, "seq": 0, "value": 5.0, "kind": "sale"},
+        {"card": "a", "at": 10, "known": 10, "seq": 0, "value": 1.0, "kind": "sale"},
+    ]
     found = point_in_time(spine_frame([("a", 19), ("a", 20)]), source_frame(late), view(Aggregate("total", "sum", VALUE, "1h")))
     assert found["total"].to_list() == [1.0, 6.0]
 

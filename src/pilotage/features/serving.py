@@ -9,23 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pilotage.core import InputError
 from pilotage.features.definition import FeatureView
 from pilotage.features.online import OnlineReader, OnlineRows, OnlineStore, OnlineVector
+from pilotage.features.online.get import feature_name
 from pilotage.features.serving_log import ServedVector, ServingLog
+from pilotage.features.transforms import FittedTransforms
 from pilotage.store import Workspace
 
 Values = Mapping[str, Any]
-
-
-class Transforms(Protocol):
-    """Transforms fitted with a training set: from the features of one row to what the model is given."""
-
-    def apply_row(self, row: Values) -> dict[str, Any]:
-        """The model's inputs for one row of features."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ class FeatureServer:
         views: Sequence[FeatureView],
         *,
         kinds: Mapping[str, Mapping[str, str]] | None = None,
-        transforms: Transforms | None = None,
+        transforms: FittedTransforms | None = None,
         store: OnlineStore | None = None,
         log: ServingLog | None = None,
     ) -> None:
@@ -87,7 +81,7 @@ class FeatureServer:
         self._log = log
         self._workspace = workspace
         self._inputs = frozenset(name for view in views for name in view.request_inputs)
-        self.features = tuple(name for view in views for name in view.features)
+        self.features = tuple(feature_name(view, name) for view in views for name in view.features)
 
     def serve(
         self, entities: Sequence[Values], request_values: Sequence[Values] | Values | None = None, *, now_us: int | None = None
@@ -136,7 +130,7 @@ class FeatureServer:
     def _row(self, vectors: Sequence[OnlineVector], values: Values) -> dict[str, Any]:
         row: dict[str, Any] = {}
         for vector, request in zip(vectors, self._requests, strict=True):
-            row.update(request.of(vector.values, values))
+            row.update({f"{request.prefix}{name}": value for name, value in request.of(vector.values, values).items()})
         return row
 
     def _served(self, online: OnlineRows, rows: Sequence[Values], given: Sequence[Values]) -> list[ServedVector]:
@@ -149,7 +143,7 @@ class FeatureServer:
                 flag=vector.flag,
                 event_us=vector.event_us,
                 available_us=vector.available_us,
-                values={name: row[name] for name in view.features},
+                values={name: row[feature_name(view, name)] for name in view.features},
                 request_values={name: values[name] for name in view.request_inputs},
             )
             for vectors, row, values in zip(online.vectors, rows, given, strict=True)
@@ -165,7 +159,7 @@ def serve_vector(
     *,
     now_us: int | None = None,
     kinds: Mapping[str, Mapping[str, str]] | None = None,
-    transforms: Transforms | None = None,
+    transforms: FittedTransforms | None = None,
     store: OnlineStore | None = None,
     log: ServingLog | None = None,
 ) -> Served:
@@ -179,6 +173,7 @@ class _RequestFeatures:
 
     def __init__(self, view: FeatureView, source_kinds: Mapping[str, str] | None) -> None:
         self.definition = view.hash
+        self.prefix = feature_name(view, "")
         self._stored = (*view.columns, *(aggregate.name for aggregate in view.aggregates))
         kinds = {**view.kinds(source_kinds), **view.request_inputs} if source_kinds is not None else dict(view.request_inputs)
         self._compiled: list[tuple[str, Callable[[Values], Any]]] = [

@@ -21,7 +21,7 @@ import msgspec
 from sqlalchemy import func, select
 
 from pilotage.core import InputError, PilotageError, new_id
-from pilotage.features.tables import feature_served, feature_served_dropped
+from pilotage.features.online.tables import feature_served, feature_served_dropped
 from pilotage.store import Prepared, Workspace, WriteTransaction, insert_missing, json_text
 
 _encode = msgspec.msgpack.Encoder().encode

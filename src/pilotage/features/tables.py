@@ -1,6 +1,6 @@
-"""Tables of features: the event log and its streams, what is served online, what was served, and what the batch path said of it."""
+"""Tables of features: the event log and the streams that work it off."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Text
 
 from pilotage.store import JsonText, TimeUs, table
 
@@ -130,54 +130,17 @@ feature_replay = table(
     Index(None, "workspace_id", "view", "view_hash"),
 )
 
-# One blob per view and entity. ``view`` is ``name@version``; ``entity`` is the JSON array of the key's values; ``created_at`` is when it was written.
-# A row is replaced only by one that is not older in (event_us, available_us). A blob of another ``definition`` than the reader's is never served.
-feature_online = table(
-    "feature_online",
-    Column("view", Text),
-    Column("entity", Text),
-    Column("definition", Text, nullable=False),
-    Column("event_us", TimeUs, nullable=False),
-    Column("available_us", TimeUs, nullable=False),
-    Column("blob", LargeBinary, nullable=False),
-    key=("view", "entity"),
-)
-
-# A served vector, as it was served, without personal columns. ``entity_digest`` decides the sample and stands for a key that is personal.
-feature_served = table(
-    "feature_served",
-    Column("view", Text, nullable=False),
-    Column("definition", Text, nullable=False),
-    Column("at_us", TimeUs, nullable=False),
-    Column("entity", Text),
-    Column("entity_digest", Text, nullable=False),
-    Column("flag", Text, nullable=False),
-    Column("event_us", TimeUs),
-    Column("available_us", TimeUs),
-    Column("served_values", LargeBinary, nullable=False),
-    Column("request_values", JsonText, nullable=False),
-    Index(None, "workspace_id", "view", "at_us"),
-)
-
-# What the log lost to backpressure, so that a report can say what it has not seen.
-feature_served_dropped = table(
-    "feature_served_dropped",
-    Column("view", Text, nullable=False),
-    Column("from_us", TimeUs, nullable=False),
-    Column("to_us", TimeUs, nullable=False),
-    Column("rows", BigInteger, nullable=False),
-    Index(None, "workspace_id", "view", "from_us"),
-)
-
-feature_skew_report = table(
-    "feature_skew_report",
-    Column("view", Text, nullable=False),
-    Column("definition", Text, nullable=False),
-    Column("source_version", Text, nullable=False),
-    Column("from_us", TimeUs, nullable=False),
-    Column("to_us", TimeUs, nullable=False),
-    Column("verdict", Text, nullable=False),
-    Column("max_rate", Float, nullable=False),
-    Column("report", JsonText, nullable=False),
-    Index(None, "workspace_id", "view", "created_at"),
+# Registered views. A row is never updated: what a view computes does not change under its name and version.
+feature_view = table(
+    "feature_view",
+    Column("name", Text),
+    Column("version", Integer),
+    Column("hash", Text, nullable=False),
+    Column("definition", JsonText, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("source_kinds", JsonText, nullable=False),  # column -> kind of the source's contract it was checked against
+    Column("contract_id", Text, nullable=False),
+    Index(None, "workspace_id", "hash"),
+    key=("name", "version"),
 )

@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, tuple_
 
 from pilotage.features.online.store import OnlineRow, Put, Stored, newest
-from pilotage.features.tables import feature_online
+from pilotage.features.online.tables import feature_online
 from pilotage.store import Prepared, Workspace, WriteTransaction
 
 _COLUMNS = "entity, definition, event_us, available_us, created_at, blob"

@@ -59,11 +59,17 @@ class OnlineVector(msgspec.Struct, frozen=True):
     written_us: int | None
 
 
+def feature_name(view: FeatureView, name: str) -> str:
+    """What the feature ``name`` of ``view`` is called beside those of other views: as in a training set."""
+    return f"{view.name}__{name}"
+
+
 @dataclass(frozen=True)
 class OnlineRows:
     """The stored features of several entities and views.
 
-    ``vectors[i][j]`` is entity ``i``'s vector of ``views[j]``; ``features`` names the values of one row of :attr:`values`, views in order.
+    ``vectors[i][j]`` is entity ``i``'s vector of ``views[j]``; ``features`` names the values of one row of :attr:`values`, views in order, as
+    in a training set: ``<view>__<feature>``.
     """
 
     views: tuple[str, ...]
@@ -124,7 +130,7 @@ class OnlineReader:
     Parameters
     ----------
     views
-        The views to look up, in the order of their values. A feature's name may occur once.
+        The views to look up, in the order of their values.
     store
         Where they lie; default: the workspace's own database.
     """
@@ -135,10 +141,13 @@ class OnlineReader:
         self._clock = workspace.clock
         self._store: OnlineStore = store or DatabaseStore(workspace)
         self._views = [_prepare(view) for view in views]
-        self.features = tuple(name for view in views for name in (*view.columns, *(aggregate.name for aggregate in view.aggregates)))
-        doubled = sorted({name for name in self.features if self.features.count(name) > 1})
+        names = [view.name for view in views]
+        doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise InputError(f"Two of the views have a feature '{doubled[0]}'.", mend="look them up one at a time, or rename it in one view")
+            raise InputError(f"The view '{doubled[0]}' is asked for twice.", mend="look two versions of a view up one at a time")
+        self.features = tuple(
+            feature_name(view, name) for view in views for name in (*view.columns, *(aggregate.name for aggregate in view.aggregates))
+        )
 
     def get(self, entities: Sequence[Mapping[str, Any]], *, now_us: int | None = None) -> OnlineRows:
         """The features of ``entities`` (mappings that hold the views' entity columns) at ``now_us`` (default: the workspace's clock).

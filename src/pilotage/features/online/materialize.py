@@ -12,7 +12,7 @@ from pilotage.core import Refused
 from pilotage.features.definition import FeatureView
 from pilotage.features.online.database import DatabaseStore
 from pilotage.features.online.store import OnlineRow, OnlineStore
-from pilotage.features.tables import feature_online
+from pilotage.features.online.tables import feature_online
 from pilotage.ledger import record
 from pilotage.store import Workspace
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from pilotage.features.algebra import State, partials, states
 from pilotage.features.algebra.aggregator import AVAILABLE, EVENT, SEQUENCE
+from pilotage.features.algebra.partials import value_columns
 from pilotage.features.definition import FeatureView
 from pilotage.features.online.entity import entity_key
 from pilotage.features.online.get import layout_of
@@ -73,7 +74,7 @@ def _aggregated(
     first = min(layout.window_start(as_of_us, window_us) for window_us in layout.windows)
     tile = (pl.col(EVENT) - pl.col(EVENT) % layout.tile_us).alias(_TILE)
     names = list(layout.aggregators)
-    frame = rows.select(*by, *_ORDER, tile, *names).filter(pl.col(_TILE) >= first)
+    frame = value_columns(rows.select(*by, *_ORDER, tile, *names).filter(pl.col(_TILE) >= first), layout.aggregators)
     raw = (pl.col(AVAILABLE) > as_of_us) | (pl.col(_TILE) + layout.tile_us > as_of_us)
     width = len(by)
     tiles: dict[_Key, dict[int, tuple[State, ...]]] = {}

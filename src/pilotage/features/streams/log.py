@@ -316,7 +316,10 @@ _NEW = """
 INSERT INTO event_id (workspace_id, source, event, revision, position, event_us, created_by, created_at)
 SELECT {w}, {s}, a, b, c, d, {by}, {at} FROM {given} WHERE true
 ON CONFLICT (workspace_id, source, event) DO UPDATE SET revision = excluded.revision, position = excluded.position, event_us = excluded.event_us
-WHERE excluded.revision > event_id.revision RETURNING position
+WHERE excluded.revision > event_id.revision
+"""
+_WHICH = """
+SELECT position FROM event_id WHERE workspace_id = {w} AND source = {s} AND position >= {p} AND event IN (SELECT a FROM {given})
 """
 _KNOWN = """
 SELECT event, revision, position FROM event_id WHERE workspace_id = {w} AND source = {s} AND event IN (SELECT a FROM {given})
@@ -339,14 +342,13 @@ def _once(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: A
         before = _known(tx, source, ids) if revised else {}
         stamp = tx.stamp()
         given = list(zip(ids, first["__revision"].to_list(), first[POSITION].to_list(), first[EVENT_US].to_list(), strict=True))
-        new = many.run(
-            tx.conn,
-            _NEW,
-            fixed={"w": tx.workspace_id, "s": source.name, "by": stamp["created_by"], "at": stamp["created_at"]},
-            kinds=("text", "int", "int", "int"),
-            rows=given,
-        )
-        taken = first.filter(pl.col(POSITION).is_in([row[0] for row in new])) if len(new) < first.height else first
+        fixed = {"w": tx.workspace_id, "s": source.name, "by": stamp["created_by"], "at": stamp["created_at"]}
+        new = many.change(tx.conn, _NEW, fixed=fixed, kinds=("text", "int", "int", "int"), rows=given)
+        taken = first
+        if new < first.height:
+            fixed = {"w": tx.workspace_id, "s": source.name, "p": held.next_position}
+            here = {row[0] for row in many.run(tx.conn, _WHICH, fixed=fixed, kinds=("text",), rows=[(event,) for event in ids])}
+            taken = first.filter(pl.col(POSITION).is_in(list(here)))
         if revised:
             replaced = [before.get(event) for event in taken[source.event_id].to_list()]
             taken = taken.with_columns(pl.Series(REPLACES, replaced, dtype=pl.Int64))

@@ -307,6 +307,21 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'view', 'entity', 'tile_us', name=op.f('pk_feature_tile'))
     )
+    op.create_table('feature_view',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('hash', sa.Text(), nullable=False),
+    sa.Column('definition', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.Column('owner', sa.Text(), nullable=False),
+    sa.Column('source_kinds', sa.Text(), nullable=False),
+    sa.Column('contract_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'name', 'version', name=op.f('pk_feature_view'))
+    )
+    op.create_index(op.f('ix_feature_view_workspace_id_hash'), 'feature_view', ['workspace_id', 'hash'], unique=False)
     op.create_table('quality_acceptance',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('report_id', sa.Text(), nullable=False),
