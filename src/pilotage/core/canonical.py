@@ -84,6 +84,13 @@ class MultisetDigest:
         self._sum = 0
         self.count = 0
 
+    @classmethod
+    def of(cls, total: int, *, count: int) -> MultisetDigest:
+        """The digest of ``count`` rows whose hashes, added up elsewhere, are ``total`` (0 to 2**128 - 1)."""
+        made = cls()
+        made._sum, made.count = total & _MULTISET_MASK, count
+        return made
+
     def add(self, row: bytes) -> None:
         """Count one row, given as its canonical bytes."""
         self._sum = (self._sum + int.from_bytes(hashlib.blake2b(row, digest_size=16).digest(), "big")) & _MULTISET_MASK
@@ -98,6 +105,11 @@ class MultisetDigest:
         """Count every row that ``other`` counted."""
         self._sum = (self._sum + other._sum) & _MULTISET_MASK
         self.count += other.count
+
+    def remove(self, other: MultisetDigest) -> None:
+        """Take away every row that ``other`` counted."""
+        self._sum = (self._sum - other._sum) & _MULTISET_MASK
+        self.count -= other.count
 
     def hexdigest(self) -> str:
         """32 hexadecimal characters of the sum."""

@@ -11,8 +11,9 @@ from pilotage.core import NotFound
 from pilotage.data.card import Card
 from pilotage.data.contract import make_contract
 from pilotage.data.tables import dataset as dataset_table
+from pilotage.data.tables import dataset_table_place, dataset_tag, dataset_withdrawn
 from pilotage.data.tables import dataset_version as version_table
-from pilotage.data.version import Operation, Version, is_version_id
+from pilotage.data.version import TABLE, Operation, TablePlace, Version, is_version_id
 from pilotage.store import Workspace
 
 
@@ -42,7 +43,7 @@ class Lineage:
 
 
 def load_version(workspace: Workspace, ref: str) -> Version:
-    """The version named by its id, by ``name`` (the latest) or by ``name@number``.
+    """The version named by its id, by ``name`` (the latest), by ``name@number`` or by ``name@tag``.
 
     Raises
     ------
@@ -53,12 +54,12 @@ def load_version(workspace: Workspace, ref: str) -> Version:
     name, at, number = ref.rpartition("@") if "@" in ref else (ref, "", "")
     if is_version_id(ref):
         query = query.where(version_table.c.id == ref)
-    elif at and not (number.isascii() and number.isdecimal()):
-        raise NotFound(f"Not a version: {ref!r}.", mend="write name@number, say 'answers@3', or 'answers' for the latest")
     else:
         query = query.where(dataset_table.c.name == name)
-        if at:
+        if at and number.isascii() and number.isdecimal():
             query = query.where(version_table.c.number == int(number[:9]))
+        elif at:
+            query = query.where(version_table.c.id == _tagged(workspace, number))
     with workspace.read() as conn:
         found = conn.execute(query.order_by(desc(version_table.c.number)).limit(1)).first()
     if found is None:
@@ -140,19 +141,42 @@ def _reach(start: str, graph: dict[str, list[str]]) -> list[str]:
     return list(found)
 
 
-def _query(workspace: Workspace) -> Select[Any]:
+def _tagged(workspace: Workspace, name: str) -> Any:
+    """The id of the version of the query's dataset that has the tag ``name``."""
     return (
-        select(version_table, dataset_table.c.name.label("dataset_name"), dataset_table.c.kind)
+        select(dataset_tag.c.version_id)
+        .where(dataset_tag.c.workspace_id == workspace.id, dataset_tag.c.dataset_id == dataset_table.c.id, dataset_tag.c.name == name)
+        .correlate(dataset_table)
+        .scalar_subquery()
+    )
+
+
+def _query(workspace: Workspace) -> Select[Any]:
+    place, withdrawn = dataset_table_place, dataset_withdrawn
+    return (
+        select(
+            version_table,
+            dataset_table.c.name.label("dataset_name"),
+            dataset_table.c.kind,
+            place.c.contract_id,
+            place.c.lance_version,
+            place.c.rows_digest,
+            place.c.run_id,
+            withdrawn.c.reason.label("withdrawn"),
+        )
         .join(
             dataset_table,
             (dataset_table.c.id == version_table.c.dataset_id) & (dataset_table.c.workspace_id == version_table.c.workspace_id),
         )
+        .outerjoin(place, (place.c.version_id == version_table.c.id) & (place.c.workspace_id == version_table.c.workspace_id))
+        .outerjoin(withdrawn, (withdrawn.c.version_id == version_table.c.id) & (withdrawn.c.workspace_id == version_table.c.workspace_id))
         .where(version_table.c.workspace_id == workspace.id)
     )
 
 
 def _version(row: Any) -> Version:
     stored = row._mapping
+    is_table = stored["kind"] == TABLE
     return Version(
         id=stored["id"],
         dataset=stored["dataset_name"],
@@ -160,13 +184,24 @@ def _version(row: Any) -> Version:
         number=stored["number"],
         digest=stored["digest"],
         rows=stored["rows"],
-        fields=make_contract(stored["fields"]),
+        fields={} if is_table else make_contract(stored["fields"]),
         card=Card.model_validate(stored["card"]),
         operation=Operation.from_dict(stored["operation"]),
         parents=tuple(stored["parents"]),
         blob=stored["blob"],
         created_at=stored["created_at"],
         created_by=stored["created_by"],
+        contract_id=stored["contract_id"],
+        contract=stored["fields"] if is_table else None,
+        place=TablePlace(
+            dataset_id=stored["dataset_id"],
+            lance_version=stored["lance_version"],
+            rows_digest=stored["rows_digest"],
+            run_id=stored["run_id"],
+        )
+        if is_table
+        else None,
+        withdrawn=stored["withdrawn"],
     )
 
 
@@ -175,7 +210,10 @@ def _not_found(workspace: Workspace, ref: str, name: str) -> NotFound:
         return NotFound(f"There is no version {ref} in this workspace.", mend="see 'pilotage show' for those there are")
     there = [version.number for version in versions(workspace, name)]
     if there:
-        return NotFound(f"The dataset '{name}' has no version {ref.rpartition('@')[2]}.", mend=f"it has {min(there)} to {max(there)}")
+        return NotFound(
+            f"The dataset '{name}' has no version {ref.rpartition('@')[2]}.",
+            mend=f"it has {min(there)} to {max(there)}; write name@number, name@tag, or the name alone for the latest",
+        )
     names = [dataset.name for dataset in datasets(workspace)]
     return NotFound(
         f"There is no dataset '{name}' in this workspace.",

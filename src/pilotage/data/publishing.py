@@ -117,7 +117,7 @@ def publish(workspace: Workspace, writer: RowFileWriter, draft: Draft) -> Publis
         mine = dataset_version.c.workspace_id == tx.workspace_id
         if tx.conn.execute(select(dataset_version.c.id).where(mine, dataset_version.c.id == new_version)).first() is not None:
             return False
-        dataset_id, number = _take_number(tx, draft)
+        dataset_id, number = take_number(tx, draft)
         tx.insert(
             dataset_version,
             {
@@ -171,9 +171,17 @@ def publish(workspace: Workspace, writer: RowFileWriter, draft: Draft) -> Publis
     return Published(version=load_version(workspace, new_version), created=created)
 
 
-def _take_number(tx: WriteTransaction, draft: Draft) -> tuple[str, int]:
-    """The dataset's id, made if need be, and the number of its next version."""
-    dataset_id = content_id("ds", {"workspace": tx.workspace_id, "name": draft.dataset})
+def dataset_id_of(workspace_id: str, name: str) -> str:
+    """The id of the dataset of this name, whether or not there is one yet."""
+    return content_id("ds", {"workspace": workspace_id, "name": name})
+
+
+def take_number(tx: WriteTransaction, draft: Draft) -> tuple[str, int]:
+    """The dataset's id, made if need be, and the number of its next version.
+
+    Raises ``Conflict`` if the dataset has another kind, or has moved on past every one of its versions among the parents.
+    """
+    dataset_id = dataset_id_of(tx.workspace_id, draft.dataset)
     found = tx.conn.execute(
         select(dataset_table.c.kind, dataset_table.c.lock_version).where(
             dataset_table.c.workspace_id == tx.workspace_id, dataset_table.c.id == dataset_id

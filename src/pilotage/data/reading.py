@@ -17,7 +17,7 @@ from typing import Any
 from pilotage.core import InputError, IntegrityError, MultisetDigest, NotFound
 from pilotage.data.catalogue import load_version
 from pilotage.data.rowfile import RowFile, parse_row, version_digest
-from pilotage.data.version import Version, contract_json
+from pilotage.data.version import TABLE, Version, contract_json
 from pilotage.store import Workspace
 
 MAX_PAGE = 1000
@@ -127,6 +127,11 @@ def open_rows(workspace: Workspace, version: Version) -> Iterator[RowFile]:
 
 def check(workspace: Workspace, version: Version) -> None:
     """Check the version's file and rows, unless this process already did and the file has not been touched since."""
+    if version.kind == TABLE:
+        raise InputError(
+            f"{version.ref} is a table: its rows have typed columns.",
+            mend="read it with pilotage.data.tabular: read_table, scan, table_page",
+        )
     path = workspace.blobs.path(version.blob)
     try:
         state = path.stat()

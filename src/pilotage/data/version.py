@@ -13,6 +13,9 @@ from pilotage.data.card import Card
 from pilotage.data.contract import FieldRule
 
 KINDS = ("evaluation", "objectives", "training", "documents")
+"""The kinds of dataset whose rows are nested JSON. :data:`TABLE` is the other kind: typed columns."""
+
+TABLE = "table"
 
 COUNTS = ("in", "kept", "changed", "dropped", "queued", "quarantined", "added")
 
@@ -88,11 +91,27 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class TablePlace:
+    """Where a table's rows lie: the Lance version in the dataset's folder, and what the rows' hashes add up to (hex).
+
+    ``run_id`` is that of the run that published it, if it gave one.
+    """
+
+    dataset_id: str
+    lance_version: int
+    rows_digest: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Version:
     """One immutable version of a dataset.
 
     ``rows`` is their number; :func:`pilotage.data.rows` reads them. ``digest`` is the order-free digest of rows and contract (hex).
     ``parents`` are the ids of the versions it was made from. ``created_at`` is in microseconds since the epoch, UTC.
+
+    Of kind ``table`` are versions with typed columns: ``contract`` is then the plain form of their :class:`pilotage.data.contracts.Contract`,
+    ``fields`` is empty, and :mod:`pilotage.data.tabular` reads the rows. ``withdrawn`` is the reason why the rows may not be read any more, or None.
     """
 
     id: str
@@ -108,6 +127,10 @@ class Version:
     blob: str
     created_at: int
     created_by: str
+    contract_id: str | None = None
+    contract: Mapping[str, Any] | None = None
+    place: TablePlace | None = None
+    withdrawn: str | None = None
 
     @property
     def ref(self) -> str:
@@ -132,6 +155,10 @@ class Version:
             "parents": list(self.parents),
             "created_at": self.created_at,
             "created_by": self.created_by,
+            "contract_id": self.contract_id,
+            "contract": None if self.contract is None else dict(self.contract),
+            "run_id": None if self.place is None else self.place.run_id,
+            "withdrawn": self.withdrawn,
         }
 
 

@@ -27,25 +27,50 @@ from pilotage.features.expression import (
     when,
     without_nan,
 )
+from pilotage.features.inspect import Candidate, Explanation, explain_value
+from pilotage.features.point_in_time import point_in_time
+from pilotage.features.registry import RegisteredView, register_view, registered_view, view_of, views
+from pilotage.features.split import Split
+from pilotage.features.training_set import Label, Rebuilt, TrainingSet, build_training_set, load_training_set, rebuild_training_set
+from pilotage.features.transforms import FittedTransforms, Transform, fit_transforms
 
 __all__ = [
     "AGGREGATE_FUNCTIONS",
     "KERNELS",
     "Aggregate",
     "Call",
+    "Candidate",
     "Column",
+    "Explanation",
     "Expression",
     "FeatureView",
+    "FittedTransforms",
+    "Label",
     "Literal",
+    "Rebuilt",
+    "RegisteredView",
+    "Split",
+    "TrainingSet",
+    "Transform",
+    "build_training_set",
     "call",
     "coalesce",
     "col",
+    "explain_value",
     "expression_from_json",
+    "fit_transforms",
     "hour",
     "lit",
+    "load_training_set",
     "load_views",
     "log1p",
     "parse_expression",
+    "point_in_time",
+    "rebuild_training_set",
+    "register_view",
+    "registered_view",
+    "view_of",
+    "views",
     "when",
     "without_nan",
 ]

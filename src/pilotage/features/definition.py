@@ -100,13 +100,17 @@ class Aggregate:
             raise InputError("'where' must be true or false.", where=where)
         if self.function in ON_NUMBERS and of not in ("int", "float", "bool"):
             raise InputError(f"'{self.function}' takes numbers, not {of}.", where=where)
-        if self.function in ("min", "max", "first", "last", "last_k", "distinct") and of in ("binary", "list", "object"):
+        if self.function in ("min", "max") and of not in ("int", "float", "bool", "timestamp"):
+            raise InputError(f"'{self.function}' takes numbers and timestamps, not {of}.", where=where)
+        if self.function in ("first", "last", "last_k", "distinct") and of not in ("int", "float", "bool", "text", "timestamp"):
             raise InputError(f"'{self.function}' does not take {of}.", where=where)
         if self.function in ("count", "distinct"):
             return "int"
-        if self.function in ON_NUMBERS:
+        if self.function in ON_NUMBERS or self.function in ("min", "max"):
             return "float"
-        return "list" if self.function == "last_k" else str(of)
+        if self.function == "last_k":
+            return "list"
+        return "int" if of == "timestamp" else str(of)  # the algebra counts timestamps in microseconds
 
     def to_dict(self) -> dict[str, Any]:
         """The aggregate as plain data, canonical: what does not apply is left out."""
@@ -149,7 +153,8 @@ class FeatureView:
     event_time
         The column that says when the row's event happened (timestamp, UTC).
     available_time, available_lag
-        The column that says when the row could be known, or the declared lag after the event ("2h"). One of the two is required.
+        The column that says when the row could be known, or the declared lag after the event ("2h"). At least one is
+        required; with both, the lag is used where the column is null.
     sequence
         A column (int) that orders rows of one entity with equal times; the larger wins. Without it the source's own order decides: the later row.
     columns, aggregates, request
@@ -250,9 +255,9 @@ class FeatureView:
         for name in self.source_columns():
             if name not in source:
                 raise InputError(f"The source '{self.source}' has no column '{name}'.", where=where, mend=f"its columns are: {', '.join(source)}")
-        for name in (self.event_time, self.available_time):
-            if name is not None and source[name] != "timestamp":
-                raise InputError(f"'{name}' is {source[name]}, not a timestamp.", where=where)
+        for time in (self.event_time, self.available_time):
+            if time is not None and source[time] != "timestamp":
+                raise InputError(f"'{time}' is {source[time]}, not a timestamp.", where=where)
         for name in self.entity:
             if source[name] not in ("text", "int", "bool", "date"):
                 raise InputError(
@@ -331,9 +336,9 @@ def _check_view(view: FeatureView) -> None:
         raise InputError(f"A view's version is a whole number from 1: got {view.version!r}.", where=where)
     if not view.entity or len(set(view.entity)) != len(view.entity):
         raise InputError("A view needs the columns that name its entity, each once.", where=where, mend="entity: [customer]")
-    if (view.available_time is None) == (view.available_lag is None):
+    if view.available_time is None and view.available_lag is None:
         raise InputError(
-            "A view says when its rows could be known: by a column or by a lag, one of the two.",
+            "A view says when its rows could be known: by a column, or by a lag.",
             where=where,
             why="without it a training set would see rows before anybody could have",
             mend="add available_time: <column>, or available_lag: '2h'",

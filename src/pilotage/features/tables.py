@@ -129,3 +129,18 @@ feature_replay = table(
     Column("report", JsonText, nullable=False),
     Index(None, "workspace_id", "view", "view_hash"),
 )
+
+# Registered views. A row is never updated: what a view computes does not change under its name and version.
+feature_view = table(
+    "feature_view",
+    Column("name", Text),
+    Column("version", Integer),
+    Column("hash", Text, nullable=False),
+    Column("definition", JsonText, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("source_kinds", JsonText, nullable=False),  # column -> kind of the source's contract it was checked against
+    Column("contract_id", Text, nullable=False),
+    Index(None, "workspace_id", "hash"),
+    key=("name", "version"),
+)

@@ -42,6 +42,7 @@ class Workspace:
         workspace_id: str,
         name: str,
         blobs: Blobs,
+        files: Path,
         clock: Clock,
         actor: str,
         guard: Job[None] | None,
@@ -51,6 +52,8 @@ class Workspace:
         self.id = workspace_id
         self.name = name
         self.blobs = blobs
+        self.files = files
+        """The folder beside the blobs in which a room keeps files of another form, in a folder of its own."""
         self.clock = clock
         self.actor = actor
         self._writer = Writer(engine, workspace_id=workspace_id, actor=actor, clock=clock, guard=guard)
@@ -110,6 +113,7 @@ class Workspace:
             workspace_id=workspace_id,
             name=name,
             blobs=Blobs(blob_folder),
+            files=blob_folder if url.get_backend_name() == "postgresql" else blob_folder.parent,
             clock=clock,
             actor=actor,
             guard=guard,

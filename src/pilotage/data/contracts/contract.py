@@ -173,8 +173,8 @@ class Check(BaseModel):
     """A check beyond what the columns imply; ``data.quality`` runs it.
 
     kind
-        ``unique`` (of ``columns``), ``expression`` (a condition every row keeps), ``row_count``, ``null_share`` (of ``column``, 0 to 1), ``freshness``
-        (the newest ``column``, else the availability or event time, is at most ``max_age`` old), ``sum`` and ``distinct`` (of ``column``).
+        ``unique`` (of ``columns``), ``expression`` (a condition every row keeps), ``row_count``, ``null_share`` (of ``column``, 0 to 1),
+        ``freshness`` (the newest ``column``, else availability or event time, is at most ``max_age`` old), ``sum`` and ``distinct`` (of ``column``).
     at_least, at_most
         Inclusive limits of the figure. For ``expression`` they bound the share of rows that keep it (default: all).
     """
@@ -327,9 +327,9 @@ class Contract(BaseModel):
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema of a table that keeps the contract: its columns in order, nullable where declared."""
-        from pilotage.data.contracts.arrow import arrow_type
-
         import pyarrow as pa
+
+        from pilotage.data.contracts.arrow import arrow_type
 
         return pa.schema([pa.field(name, arrow_type(column.type), nullable=column.nullable) for name, column in self.columns.items()])
 

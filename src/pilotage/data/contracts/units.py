@@ -1,7 +1,7 @@
 """Units: what a number counts, its dimension, and the exact conversion between two units of one dimension.
 
 A value ``v`` in a unit is ``factor * v + offset`` in the dimension's base unit. Factors are exact fractions, as the SI brochure (9th edition), the
-international yard and pound agreement of 1959 and ISO 4217 define them; so ``ft -> m -> ft`` is the identity, and money never meets a binary fraction.
+international yard and pound agreement of 1959 and ISO 4217 define them: there and back is the identity, and money never meets a binary fraction.
 Every currency is a dimension of its own (``money:EUR``): a rate of exchange is data, not a unit. ``EUR_minor`` is a cent; where a currency has no
 minor unit (JPY) there is none.
 """
