@@ -135,12 +135,12 @@ class _Compiler:
             case "multiply":
                 return first * self._float(node.arguments[1])
             case "divide":
-                return first / self._denominator(node.arguments[1])
+                return self._divided(first, self._denominator(node.arguments[1]))
             case "floor_divide":
-                return (first / self._denominator(node.arguments[1])).floor()
+                return self._divided(first, self._denominator(node.arguments[1])).floor()
             case "modulo":
                 other = self._denominator(node.arguments[1])
-                return first - other * (first / other).floor()
+                return first - other * self._divided(first, other).floor()
             case "negative":
                 return first * self._words.lit(-1.0, self._words.floating)
             case "power":
@@ -148,6 +148,11 @@ class _Compiler:
             case "sqrt" | "abs" | "floor":
                 return getattr(first, node.function)()
         return self._words.kernel(self.value(node.arguments[0]).cast(self._words.floating), node.function)
+
+    def _divided(self, first: Any, other: Any) -> Any:
+        # By a constant, Polars multiplies with the reciprocal instead, which rounds otherwise than a division. A column keeps it dividing: this one
+        # adds 0 to the denominator, or 1 where the result is null anyway.
+        return first / (other + first.is_null().cast(self._words.floating))
 
     def _denominator(self, node: Expression) -> Any:
         return self.value(node).cast(self._words.floating)
@@ -238,7 +243,7 @@ class _Compiler:
         up = (scaled + step) - step
         down = (scaled - step) + step
         whole = words.when(scaled.abs() < step).then(words.when(scaled >= zero).then(up).otherwise(down)).otherwise(scaled)
-        rounded = whole / scale if digits else whole
+        rounded = self._divided(whole, scale) if digits else whole
         # Where x times 10**digits overflows, x has no digits to round away.
         return words.when(scaled.is_finite()).then(rounded).otherwise(x) if digits else rounded
 

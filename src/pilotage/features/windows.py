@@ -25,7 +25,7 @@ import polars as pl
 
 from pilotage.core import IntegrityError
 from pilotage.features.algebra import Aggregator, aggregator_for, finalized, merged, partials
-from pilotage.features.algebra.partials import normal, refuse
+from pilotage.features.algebra.partials import refuse, value_columns
 from pilotage.features.definition import Aggregate, FeatureView
 from pilotage.features.packing import Packing
 from pilotage.features.rows import SourceRows, Whole, aggregate_values, known_from
@@ -193,7 +193,7 @@ def _by_totals(
 
 def _row_states(rows: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> pl.DataFrame:
     """The columns of states of every single row, as integers that add up."""
-    rows = normal(rows, aggregators)
+    rows = value_columns(rows, aggregators)
     for name, each in aggregators.items():
         bad = each.bad(name, rows.schema[name])
         if bad is not None and (found := rows.filter(bad).head(1)).height:

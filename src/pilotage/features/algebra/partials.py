@@ -31,7 +31,7 @@ def partials(rows: pl.DataFrame, by: Sequence[str], aggregators: Mapping[str, Ag
     InputError
         For the first value that an aggregate cannot take, with the value and how to mend it. Find them all with :func:`bad_values`.
     """
-    rows = normal(rows, aggregators)
+    rows = value_columns(rows, aggregators)
     for name, aggregator in aggregators.items():
         bad = aggregator.bad(name, rows.schema[name])
         if bad is not None and (found := rows.filter(bad).head(1)).height:
@@ -55,6 +55,11 @@ def states(frame: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> list[t
     return list(zip(*(aggregator.states(frame, name) for name, aggregator in aggregators.items()), strict=True))
 
 
+def merge_states(aggregators: Sequence[Aggregator], left: Sequence[State], right: Sequence[State]) -> tuple[State, ...]:
+    """The states of one group, aggregate by aggregate, merged with those of another."""
+    return tuple([aggregator.merge(a, b) for aggregator, a, b in zip(aggregators, left, right, strict=True)])
+
+
 def finalized(frame: pl.DataFrame, by: Sequence[str], aggregators: Mapping[str, Aggregator]) -> pl.DataFrame:
     """A frame of states → the columns of ``by`` and one column of values for each aggregate."""
     return frame.select(by).with_columns([aggregator.finalized(frame, name) for name, aggregator in aggregators.items()])
@@ -62,7 +67,7 @@ def finalized(frame: pl.DataFrame, by: Sequence[str], aggregators: Mapping[str, 
 
 def bad_values(rows: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> dict[int, str]:
     """The rows (by position) that some aggregate would refuse, with the reason. Empty where all is well."""
-    rows = normal(rows, aggregators)
+    rows = value_columns(rows, aggregators)
     found: dict[int, str] = {}
     for name, aggregator in aggregators.items():
         bad = aggregator.bad(name, rows.schema[name])
@@ -77,13 +82,18 @@ def bad_values(rows: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> dic
     return found
 
 
-def normal(rows: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> pl.DataFrame:
-    """The columns of values in the types the algebra works on: Int64, Float64 without -0.0, text, truth values."""
+def value_columns(rows: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> pl.DataFrame:
+    """The columns of values in the types the algebra works on: Int64, Float64 without -0.0, text, truth values; times as whole µs, dates as days.
+
+    :func:`partials` and :func:`bad_values` do it themselves; it is for who keeps the values.
+    """
     casts: list[pl.Expr] = []
     for name in aggregators:
         dtype = rows.schema[name]
         if dtype.is_float():
             casts.append(as_float(name))
+        elif dtype.is_temporal():
+            casts.append((pl.col(name).cast(pl.Datetime("us")) if dtype == pl.Datetime else pl.col(name)).to_physical().cast(pl.Int64))
         elif dtype.is_integer() and dtype not in (pl.Int64, pl.UInt64, pl.Int128, pl.UInt128):
             casts.append(pl.col(name).cast(pl.Int64))
     return rows.with_columns(casts) if casts else rows

@@ -1,7 +1,7 @@
 """Counts and sums that do not depend on the order of adding.
 
-Each value is rounded once, half to even, to a whole number of grid steps (``resolution``, 2**-20 unless declared), and steps are added as wide
-integers. Integer addition is associative, so any order and grouping gives the same sum: floating-point addition does not. A value may be at most
+Each value is rounded once to a whole number of grid steps (value × 1/``resolution``, half to even; 2**-20 unless declared), and steps are added as
+wide integers. Integer addition is associative, so any order and grouping gives the same sum: floating-point addition does not. A value may be at most
 2**53 steps from zero (8.6e9 at the default resolution, 9e15 at resolution 1): there the double still tells neighbouring steps apart.
 
 Variance is the sample variance (n − 1) from the exact sums Σu and Σu²: n·Σu² − (Σu)² is a whole number, so nothing cancels.
@@ -71,6 +71,8 @@ class Sum(Aggregator):
         if not (math.isfinite(resolution) and resolution > 0):
             raise InputError(f"A resolution is a positive number: {resolution}.", mend="say the smallest step that matters, such as 0.01 or 2**-20")
         self.resolution = float(resolution)
+        # Multiplied, not divided: engines turn a division by a constant into this product, and would round differently from those that do not.
+        self.inverse = 1.0 / self.resolution
 
     def init(self) -> State:
         return (0, 0)
@@ -78,7 +80,7 @@ class Sum(Aggregator):
     def steps(self, value: Any) -> int:
         """``value`` in whole grid steps. Raises ``InputError`` where it lies beyond the grid."""
         number = exact_number(value, what=self.function)
-        steps = number / self.resolution
+        steps = number * self.inverse
         if abs(steps) > GRID_STEPS:
             raise InputError(
                 f"A {self.function} cannot take {value!r}: it is more than 2**53 steps of {self.resolution!r}.",
@@ -104,10 +106,10 @@ class Sum(Aggregator):
         no_number = not_exact_number(name, dtype)
         if no_number is None or not dtype.is_numeric():
             return no_number
-        return no_number | ((pl.col(name).cast(pl.Float64) / self.resolution).abs() > float(GRID_STEPS))
+        return no_number | ((pl.col(name).cast(pl.Float64) * self.inverse).abs() > float(GRID_STEPS))
 
     def prepared(self, name: str) -> list[pl.Expr]:
-        return [(as_float(name) / self.resolution).round(0, mode="half_to_even").cast(pl.Int64).alias(f"{name}:s")]
+        return [(as_float(name) * self.inverse).round(0, mode="half_to_even").cast(pl.Int64).alias(f"{name}:s")]
 
     def partial(self, name: str) -> list[pl.Expr]:
         steps = pl.col(f"{name}:s")
@@ -170,7 +172,7 @@ class Variance(Sum):
     # Σu² may need more than 128 bits' worth of headroom in one group, so u = high·2**27 + low and three sums are kept apart until they are states.
 
     def prepared(self, name: str) -> list[pl.Expr]:
-        steps = (as_float(name) / self.resolution).round(0, mode="half_to_even").cast(pl.Int64)
+        steps = (as_float(name) * self.inverse).round(0, mode="half_to_even").cast(pl.Int64)
         return [steps.alias(f"{name}:s")]
 
     def partial(self, name: str) -> list[pl.Expr]:

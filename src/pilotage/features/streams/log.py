@@ -11,14 +11,14 @@ Cost: one row of the log a call, so append by the hundred or thousand; some 3 µ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from pilotage.core import Conflict, InputError, NotFound, Unavailable
+from pilotage.core import Conflict, InputError, IntegrityError, NotFound, Unavailable
 from pilotage.features.streams import many
 from pilotage.features.streams.source import AVAILABLE_US, EVENT_US, POSITION, REPLACES, EventSource
 from pilotage.features.tables import event_id, event_log, event_producer, event_replaced, event_source, feature_stream
@@ -124,7 +124,8 @@ def append(
 def admit(tx: WriteTransaction, source: EventSource, frame: pl.DataFrame, *, producer: str | None = None, sequence: int | None = None) -> Appended:
     """As :func:`append`, inside a transaction; ``frame`` as :meth:`EventSource.frame` made it."""
     held = _row(tx.conn, tx.workspace_id, source.name)
-    assert held is not None
+    if held is None:
+        raise NotFound(f"There is no source of events '{source.name}'.", mend="declare it first")
     if producer is not None and sequence is not None and not _next(tx, source.name, producer, sequence):
         return Appended(source.name, 0, frame.height, 0, held.next_position, repeated=True)
     if not frame.height:
@@ -210,8 +211,8 @@ def events_between(
     return frame.filter(~pl.col(POSITION).is_in(list(gone))) if gone else frame
 
 
-def events_at(conn: Connection, workspace_id: str, source: EventSource, positions: Sequence[int]) -> pl.DataFrame | None:
-    """The events at ``positions``."""
+def events_at(conn: Connection, workspace_id: str, source: EventSource, positions: Sequence[int]) -> pl.DataFrame:
+    """The events at ``positions``. Raises ``IntegrityError`` if one of them is not in the log."""
     c = event_log.c
     found = []
     left = sorted(set(positions))
@@ -222,11 +223,16 @@ def events_at(conn: Connection, workspace_id: str, source: EventSource, position
             .order_by(c.position.desc())
             .limit(1)
         ).first()
-        here = [position for position in left if row is not None and position <= row.last_position]
-        if row is not None:
-            found.append(source.unpack(row.data).filter(pl.col(POSITION).is_in(here)))
-        left = left[max(len(here), 1) :]
-    return pl.concat(found, how="diagonal") if found else None
+        if row is None:
+            raise IntegrityError(
+                f"The log of '{source.name}' has no event at position {left[0]}.",
+                why="a later event says that it replaces it",
+                mend="restore the workspace from a backup",
+            )
+        here = [position for position in left if position <= row.last_position]
+        found.append(source.unpack(row.data).filter(pl.col(POSITION).is_in(here)))
+        left = left[len(here) :]
+    return pl.concat(found, how="diagonal")
 
 
 def forget_ids(workspace: Workspace, source: str) -> int:
@@ -308,12 +314,15 @@ def _stamped(tx: WriteTransaction, source: EventSource, frame: pl.DataFrame, hel
 
 _NEW = """
 INSERT INTO event_id (workspace_id, source, event, revision, position, event_us, created_by, created_at)
-SELECT {p}, {p}, a, b, c, d, {p}, {p} FROM {given} WHERE true
+SELECT {w}, {s}, a, b, c, d, {by}, {at} FROM {given} WHERE true
 ON CONFLICT (workspace_id, source, event) DO UPDATE SET revision = excluded.revision, position = excluded.position, event_us = excluded.event_us
-WHERE excluded.revision > event_id.revision RETURNING position
+WHERE excluded.revision > event_id.revision
+"""
+_WHICH = """
+SELECT position FROM event_id WHERE workspace_id = {w} AND source = {s} AND position >= {p} AND event IN (SELECT a FROM {given})
 """
 _KNOWN = """
-SELECT event, revision, position FROM event_id WHERE workspace_id = {p} AND source = {p} AND event IN (SELECT a FROM {given})
+SELECT event, revision, position FROM event_id WHERE workspace_id = {w} AND source = {s} AND event IN (SELECT a FROM {given})
 """
 
 
@@ -327,21 +336,19 @@ def _once(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: A
     kept: list[pl.DataFrame] = []
     for part in rounds:
         first = part.unique(source.event_id, keep="first", maintain_order=True)
-        first = first.filter(~pl.col(POSITION).is_in(list(_seen_long_ago(tx, source, first, held)))) if held.ids_from_us is not None else first
-        if not first.height:
-            continue
+        if held.ids_from_us is not None:
+            _recall(tx, source, first, held)
         ids = first[source.event_id].to_list()
         before = _known(tx, source, ids) if revised else {}
         stamp = tx.stamp()
         given = list(zip(ids, first["__revision"].to_list(), first[POSITION].to_list(), first[EVENT_US].to_list(), strict=True))
-        new = many.run(
-            tx.conn,
-            _NEW,
-            fixed=(tx.workspace_id, source.name, stamp["created_by"], stamp["created_at"]),
-            kinds=("text", "int", "int", "int"),
-            rows=given,
-        )
-        taken = first.filter(pl.col(POSITION).is_in([row[0] for row in new])) if len(new) < first.height else first
+        fixed = {"w": tx.workspace_id, "s": source.name, "by": stamp["created_by"], "at": stamp["created_at"]}
+        new = many.change(tx.conn, _NEW, fixed=fixed, kinds=("text", "int", "int", "int"), rows=given)
+        taken = first
+        if new < first.height:
+            fixed = {"w": tx.workspace_id, "s": source.name, "p": held.next_position}
+            here = {row[0] for row in many.run(tx.conn, _WHICH, fixed=fixed, kinds=("text",), rows=[(event,) for event in ids])}
+            taken = first.filter(pl.col(POSITION).is_in(list(here)))
         if revised:
             replaced = [before.get(event) for event in taken[source.event_id].to_list()]
             taken = taken.with_columns(pl.Series(REPLACES, replaced, dtype=pl.Int64))
@@ -358,40 +365,29 @@ def _once(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: A
 
 
 def _known(tx: WriteTransaction, source: EventSource, ids: list[str]) -> dict[str, int]:
-    found = many.run(tx.conn, _KNOWN, fixed=(tx.workspace_id, source.name), kinds=("text",), rows=[(event,) for event in ids])
+    found = many.run(tx.conn, _KNOWN, fixed={"w": tx.workspace_id, "s": source.name}, kinds=("text",), rows=[(event,) for event in ids])
     return {event: position for event, _, position in found}
 
 
-def _seen_long_ago(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: Any) -> Iterator[int]:
-    """Positions of ``rows`` that the log holds already, of those whose ids left the index. What the log holds comes back into the index, so that
-    revisions find it."""
+def _recall(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: Any) -> None:
+    """Put ids that left the index back into it, where the log holds an event of that id: then the ordinary path sees the duplicate."""
     old = rows.filter((pl.col(EVENT_US) < held.ids_from_us) | (pl.col("__revision") > 0))
     if not old.height:
         return
+    # A revision may have moved the event in time, so its predecessor is looked for everywhere.
     everything = bool((old["__revision"] > 0).any())
-    low, high = (-(2**62), held.ids_from_us) if everything else (int(old[EVENT_US].min()), int(old[EVENT_US].max()) + 1)  # type: ignore[arg-type]
+    times = old[EVENT_US].to_list()
+    low, high = (-(2**62), held.ids_from_us) if everything else (min(times), max(times) + 1)
     past = events_between(tx.conn, tx.workspace_id, source, from_us=low, to_us=high, before_position=held.next_position)
     if past is None:
         return
     past = past.filter(pl.col(source.event_id).is_in(old[source.event_id].to_list()))
-    known = {
-        event
-        for event, _, _ in many.run(
-            tx.conn, _KNOWN, fixed=(tx.workspace_id, source.name), kinds=("text",), rows=[(e,) for e in past[source.event_id]]
-        )
-    }
-    revision = past[source.revision].fill_null(0).to_list() if source.revision is not None else [0] * past.height
-    back = {}
-    for event, number, position, event_us in zip(
-        past[source.event_id].to_list(), revision, past[POSITION].to_list(), past[EVENT_US].to_list(), strict=True
-    ):
-        if event not in known:
-            back[event] = (number, position, event_us)
-    if back:
-        stamp = tx.stamp()
-        tx.conn.execute(
-            insert(event_id),
-            [{**stamp, "source": source.name, "event": e, "revision": n, "position": p, "event_us": t} for e, (n, p, t) in back.items()],
-        )
-    return
-    yield  # the index now knows them: the ordinary path refuses the duplicates
+    ids = past[source.event_id].to_list()
+    known = _known(tx, source, ids)
+    revisions = past[source.revision].fill_null(0).to_list() if source.revision is not None else [0] * past.height
+    back = [
+        {"source": source.name, "event": event, "revision": revision, "position": position, "event_us": event_us}
+        for event, revision, position, event_us in zip(ids, revisions, past[POSITION].to_list(), past[EVENT_US].to_list(), strict=True)
+        if event not in known
+    ]
+    tx.insert(event_id, *back)

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 
 _encode = msgspec.json.Encoder().encode
-_POSTGRES = {"text": "text[]", "int": "bigint[]", "bytes": "bytea[]"}
+_ARRAYS = {"text": "text[]", "int": "bigint[]", "bytes": "bytea[]"}
+_LETTERS = "abcdefgh"
 
 
-def run(conn: Connection, statement: str, *, fixed: Sequence[Any], kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """Run ``statement``, which reads ``{given}`` with the columns a, b, c, … of ``rows``; return the rows it gives.
+def run(conn: Connection, statement: str, *, fixed: Mapping[str, Any], kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Run ``statement`` and return the rows it gives.
 
-    ``{fixed}`` parameters are written as ``{p}`` and must stand before ``{given}`` in the text. On SQLite ``kinds`` are text and int only.
+    In the text, ``{given}`` stands once for a table of ``rows`` with the columns a, b, c, …, and ``{name}`` for the value of ``fixed``.
+    ``kinds`` are those of the columns: text, int, and on PostgreSQL bytes.
     """
-    letters = "abcdefgh"[: len(kinds)]
+    return list(_execute(conn, statement, fixed, kinds, rows).fetchall()) if rows else []
+
+
+def change(conn: Connection, statement: str, *, fixed: Mapping[str, Any], kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """As :func:`run`, for a statement that inserts, updates or deletes: how many rows it changed."""
+    return int(_execute(conn, statement, fixed, kinds, rows).rowcount) if rows else 0
+
+
+def _execute(conn: Connection, statement: str, fixed: Mapping[str, Any], kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> CursorResult[Any]:
+    letters = _LETTERS[: len(kinds)]
+    values: list[Any] = []
+
     if conn.dialect.name == "postgresql":
-        given = f"(SELECT * FROM unnest({', '.join('%s::' + _POSTGRES[kind] for kind in kinds)}) AS given ({', '.join(letters)})) AS given"
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        done = conn.exec_driver_sql(statement.format(p="%s", given=given), (*fixed, *columns))
+        mark = "%s"
+        arrays = ", ".join(f"%s::{_ARRAYS[kind]}" for kind in kinds)
+        table = f"unnest({arrays}) AS given ({', '.join(letters)})"
+        given: list[Any] = [list(column) for column in zip(*rows, strict=True)]
     else:
+        mark = "?"
         picked = ", ".join(f"json_extract(value, '$[{index}]') AS {letter}" for index, letter in enumerate(letters))
-        done = conn.exec_driver_sql(statement.format(p="?", given=f"(SELECT {picked} FROM json_each(?)) AS given"), (*fixed, _encode(rows).decode()))  # noqa: S608
-    return list(done.fetchall()) if done.returns_rows else []
+        table = f"(SELECT {picked} FROM json_each(?)) AS given"  # noqa: S608 - letters only
+        given = [_encode(rows).decode()]
+
+    def put(found: re.Match[str]) -> str:
+        if found[1] == "given":
+            values.extend(given)
+            return table
+        values.append(fixed[found[1]])
+        return mark
+
+    text = re.sub(r"\{(\w+)\}", put, statement)
+    return conn.exec_driver_sql(text, tuple(values))
