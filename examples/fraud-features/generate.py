@@ -75,9 +75,7 @@ def _frauds(random: np.random.Generator, start: int, midnight: datetime, habit: 
     return found
 
 
-def _one(
-    random: np.random.Generator, number: int, card: int, at: datetime, amount: float, *, fraud: bool, channel: str | None = None
-) -> Transaction:
+def _one(random: np.random.Generator, number: int, card: int, at: datetime, amount: float, *, fraud: bool, channel: str | None = None) -> Transaction:
     at = at.replace(microsecond=0)
     late = timedelta(hours=float(random.uniform(6, 60))) if random.random() < 0.03 else timedelta(minutes=float(random.uniform(0, 5)))
     return Transaction(

@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from pilotage.core import PilotageError, iso, parse_duration
 from pilotage.data.contracts import Contract
-from pilotage.data.ingest import Batch, SourceConfig, contract_for, ingest, load_batch, load_source
+from pilotage.data.ingest import Batch, SourceConfig, ingest, load_batch, load_source
+from pilotage.data.ingest.ingesting import contract_for
 from pilotage.ledger import record
 from pilotage.pipelines.pipeline import Feed, Pipeline
 from pilotage.pipelines.tables import pipeline_delivery

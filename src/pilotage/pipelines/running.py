@@ -126,7 +126,8 @@ def _watch(pipeline: Pipeline, context: StepContext, at: int) -> dict[str, Any]:
     if diagnosis is not None and serving is not None:
         from pilotage.monitoring import put_report
 
-        report = put_report(workspace, diagnosis, name=pipeline.name, at_us=at).id
+        production = f"{pipeline.predictions} at {iso(at)}"
+        report = put_report(workspace, diagnosis, reference=serving.training_set, production=production).id
     decision_id = content_id("rtd", {"run": context.run_id, "decision": said})
 
     def write(tx: WriteTransaction) -> None:
@@ -172,9 +173,7 @@ def _situation(workspace: Workspace, pipeline: Pipeline, serving: TrainedModel |
     with workspace.read() as conn:
         sets = conn.execute(select(trained_model.c.training_set).where(*mine)).scalars().all()
     used = {each["source"]["ref"].partition("@")[0]: each["source"]["id"] for each in training.record["views"]}
-    changed = [
-        name for name, version in used.items() if load_version(workspace, name).contract_id != load_version(workspace, version).contract_id
-    ]
+    changed = [name for name, version in used.items() if load_version(workspace, name).contract_id != load_version(workspace, version).contract_id]
     return Situation(
         now_us=at,
         cut_at=cut,
