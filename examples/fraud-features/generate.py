@@ -101,8 +101,8 @@ def write(folder: Path, *, seed: int = 7, weeks: int = WEEKS) -> int:
         arrived.setdefault(_day(each.arrived_at), []).append(each)
         known.setdefault(_day(each.known_at), []).append(each)
     for name, rows, header, cells in (
-        ("transactions", arrived, ("id", "card", "at", "arrived_at", "amount", "channel", "country"), _transaction_cells),
-        ("chargebacks", known, ("id", "card", "at", "amount", "channel", "country", "known_at", "fraud"), _chargeback_cells),
+        ("transactions", arrived, ("id", "card", "at", "arrived_at", "amount", "channel", "hour", "country"), _transaction_cells),
+        ("chargebacks", known, ("id", "card", "at", "amount", "channel", "hour", "country", "known_at", "fraud"), _chargeback_cells),
     ):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for day, delivered in rows.items():
@@ -119,13 +119,13 @@ def _transaction_cells(rows: list[Transaction]) -> Iterator[tuple[str, ...]]:
     for each in sorted(rows, key=lambda row: (row.arrived_at, row.id)):
         cents = (each.arrived_at - FIRST_DAY).days // 7 >= CENTS_FROM_WEEK
         amount = f"{each.amount * 100:.0f}" if cents else f"{each.amount:.2f}"
-        yield each.id, each.card, _moment(each.at), _moment(each.arrived_at), amount, each.channel, each.country
+        yield each.id, each.card, _moment(each.at), _moment(each.arrived_at), amount, each.channel, str(each.at.hour), each.country
 
 
 def _chargeback_cells(rows: list[Transaction]) -> Iterator[tuple[str, ...]]:
     for each in sorted(rows, key=lambda row: (row.known_at, row.id)):
         moment, known = _moment(each.at), _moment(each.known_at)
-        yield each.id, each.card, moment, f"{each.amount:.2f}", each.channel, each.country, known, "1" if each.fraud else "0"
+        yield each.id, each.card, moment, f"{each.amount:.2f}", each.channel, str(each.at.hour), each.country, known, "1" if each.fraud else "0"
 
 
 def _moment(at: datetime) -> str:

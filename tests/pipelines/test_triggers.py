@@ -27,8 +27,10 @@ def diagnosis(cause="nothing", **parts):
     return SimpleNamespace(cause=cause, estimate=None, parts=SimpleNamespace(**parts) if parts else None)
 
 
-def test_the_first_model_needs_no_reason():
-    assert decide(RetrainPolicy(), now(cut_at=None)).train
+def test_the_first_model_needs_enough_labels_and_no_other_reason():
+    assert decide(RetrainPolicy(), now(cut_at=None, new_labels=500)).train
+    early = decide(RetrainPolicy(), now(cut_at=None, new_labels=499))
+    assert not early.train and "499 labels are known, 500 are needed" in early.triggers[0].why
 
 
 def test_a_policy_without_reasons_never_fires():

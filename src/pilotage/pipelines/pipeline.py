@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pilotage.core import InputError, digest, fit, parse_duration, read_declared, sha256_hex
-from pilotage.pipelines.challenge import Metric
+from pilotage.pipelines.challenging import Metric
 from pilotage.pipelines.learning import Learner, Logistic
 from pilotage.pipelines.triggers import RetrainPolicy
 

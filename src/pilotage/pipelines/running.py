@@ -19,7 +19,7 @@ from pilotage.data.quality import gate_of, gate_version
 from pilotage.data.tabular import read_table
 from pilotage.features import Label, Split, Transform, build_training_set, load_training_set, load_views, register_view
 from pilotage.ledger import record
-from pilotage.pipelines.challenge import challenge
+from pilotage.pipelines.challenging import challenge
 from pilotage.pipelines.deliveries import take_deliveries
 from pilotage.pipelines.learning import train
 from pilotage.pipelines.pipeline import Pipeline
@@ -45,7 +45,7 @@ def run_pipeline(workspace: Workspace, pipeline: Pipeline, *, at_us: int | None 
         If ``at_us`` lies in the future.
     """
     now_us = workspace.clock.now_us()
-    at = _tick(pipeline, now_us if at_us is None else at_us)
+    at = _tick(pipeline, now_us) if at_us is None else at_us
     if at > now_us:
         raise Refused(f"The tick {iso(at)} lies in the future.", why="what will be known then is not known now")
     key = iso(at)
@@ -55,7 +55,7 @@ def run_pipeline(workspace: Workspace, pipeline: Pipeline, *, at_us: int | None 
 
 def plan(workspace: Workspace, pipeline: Pipeline, *, at_us: int | None = None) -> Decision:
     """Whether the pipeline would train if it ran now, and why: a dry run. Nothing is taken in, trained or written."""
-    at = _tick(pipeline, workspace.clock.now_us() if at_us is None else at_us)
+    at = _tick(pipeline, workspace.clock.now_us()) if at_us is None else at_us
     serving = champion(workspace, pipeline.name)
     return decide(pipeline.config.retrain, _situation(workspace, pipeline, serving, _diagnose(workspace, pipeline, serving, at), at))
 
@@ -72,6 +72,7 @@ def retraining_decisions(workspace: Workspace, pipeline: str, *, limit: int = 10
 
 
 def _tick(pipeline: Pipeline, at_us: int) -> int:
+    """The last moment of the pipeline's rhythm, so that everybody who asks within one tick asks for the same run."""
     return at_us - at_us % parse_duration(pipeline.config.every)
 
 
@@ -166,7 +167,7 @@ def _diagnose(workspace: Workspace, pipeline: Pipeline, serving: TrainedModel | 
 
 def _situation(workspace: Workspace, pipeline: Pipeline, serving: TrainedModel | None, diagnosis: Diagnosis | None, at: int) -> Situation:
     if serving is None:
-        return Situation(now_us=at, cut_at=None)
+        return Situation(now_us=at, cut_at=None, new_labels=count_labels_since(workspace, pipeline, since_us=0, now_us=at))
     training = load_training_set(workspace, serving.training_set)
     cut = int(training.record["as_of"])
     mine = (trained_model.c.workspace_id == workspace.id, trained_model.c.pipeline == pipeline.name)

@@ -45,6 +45,8 @@ class Budget(_Strict):
 class RetrainPolicy(_Strict):
     """What calls for a new model. Every part is optional; a policy without any never fires.
 
+    first_labels
+        The first model is trained once so many labels are known.
     schedule
         So long after the champion's training set was cut.
     estimated_fall, realised_fall
@@ -61,6 +63,7 @@ class RetrainPolicy(_Strict):
         Nothing fires so soon after the last training.
     """
 
+    first_labels: int = Field(default=500, ge=2)
     schedule: str | None = None
     estimated_fall: float | None = Field(default=None, gt=0, lt=1)
     realised_fall: float | None = Field(default=None, gt=0, lt=1)
@@ -79,7 +82,11 @@ class RetrainPolicy(_Strict):
 
 @dataclass(frozen=True)
 class Situation:
-    """What the decision looks at. Times in µs UTC; ``cut_at`` is the as-of of the champion's training set; None where there is no champion."""
+    """What the decision looks at.
+
+    Times are in µs UTC. ``cut_at`` is the as-of of the champion's training set, None where there is no champion; ``new_labels`` are those that became
+    known since then.
+    """
 
     now_us: int
     cut_at: int | None
@@ -125,7 +132,9 @@ class Decision:
 def decide(policy: RetrainPolicy, situation: Situation) -> Decision:
     """Whether the policy calls for training in this situation. Pure: the same situation gives the same decision."""
     if situation.cut_at is None:
-        return Decision(True, (Trigger("first", True, "there is no model yet"),))
+        why = f"there is no model yet; {situation.new_labels} labels are known, {policy.first_labels} are needed"
+        enough = situation.new_labels >= policy.first_labels
+        return Decision(enough, (Trigger("first", enough, why, figure=situation.new_labels, limit=policy.first_labels),))
     triggers = tuple(_triggers(policy, situation, situation.cut_at))
     if not any(trigger.fired for trigger in triggers):
         return Decision(False, triggers)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pilotage.core import InputError
-from pilotage.pipelines.challenge import METRICS, challenge
+from pilotage.pipelines.challenging import METRICS, challenge
 
 
 def window(rows=4000, *, seed=0, noise=1.0):
