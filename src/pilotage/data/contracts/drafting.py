@@ -144,7 +144,7 @@ def _type(name: str, data: pa.ChunkedArray) -> tuple[Column, pl.Series, list[str
         if not text and wanted == "int" and not pa.types.is_integer(kind):
             continue
         for zone in (None, "UTC") if wanted == "timestamp" else (None,):
-            rule = Column(type=wanted, zone=zone, nullable=True)  # type: ignore[arg-type]
+            rule = Column(type=wanted, zone=zone, nullable=True)
             done = cast(data, rule)
             if done.faults:
                 continue
