@@ -279,3 +279,39 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('workspace_id', 'version_id', name=op.f('pk_dataset_withdrawn'))
     )
     op.create_index(op.f('ix_dataset_withdrawn_withdrawal_id'), 'dataset_withdrawn', ['withdrawal_id'], unique=False)
+    op.create_table('quality_acceptance',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('report_id', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('columns', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'report_id', name=op.f('pk_quality_acceptance'))
+    )
+    op.create_table('quality_attachment',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('version_id', sa.Text(), nullable=False),
+    sa.Column('report_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'version_id', name=op.f('pk_quality_attachment'))
+    )
+    op.create_index(op.f('ix_quality_attachment_report_id'), 'quality_attachment', ['report_id'], unique=False)
+    op.create_table('quality_report',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('dataset', sa.Text(), nullable=False),
+    sa.Column('scope', sa.Text(), nullable=False),
+    sa.Column('subject_id', sa.Text(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('contract_id', sa.Text(), nullable=False),
+    sa.Column('verdict', sa.Text(), nullable=False),
+    sa.Column('rows', sa.BigInteger(), nullable=False),
+    sa.Column('report', sa.Text(), nullable=False),
+    sa.Column('profile', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_quality_report'))
+    )
+    op.create_index(op.f('ix_quality_report_dataset'), 'quality_report', ['dataset'], unique=False)
+    op.create_index(op.f('ix_quality_report_subject_id'), 'quality_report', ['subject_id'], unique=False)
