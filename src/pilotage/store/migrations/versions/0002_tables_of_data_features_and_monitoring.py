@@ -53,6 +53,16 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'row_key', 'removed_in', name=op.f('pk_dataset_removal'))
     )
+    op.create_table('dataset_set_aside',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('dataset_id', sa.Text(), nullable=False),
+    sa.Column('row_key', sa.Text(), nullable=False),
+    sa.Column('batch', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'row_key', 'batch', name=op.f('pk_dataset_set_aside'))
+    )
     op.create_table('dataset_table_place',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('version_id', sa.Text(), nullable=False),
@@ -91,6 +101,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('target', sa.Text(), nullable=False),
+    sa.Column('salt', sa.Text(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('report', sa.Text(), nullable=False),
@@ -176,109 +187,6 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'batch_id', 'position', name=op.f('pk_ingest_quarantine'))
     )
-    op.create_table('quality_acceptance',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('report_id', sa.Text(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('columns', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'report_id', name=op.f('pk_quality_acceptance'))
-    )
-    op.create_table('quality_attachment',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('version_id', sa.Text(), nullable=False),
-    sa.Column('report_id', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'version_id', name=op.f('pk_quality_attachment'))
-    )
-    op.create_index(op.f('ix_quality_attachment_report_id'), 'quality_attachment', ['report_id'], unique=False)
-    op.create_table('quality_report',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('dataset', sa.Text(), nullable=False),
-    sa.Column('scope', sa.Text(), nullable=False),
-    sa.Column('subject_id', sa.Text(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('contract_id', sa.Text(), nullable=False),
-    sa.Column('verdict', sa.Text(), nullable=False),
-    sa.Column('rows', sa.BigInteger(), nullable=False),
-    sa.Column('report', sa.Text(), nullable=False),
-    sa.Column('profile', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_quality_report'))
-    )
-    op.create_index(op.f('ix_quality_report_dataset'), 'quality_report', ['dataset'], unique=False)
-    op.create_index(op.f('ix_quality_report_subject_id'), 'quality_report', ['subject_id'], unique=False)
-    op.create_table('dataset_set_aside',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('dataset_id', sa.Text(), nullable=False),
-    sa.Column('row_key', sa.Text(), nullable=False),
-    sa.Column('batch', sa.Text(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'row_key', 'batch', name=op.f('pk_dataset_set_aside'))
-    )
-    op.create_table('dataset_table_place',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('version_id', sa.Text(), nullable=False),
-    sa.Column('dataset_id', sa.Text(), nullable=False),
-    sa.Column('contract_id', sa.Text(), nullable=False),
-    sa.Column('lance_version', sa.BigInteger(), nullable=False),
-    sa.Column('rows_digest', sa.Text(), nullable=False),
-    sa.Column('run_id', sa.Text(), nullable=True),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'version_id', name=op.f('pk_dataset_table_place')),
-    sa.UniqueConstraint('workspace_id', 'dataset_id', 'run_id', name=op.f('uq_dataset_table_place_workspace_id_dataset_id_run_id'))
-    )
-    op.create_table('dataset_tag',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('dataset_id', sa.Text(), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('version_id', sa.Text(), nullable=False),
-    sa.Column('lock_version', sa.Integer(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'name', name=op.f('pk_dataset_tag'))
-    )
-    op.create_index(op.f('ix_dataset_tag_version_id'), 'dataset_tag', ['version_id'], unique=False)
-    op.create_table('dataset_tombstone',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('dataset_id', sa.Text(), nullable=False),
-    sa.Column('key_hash', sa.Text(), nullable=False),
-    sa.Column('withdrawal_id', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'key_hash', name=op.f('pk_dataset_tombstone'))
-    )
-    op.create_table('dataset_withdrawal',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('kind', sa.Text(), nullable=False),
-    sa.Column('target', sa.Text(), nullable=False),
-    sa.Column('salt', sa.Text(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('state', sa.Text(), nullable=False),
-    sa.Column('report', sa.Text(), nullable=False),
-    sa.Column('lock_version', sa.Integer(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_dataset_withdrawal'))
-    )
-    op.create_table('dataset_withdrawn',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('version_id', sa.Text(), nullable=False),
-    sa.Column('withdrawal_id', sa.Text(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'version_id', name=op.f('pk_dataset_withdrawn'))
-    )
-    op.create_index(op.f('ix_dataset_withdrawn_withdrawal_id'), 'dataset_withdrawn', ['withdrawal_id'], unique=False)
     op.create_table('quality_acceptance',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('report_id', sa.Text(), nullable=False),
