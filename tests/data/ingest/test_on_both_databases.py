@@ -50,6 +50,7 @@ def test_rows_of_postgresql_are_streamed_and_nothing_is_written_to_it(
     monkeypatch.setenv("SHOP_URL", url)
     engine = create_engine(url)
     with engine.begin() as conn:
+        conn.execute(text("CREATE SEQUENCE shop_seq"))
         conn.execute(text("CREATE TABLE shop_pay (at timestamptz, id text, amount numeric(12,2), note text, person text, made timestamptz)"))
         conn.execute(
             text(
@@ -66,12 +67,14 @@ def test_rows_of_postgresql_are_streamed_and_nothing_is_written_to_it(
         with engine.begin() as conn:
             conn.execute(text("INSERT INTO shop_pay VALUES ('2025-01-02Z', 'new', 1, NULL, 'bob', '2025-02-01Z')"))
         assert ingest(folder_workspace, source).kept == 1
-        writing = source_file(tmp_path, "kind: sql\nurl_env: SHOP_URL\nquery: 'WITH gone AS (DELETE FROM shop_pay RETURNING *) SELECT * FROM gone'")
-        with pytest.raises(InputError, match="read-only"):
-            ingest(folder_workspace, load_source(writing))
+        for query in ("WITH gone AS (DELETE FROM shop_pay RETURNING *) SELECT * FROM gone", "SELECT nextval(''shop_seq'') AS id"):
+            writing = source_file(tmp_path, f"kind: sql\nurl_env: SHOP_URL\nquery: '{query}'")
+            with pytest.raises(InputError, match=r"read-only|must not contain data-modifying"):
+                ingest(folder_workspace, load_source(writing))
         with engine.connect() as conn:
             assert conn.execute(text("SELECT count(*) FROM shop_pay")).scalar() == 501
     finally:
         with engine.begin() as conn:
             conn.execute(text("DROP TABLE shop_pay"))
+            conn.execute(text("DROP SEQUENCE shop_seq"))
         engine.dispose()
