@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import (, contracts, data, findings, ingest, ledger, pilot, practice, quality, review, runs, server, users
+from pilotage.cli import (
     contracts,
     data,
     findings,
