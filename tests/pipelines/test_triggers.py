@@ -69,6 +69,12 @@ def test_a_cool_down_and_a_budget_hold_a_fired_reason_back_and_say_so():
     assert decide(policy, now(new_labels=5, trainings=[NOW - 3 * DAY, NOW - 31 * DAY])).train
 
 
+def test_nothing_is_trained_while_deliveries_of_a_source_wait():
+    found = decide(RetrainPolicy(new_labels=1), now(new_labels=5, waiting=("transactions",)))
+    assert not found.train and "deliveries wait: transactions" in found.held_back_by
+    assert not decide(RetrainPolicy(), now(cut_at=None, new_labels=10_000, waiting=("transactions",))).train
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"schedule": "soon"}, {"realised_fall": 0}, {"new_labels": 0}, {"causes": ["bad luck"]}, {"unknown": 1}, {"budget": {"runs": 0, "per": "1d"}}],

@@ -222,7 +222,9 @@ def _compare(spine: pl.DataFrame, probed: ProbedView, *, time: str) -> tuple[dic
             steps.append((delayed, LABEL_DELAY, "it reads the labels of other rows before they were known"))
         before = claimed[name]
         for frame, kind, why in steps:
-            changed = int((~before.eq_missing(frame[name])).sum()) if before.dtype.base_type() != pl.List else int(before.ne_missing(frame[name]).sum())
+            changed = (
+                int((~before.eq_missing(frame[name])).sum()) if before.dtype.base_type() != pl.List else int(before.ne_missing(frame[name]).sum())
+            )
             if changed:
                 leaks.append(Leak(kind, shown, changed, spine.height, why))
             before = frame[name]

@@ -20,7 +20,8 @@ from pilotage.data.tabular import read_table
 from pilotage.features import Label, Split, Transform, build_training_set, load_training_set, load_views, register_view
 from pilotage.ledger import record
 from pilotage.pipelines.challenging import challenge
-from pilotage.pipelines.deliveries import take_deliveries
+from pilotage.pipelines.deliveries import deliveries, take_deliveries
+from pilotage.pipelines.explaining import apply_answers, explain_held
 from pilotage.pipelines.learning import train
 from pilotage.pipelines.pipeline import Pipeline
 from pilotage.pipelines.registry import TrainedModel, champion, keep_model, load_model, record_decision
@@ -92,10 +93,12 @@ def _steps(pipeline: Pipeline, at: int) -> list[Step]:
 
 
 def _deliver(pipeline: Pipeline, context: StepContext, at: int) -> dict[str, Any]:
+    """Apply what people decided about proposed changes, take deliveries in, and propose what may explain those that are held."""
+    apply_answers(context.workspace, pipeline)
     found = take_deliveries(context.workspace, pipeline, now_us=at)
     if found.must_wait:
         raise Hold("; ".join(f"{name}: {found.missing[name]}" for name in found.must_wait))
-    return found.to_dict()
+    return found.to_dict() | {"proposals": explain_held(context.workspace, pipeline)}
 
 
 def _versions(pipeline: Pipeline, context: StepContext, at: int) -> dict[str, Any]:
@@ -166,8 +169,9 @@ def _diagnose(workspace: Workspace, pipeline: Pipeline, serving: TrainedModel | 
 
 
 def _situation(workspace: Workspace, pipeline: Pipeline, serving: TrainedModel | None, diagnosis: Diagnosis | None, at: int) -> Situation:
+    waiting = tuple(sorted({each["source"] for each in deliveries(workspace, pipeline.name) if each["state"] in ("held", "failing")}))
     if serving is None:
-        return Situation(now_us=at, cut_at=None, new_labels=count_labels_since(workspace, pipeline, since_us=0, now_us=at))
+        return Situation(now_us=at, cut_at=None, new_labels=count_labels_since(workspace, pipeline, since_us=0, now_us=at), waiting=waiting)
     training = load_training_set(workspace, serving.training_set)
     cut = int(training.record["as_of"])
     mine = (trained_model.c.workspace_id == workspace.id, trained_model.c.pipeline == pipeline.name)
@@ -182,6 +186,7 @@ def _situation(workspace: Workspace, pipeline: Pipeline, serving: TrainedModel |
         new_labels=count_labels_since(workspace, pipeline, since_us=cut, now_us=at),
         changed_contracts=tuple(changed),
         diagnosis=diagnosis,
+        waiting=waiting,
     )
 
 

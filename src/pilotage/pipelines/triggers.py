@@ -85,7 +85,7 @@ class Situation:
     """What the decision looks at.
 
     Times are in µs UTC. ``cut_at`` is the as-of of the champion's training set, None where there is no champion; ``new_labels`` are those that became
-    known since then.
+    known since then. ``waiting``: sources whose deliveries are held, failing or missing, so that a training set of now would lack them.
     """
 
     now_us: int
@@ -94,6 +94,7 @@ class Situation:
     new_labels: int = 0
     changed_contracts: tuple[str, ...] = ()
     diagnosis: Diagnosis | None = None
+    waiting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to train. ``held_back_by`` says what kept a fired reason from counting: the cool-down or the budget."""
+    """Whether to train. ``held_back_by`` says what kept a fired reason from counting: deliveries that wait, the cool-down or the budget."""
 
     train: bool
     triggers: tuple[Trigger, ...]
@@ -134,8 +135,9 @@ def decide(policy: RetrainPolicy, situation: Situation) -> Decision:
     if situation.cut_at is None:
         why = f"there is no model yet; {situation.new_labels} labels are known, {policy.first_labels} are needed"
         enough = situation.new_labels >= policy.first_labels
-        return Decision(enough, (Trigger("first", enough, why, figure=situation.new_labels, limit=policy.first_labels),))
-    triggers = tuple(_triggers(policy, situation, situation.cut_at))
+        triggers: tuple[Trigger, ...] = (Trigger("first", enough, why, figure=situation.new_labels, limit=policy.first_labels),)
+    else:
+        triggers = tuple(_triggers(policy, situation, situation.cut_at))
     if not any(trigger.fired for trigger in triggers):
         return Decision(False, triggers)
     held = _held_back(policy, situation)
@@ -191,6 +193,8 @@ def _fall(name: str, words: str, limit: float, drop: Evidence | None) -> Trigger
 
 
 def _held_back(policy: RetrainPolicy, now: Situation) -> str | None:
+    if now.waiting:
+        return f"deliveries wait: {', '.join(now.waiting)}; a model trained now would not know them"
     cool_down = parse_duration(policy.cool_down)
     last = max(now.trainings, default=None)
     if last is not None and now.now_us - last < cool_down:

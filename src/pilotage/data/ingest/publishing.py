@@ -127,10 +127,12 @@ def _latest(workspace: Workspace, dataset: str) -> Version | None:
 def _bring_to_contract(workspace: Workspace, latest: Version, contract: Contract, batch: Batch) -> None:
     """Publish the dataset's rows under a newer contract, before rows of it are added.
 
-    That is done where the change is compatible, or a person released the batch; and only if each row that is there keeps the newer contract.
+    That is done where the change is compatible for rows that are stored (how a source's values arrive does not touch them), or a person released the
+    batch; and only if each row that is there keeps the newer contract. Stored values are never converted.
     """
     before = contract_of_version(latest)
-    change = compare_contracts(before, contract)
+    stored = contract.as_stored()
+    change = compare_contracts(before.as_stored(), stored)
     if change.verdict != "compatible" and "released" not in batch.origin:
         raise Refused(
             f"The rows of '{latest.dataset}' keep the contract {before.ref}, and {contract.ref} is no compatible change of it ({change.verdict}).",
@@ -140,7 +142,7 @@ def _bring_to_contract(workspace: Workspace, latest: Version, contract: Contract
 
     def rows() -> Iterator[pa.RecordBatch]:
         for each in table_batches(workspace, latest.id):
-            done = conform(pa.Table.from_batches([each]), contract.model_copy(update={"unique": False}))
+            done = conform(pa.Table.from_batches([each]), stored.model_copy(update={"unique": False}))
             if done.bad:
                 raise Refused(f"A row of '{latest.dataset}' does not keep the contract {contract.ref}: {done.bad[0].reason}.", mend="migrate it")
             yield from done.table.to_batches()
