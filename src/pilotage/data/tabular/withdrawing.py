@@ -8,14 +8,17 @@ What happens, in this order, so that a crash at any point is mended by asking fo
    each row's key, and takes the keys out of the removal ledger.
 4. Versions that no longer had such rows but whose files still hold them as deleted rows are written anew: same rows, same digest, other files.
 5. Every file that no readable version needs is deleted, and each remaining file is read, deleted rows included: none may hold the subject.
+   On SQLite the pages that held keys are overwritten; PostgreSQL keeps them until it vacuums.
 6. The report and that proof go into the ledger.
 
-Old versions are marked and deleted, not rewritten: with rows missing they would be other rows under the old digest. What was made of them elsewhere is
-listed as dependants: rebuild it.
+Old versions are marked and deleted, not rewritten: with rows missing they would be other rows under the old digest. What was made of them
+elsewhere is listed as dependants: rebuild it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,9 +71,10 @@ Dependants = Callable[[Workspace, Sequence[str]], Iterable[Dependant]]
 class Withdrawal:
     """What a withdrawal did.
 
-    ``withdrawn`` are the refs of the versions whose rows can no longer be read, ``new_versions`` those without the rows, ``rewritten`` those whose
-    files were written anew with the same rows. ``rows`` counts the different keys (or rows, where there is no key) that were erased from the tables,
-    ``files_read`` the files in which, afterwards, nothing was found. ``ledger_seq`` is the number of the closing entry; 0 where there was nothing to do.
+    ``withdrawn`` are the refs of the versions whose rows can no longer be read, ``new_versions`` those without the rows, ``rewritten`` those
+    whose files were written anew with the same rows. ``rows`` counts the different keys (or subjects, where there is no key) that were erased from
+    the tables, ``files_read`` the files in which, afterwards, nothing was found. ``ledger_seq`` is the number of the closing entry; 0 where there
+    was nothing to do.
     """
 
     id: str
@@ -125,8 +129,8 @@ def withdraw(
     Asking for the same again finishes what a crash interrupted, erases what has come in since, and otherwise changes nothing. ``reason`` stays on
     record: write nothing personal into it. ``more_dependants`` finds what else was made from versions (models), given their ids.
 
-    Cost: one pass over the subject column of every version of every table concerned, deleted rows included, and the rewriting of the fragments that hold
-    the subject.
+    Cost: one pass over the subject column of every version of every table concerned, deleted rows included, and the rewriting of the fragments
+    that hold the subject.
 
     Raises
     ------
@@ -150,6 +154,7 @@ def withdraw(
             mend="see the datasets' cards and contracts: a contract names its 'subject' column",
         )
     act, salt, tally, open_ = begun or _begin(workspace, kind, target, reason)
+    tally.files_read = 0  # what was read is told of this time only
     before = _snapshot(tally)
     for name in concerned:
         _erase(workspace, name, subject, act=act, salt=salt, tally=tally, reason=reason)
@@ -157,6 +162,7 @@ def withdraw(
         _mark(workspace, act, matching, (), salt=salt, tally=tally, reason=reason)
         _clear_source(workspace, target, tally)
     dependants = _dependants(workspace, tally.withdrawn_ids, set(concerned), more_dependants)
+    _empty_log(workspace)
     seq = 0
     if open_ or _snapshot(tally) != before:
         seq = _finish(workspace, act, tally, dependants)
@@ -304,7 +310,11 @@ def _publish_without(workspace: Workspace, files: LanceFiles, latest: Version, s
 
 def _holders(view: LanceVersion, condition: str) -> list[int]:
     """The fragments that hold such rows, deleted ones included."""
-    return [part.fragment for part in view.parts() if any(batch.num_rows for batch in view.batches(columns=[], where=condition, fragments=[part.fragment], deleted=True))]
+    return [
+        part.fragment
+        for part in view.parts()
+        if any(batch.num_rows for batch in view.batches(columns=[], where=condition, fragments=[part.fragment], deleted=True))
+    ]
 
 
 def _rewrite(workspace: Workspace, files: LanceFiles, version: Version, subject: Any) -> bool:
@@ -356,6 +366,13 @@ def _prove(files: LanceFiles, subject: Any, columns: set[str | None]) -> int:
     return len(seen)
 
 
+def _empty_log(workspace: Workspace) -> None:
+    """Empty SQLite's write-ahead log, which may still hold what was deleted. Another process that reads just now keeps it until it is done."""
+    if workspace.engine.dialect.name == "sqlite":
+        with contextlib.closing(workspace.engine.raw_connection()) as raw:  # outside any transaction, which SQLite demands of this
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 # What both have in common
 
 
@@ -376,9 +393,9 @@ def _mark(
     hashes = [hash_of(text, salt=salt) for text in texts]
 
     def job(tx: WriteTransaction) -> tuple[list[Version], int]:
-        marked = set(
-            tx.conn.execute(select(dataset_withdrawn.c.version_id).where(dataset_withdrawn.c.workspace_id == tx.workspace_id)).scalars()
-        )
+        if tx.conn.dialect.name == "sqlite":
+            tx.conn.exec_driver_sql("PRAGMA secure_delete=ON")
+        marked = set(tx.conn.execute(select(dataset_withdrawn.c.version_id).where(dataset_withdrawn.c.workspace_id == tx.workspace_id)).scalars())
         new = [version for version in holding if version.id not in marked]
         tx.insert(dataset_withdrawn, *({"version_id": version.id, "withdrawal_id": act, "reason": reason} for version in new))
         fresh = 0
@@ -416,8 +433,6 @@ def _mark(
 
 def _scrub_evidence(tx: WriteTransaction, dataset_id: str, texts: Sequence[str]) -> None:
     """Take erased keys out of the evidence of other rows' removals ("a duplicate of …")."""
-    import json
-
     table = dataset_removal
     mine = (table.c.workspace_id == tx.workspace_id, table.c.dataset_id == dataset_id)
     wanted = set(texts)
@@ -476,5 +491,3 @@ def _clear_source(workspace: Workspace, source: str, tally: _Tally) -> None:
         dead = set(conn.execute(select(dataset_version.c.blob).where(*mine, dataset_version.c.id.in_(gone))).scalars())
     for blob in sorted(dead - needed):
         workspace.blobs.delete(blob)
-
-
