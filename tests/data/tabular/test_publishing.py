@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pilotage.core import Conflict, InputError, NotFound
-from pilotage.data import Operation, datasets, derive, lineage, load_version, versions
+from pilotage.data import Operation, datasets, derive, family, load_version, versions
 from pilotage.data.contracts import Column, Contract
 from pilotage.data.tabular import (
     Removed,
@@ -76,7 +76,7 @@ def test_an_append_leaves_the_files_of_earlier_rows_alone_and_counts_itself(work
     assert len(data_files(workspace)) == len(before) + 1
     assert version.digest == table_digest(read_table(workspace, "payments"), CONTRACT)
     assert ids(read_table(workspace, "payments@1")) == ["a", "b"]
-    assert [each.number for each in lineage(workspace, "payments").ancestors] == [1]
+    assert [each.number for each in family(workspace, "payments").ancestors] == [1]
 
 
 def test_an_upsert_puts_new_values_in_place_and_leaves_equal_rows_alone(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pilotage.core import InputError, Refused
 from pilotage.data import Operation, derive, load_version, rows, versions
 from pilotage.data.contracts import Column, Contract
+from pilotage.data.lineage import Edge, Node, record_edges
 from pilotage.data.tabular import (
     Dependant,
     Removed,
@@ -146,10 +147,14 @@ def test_dependants_are_listed_and_tables_that_know_the_subject_are_erased_with_
         operation=Operation("tell", counts={"added": 1}),
         parents=[copy.id],
     )
+    free = publish(workspace, payments("z"), dataset="free", parents=[source.id])
+    model = Edge(Node("version", total.id), Node("model", "m_2"))
+    innocent = Edge(Node("version", free.id), Node("model", "m_3"))
+    workspace.write(lambda tx: record_edges(tx, [model, innocent]))
     done = withdraw(
         workspace, subject=SECRET, reason="asked", more_dependants=lambda _, ids: [Dependant("model", "m_1", "scorer")] if source.id in ids else []
     )
-    assert {(each.kind, each.id) for each in done.dependants} == {("version", total.id), ("version", told.id), ("model", "m_1")}
+    assert {(each.kind, each.id) for each in done.dependants} == {("version", total.id), ("version", told.id), ("model", "m_1"), ("model", "m_2")}
     assert set(done.new_versions) == {"payments@2", "copy@2"}
     assert read_table(workspace, "copy").num_rows == 0
     assert read_table(workspace, "numbers").num_rows == 1

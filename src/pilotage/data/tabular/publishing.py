@@ -27,6 +27,7 @@ from pilotage.core import InputError, MultisetDigest, NotFound
 from pilotage.data.card import Card
 from pilotage.data.catalogue import load_version
 from pilotage.data.contracts import Contract
+from pilotage.data.lineage import Edge, Node, record_edges
 from pilotage.data.publishing import Draft, dataset_id_of, take_number
 from pilotage.data.rowfile import version_digest
 from pilotage.data.tables import dataset_table_place, dataset_version
@@ -529,6 +530,7 @@ def _publish(
             },
         )
         write_removals(tx, removals, dataset_id=dataset_id, number=number)
+        record_edges(tx, (Edge(Node("version", parent), Node("version", new_version), via=draft.operation.name) for parent in draft.parents))
         record(
             tx,
             type="dataset.version",

@@ -28,9 +28,10 @@ import pyarrow as pa
 from sqlalchemy import delete, select, update
 
 from pilotage.core import Conflict, InputError, IntegrityError, new_id
-from pilotage.data.catalogue import datasets, lineage, versions
+from pilotage.data.catalogue import datasets, versions
 from pilotage.data.contracts import Contract
 from pilotage.data.exporting import exports
+from pilotage.data.lineage import Node, made_of
 from pilotage.data.publishing import dataset_id_of
 from pilotage.data.tables import (
     dataset_removal,
@@ -127,7 +128,8 @@ def withdraw(
     """Erase a person (``subject``: the value in the column that the contracts name), or a source (a dataset's name, or the source its card names).
 
     Asking for the same again finishes what a crash interrupted, erases what has come in since, and otherwise changes nothing. ``reason`` stays on
-    record: write nothing personal into it. ``more_dependants`` finds what else was made from versions (models), given their ids.
+    record: write nothing personal into it. Dependants come from parents, exports and
+    lineage; ``more_dependants`` may name others, given the ids of versions.
 
     Cost: one pass over the subject column of every version of every table concerned, deleted rows included, and the rewriting of the fragments
     that hold the subject.
@@ -450,23 +452,37 @@ def _scrub_evidence(tx: WriteTransaction, dataset_id: str, texts: Sequence[str])
 
 
 def _dependants(workspace: Workspace, withdrawn: Sequence[str], erased: set[str], more: Dependants | None) -> tuple[Dependant, ...]:
-    """What descends from the withdrawn versions and still stands, and what was exported from any of them.
+    """What was made from the withdrawn versions and still stands: versions, and what lineage knows of (models, predictions, exports).
 
-    Versions of the datasets ``erased`` are none of it: each of them was looked through, and is either withdrawn or free of the subject.
+    Nothing is followed through the versions that are left of the datasets ``erased``: each of them was looked through and is free of the subject.
     """
-    gone = set(withdrawn)
-    found: dict[tuple[str, str], Dependant] = {}
-    for version_id in withdrawn:
-        for after in lineage(workspace, version_id).descendants:
-            if after.id not in gone and after.withdrawn is None and after.dataset not in erased:
-                found.setdefault(("version", after.id), Dependant("version", after.id, after.ref))
-    family = [*withdrawn, *(each.id for each in found.values())]
+    known = {version.id: version for version in versions(workspace)}
+    free = {version.id for version in known.values() if version.dataset in erased and version.withdrawn is None}
+    children: dict[Node, set[Node]] = {}
+    for version in known.values():
+        for parent in version.parents:
+            children.setdefault(Node("version", parent), set()).add(Node("version", version.id))
     for export in exports(workspace):
-        if export.version_id in family:
-            found.setdefault(("export", export.id), Dependant("export", export.id, export.path))
-    for each in () if more is None else more(workspace, family):
-        found.setdefault((each.kind, each.id), each)
-    return tuple(found.values())
+        children.setdefault(Node("version", export.version_id), set()).add(Node("export", export.id))
+    border = [Node("version", version_id) for version_id in withdrawn]
+    if border:
+        for edge in made_of(workspace, *border).edges:
+            children.setdefault(edge.parent, set()).add(edge.child)
+    paths = {export.id: export.path for export in exports(workspace)}
+    found: dict[Node, Dependant] = {}
+    seen = set(border)
+    while border:
+        border = sorted({child for node in border for child in children.get(node, ())} - seen - {Node("version", each) for each in free})
+        seen.update(border)
+        for node in border:
+            if node.id not in known or known[node.id].withdrawn is None:
+                name = known[node.id].ref if node.id in known else paths.get(node.id, node.id)
+                found[node] = Dependant(node.kind, node.id, name)
+    standing = [*withdrawn, *(node.id for node in found if node.kind == "version")]
+    told = {(each.kind, each.id): each for each in found.values()}
+    for each in () if more is None else more(workspace, standing):
+        told.setdefault((each.kind, each.id), each)
+    return tuple(told.values())
 
 
 # A source
