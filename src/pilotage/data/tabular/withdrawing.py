@@ -465,9 +465,8 @@ def _dependants(workspace: Workspace, withdrawn: Sequence[str], erased: set[str]
     for export in exports(workspace):
         children.setdefault(Node("version", export.version_id), set()).add(Node("export", export.id))
     border = [Node("version", version_id) for version_id in withdrawn]
-    if border:
-        for edge in made_of(workspace, *border).edges:
-            children.setdefault(edge.parent, set()).add(edge.child)
+    for edge in (edge for node in border for edge in made_of(workspace, node).edges):
+        children.setdefault(edge.parent, set()).add(edge.child)
     paths = {export.id: export.path for export in exports(workspace)}
     found: dict[Node, Dependant] = {}
     seen = set(border)
