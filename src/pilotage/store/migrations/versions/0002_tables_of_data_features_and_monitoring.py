@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "dataset_id", "row_key", "removed_in", name=op.f("pk_dataset_removal")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "dataset_set_aside",
