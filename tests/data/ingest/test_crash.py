@@ -15,7 +15,7 @@ from tests.data.ingest.conftest import CARD, CONTRACT
 
 from pilotage.core import PilotageError
 from pilotage.data import versions
-from pilotage.data.ingest import batches, ingest, load_source
+from pilotage.data.ingest import batches, ingest, load_source, reading_text
 from pilotage.data.ingest.staging import parts_of
 from pilotage.data.tabular import read_table
 from pilotage.ledger import create_workspace, open_workspace, verify
@@ -36,7 +36,8 @@ KILLS = 8
 
 
 @pytest.mark.crash
-def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path: Path) -> None:
+def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_text, "BLOCK", 4000)
     location, source = tmp_path / "workspace", tmp_path / "s.yaml"
     create_workspace(location, actor="ada").close()
     (tmp_path / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
@@ -48,7 +49,7 @@ def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path
     moments = random.Random(7)
     killed = 0
     for _ in range(KILLS):
-        killed += not _run(location, source, kill_after_s=moments.uniform(0.0, 0.9))
+        killed += not _run(location, source, kill_after_s=moments.uniform(0.0, 0.7))
     assert killed > 0
     with open_workspace(location, actor="ada") as workspace:
         batch = ingest(workspace, load_source(source))
