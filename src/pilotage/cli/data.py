@@ -60,12 +60,12 @@ def show(context: typer.Context, ref: Ref, rows: Annotated[int, typer.Option(min
     from itertools import islice
 
     from pilotage.cli.render import as_json
-    from pilotage.data import lineage, load_version
+    from pilotage.data import family, load_version
     from pilotage.data import rows as read_rows
 
     with session(context).open() as workspace:
         version = load_version(workspace, ref)
-        line = lineage(workspace, version.id)
+        line = family(workspace, version.id)
         first = list(islice(read_rows(workspace, version.id), rows))
     typer.echo(str(version))
     as_json({**version.to_dict(), "made_from": [each.ref for each in line.ancestors], "used_in": [each.ref for each in line.descendants]})
