@@ -1,8 +1,9 @@
 """Quality gates beside Great Expectations (pandas): one million rows, twenty checks, the same data, the same counts.
 
 Both read the same Parquet file first; measured is the gate alone, the first call in a process of its own, in turn (ours, theirs, ours, …), so that a
-busy moment of the machine falls on all. Ours is :func:`run_gate` whole: the checks, up to ten named failing rows for each failed check, and the profile
-of every column that the accepted history is made of, which the other side has no equal of. Figures are medians.
+busy moment of the machine falls on all. Compared is the same work: the checks, and up to ten named failing rows for each failed check. Apart
+from that, ours is measured with the profile of every column that the accepted history is made of, which the other side has no equal of. Figures are
+medians.
 
     python benchmarks/gates.py [--n 3] [--rows 1000000]
 
@@ -113,12 +114,13 @@ def ours(path: Path) -> dict[str, Any]:
 
     frame, made = pl.read_parquet(path), contract()
     clock = Clock()
-    report = run_gate(frame, made)
+    report = run_gate(frame, made, profile=False)
     measured = clock.result()
     found = {f"{each.kind}:{each.column or each.check}": each.figure for each in report.results}
     between = {name: int(found[f"minimum:{name}"] + found[f"maximum:{name}"]) for name in ("amount", "quantity", "discount", "score")}
     again = Clock()
-    run_gate(frame, made)
+    assert run_gate(frame, made).profile.columns
+    profiled = again.result()
     counts = {
         **{f"nulls {name}": int(found[f"nulls:{name}"]) for name in ("id", "amount", "quantity", "country", "state", "code")},
         **{f"between {name}": count for name, count in between.items()},
@@ -132,7 +134,7 @@ def ours(path: Path) -> dict[str, Any]:
         "distinct state": int(found["distinct:state"]),
         "null share amount": round(found["null_share:amount"], 9),
     }
-    return {**measured, "warm_s": again.result()["wall_s"], "counts": counts}
+    return {**measured, "profiled_s": profiled["wall_s"], "profiled_cpu_s": profiled["cpu_s"], "counts": counts}
 
 
 def great_expectations(path: Path) -> dict[str, Any]:
@@ -162,13 +164,16 @@ def great_expectations(path: Path) -> dict[str, Any]:
         "distinct state": e.ExpectColumnUniqueValueCountToBeBetween(column="state", min_value=4, max_value=4),
         "null share amount": e.ExpectColumnProportionOfNonNullValuesToBeBetween(column="amount", min_value=0.9, max_value=1),
     }
+    for name, expectation in asked.items():
+        expectation.meta = {"name": name}
     suite = gx.ExpectationSuite(name="orders", expectations=list(asked.values()))
     definition = context.data_sources.add_pandas("frames").add_dataframe_asset("orders").add_batch_definition_whole_dataframe("whole")
     clock = Clock()
     validated = definition.get_batch(batch_parameters={"dataframe": frame}).validate(suite)
     measured = clock.result()
     counts = {}
-    for name, result in zip(asked, validated.results, strict=True):
+    for result in validated.results:
+        name = result.expectation_config.meta["name"]
         assert not result.exception_info.get("raised_exception"), (name, result.exception_info)
         said = result.result
         counts[name] = said["unexpected_count"] if "unexpected_count" in said else said["observed_value"]
@@ -254,7 +259,7 @@ def main() -> None:
         print(f"{who:20}{median(who, 'wall_s'):10.3f}{median(who, 'cpu_s'):10.3f}{median(who, 'peak_mb'):10.0f}")
     figures = {
         "seconds_1m_x20": round(median("ours", "wall_s"), 3),
-        "seconds_1m_x20_warm": round(median("ours", "warm_s"), 3),
+        "seconds_1m_x20_with_profile": round(median("ours", "profiled_s"), 3),
         "cpu_seconds_1m_x20": round(median("ours", "cpu_s"), 3),
         "great_expectations_seconds": round(median("great_expectations", "wall_s"), 3),
         "great_expectations_cpu_seconds": round(median("great_expectations", "cpu_s"), 3),
@@ -264,6 +269,7 @@ def main() -> None:
     ratios = {
         "great_expectations": round(median("great_expectations", "wall_s") / median("ours", "wall_s"), 2),
         "great_expectations_cpu": round(median("great_expectations", "cpu_s") / median("ours", "cpu_s"), 2),
+        "great_expectations_with_profile": round(median("great_expectations", "wall_s") / median("ours", "profiled_s"), 2),
     }
     if "pandera" in contenders:
         ratios["pandera"] = round(median("pandera", "wall_s") / median("ours", "wall_s"), 2)

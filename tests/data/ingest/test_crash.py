@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -15,28 +16,35 @@ from tests.data.ingest.conftest import CARD, CONTRACT
 
 from pilotage.core import PilotageError
 from pilotage.data import versions
-from pilotage.data.ingest import batches, ingest, load_source
+from pilotage.data.ingest import batches, ingest, load_source, reading_text
 from pilotage.data.ingest.staging import parts_of
 from pilotage.data.tabular import read_table
 from pilotage.ledger import create_workspace, open_workspace, verify
 
-# The child says when it has begun, ingests, and says when it is done.
-_CHILD = """
-import sys
+# Loads everything once; then, for each line it is told, forks a process that ingests and says which, and how it ended.
+_NURSERY = """
+import os, sys
+import lance, polars
+from pilotage.data import quality, tabular
 from pilotage.data.ingest import ingest, load_source, reading_text
 from pilotage.ledger import open_workspace
-reading_text.BLOCK = 4000
-with open_workspace(sys.argv[1], actor="ada") as workspace:
-    print("begun", flush=True)
-    ingest(workspace, load_source(sys.argv[2]))
-    print("done", flush=True)
+reading_text.BLOCK = 8000
+for _ in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        with open_workspace(sys.argv[1], actor="ada") as workspace:
+            ingest(workspace, load_source(sys.argv[2]))
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 ROWS = 2500
 KILLS = 8
 
 
 @pytest.mark.crash
-def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path: Path) -> None:
+def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_text, "BLOCK", 8000)
     location, source = tmp_path / "workspace", tmp_path / "s.yaml"
     create_workspace(location, actor="ada").close()
     (tmp_path / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
@@ -46,10 +54,13 @@ def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path
     lines = [f"p{n},2025-01-01T00:00:00Z,{n},,ann" if n % 50 else f"p{n},never" for n in range(ROWS)]
     (tmp_path / "in.csv").write_text("\n".join(["id,at,amount,note,person", *lines]) + "\n", encoding="utf-8")
     moments = random.Random(7)
-    killed = 0
-    for _ in range(KILLS):
-        killed += not _run(location, source, kill_after_s=moments.uniform(0.0, 0.9))
-    assert killed > 0
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    nursery = subprocess.Popen(
+        [sys.executable, "-c", _NURSERY, str(location), str(source)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with nursery:
+        statuses = [_kill_one(nursery, after_s=moments.uniform(0.0, 0.6)) for _ in range(KILLS)]
+    assert signal.SIGKILL in statuses
     with open_workspace(location, actor="ada") as workspace:
         batch = ingest(workspace, load_source(source))
         bad = ROWS // 50
@@ -63,19 +74,17 @@ def test_kill_9_at_any_step_and_the_same_command_again_make_one_version(tmp_path
         assert verify(workspace).ok
 
 
-def _run(location: Path, source: Path, *, kill_after_s: float) -> bool:
-    """Start the child and kill it so long after it began. True if it was done by then."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "src")}
-    process = subprocess.Popen([sys.executable, "-c", _CHILD, str(location), str(source)], env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "begun\n"
-        time.sleep(kill_after_s)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        said = process.stdout.read()
-        process.wait()
-    return "done" in said
+def _kill_one(nursery: subprocess.Popen[str], *, after_s: float) -> int:
+    """Have a process begin, and kill it so long after. How it ended: 0 if it was done by then."""
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    nursery.stdin.write("begin\n")
+    nursery.stdin.flush()
+    child = int(nursery.stdout.readline())
+    time.sleep(after_s)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    return int(nursery.stdout.readline())
 
 
 STEPS = ("keep_part", "judge", "publish", "append_or_publish", "delete_staged")

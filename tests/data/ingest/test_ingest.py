@@ -255,6 +255,21 @@ def test_a_stopped_ingest_goes_on_where_it_stopped(desk: Desk, monkeypatch: pyte
     assert min(conformed) > staged[0].rows_in + 1
 
 
+def test_pieces_that_were_cut_elsewhere_are_staged_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pilotage.data.ingest import reading_text
+
+    desk.write("a.csv", rows_csv(0, 60) + "short,row\n")
+    before = blobs(desk)
+    for block, stops in ((400, [False, False, True]), (700, [False, True])):
+        monkeypatch.setattr(reading_text, "BLOCK", block)
+        asked = iter(stops)
+        assert desk.bring(desk.source(), "a.csv", stop=lambda: next(asked)).state == "received"  # noqa: B023 - called at once
+    monkeypatch.setattr(reading_text, "BLOCK", 1 << 20)
+    done = desk.bring(desk.source(), "a.csv")
+    assert (done.state, done.rows_in, done.kept, done.quarantined) == ("published", 61, 60, 1)
+    assert blobs(desk) == before
+
+
 def test_pushed_rows_go_the_same_way_and_a_key_names_one_push(desk: Desk) -> None:
     source = desk.source("push", name="pushed")
     good = {"id": "a", "at": "2025-01-01T00:00:00Z", "amount": 1}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pilotage.core import InputError
 from pilotage.data.contracts import Contract
-from pilotage.data.quality import compile_checks, run_gate
+from pilotage.data.quality import History, compile_checks, run_gate
 
 from .tables_for_tests import NOW, contract, frame, naive_counts, result
 
@@ -278,3 +278,19 @@ def test_a_file_is_gated_where_it_lies(tmp_path: Path) -> None:
     scanned, held = run_gate(pl.scan_parquet(tmp_path / "table.parquet"), made), run_gate(table.to_arrow(), made)
     assert scanned == held
     assert result(scanned, "x <= 1").failing_rows == tuple(range(11, 20))
+
+
+def test_of_a_repeated_key_the_rows_beyond_the_first_are_named() -> None:
+    for key, values in (("int", [7, 3, 7, 5, 3, 7]), ("text", ["g", "c", "g", "e", "c", "g"])):
+        made = contract({"k": {"type": key}}, key=["k"])
+        repeated = result(run_gate(frame(made, [{"k": value} for value in values]), made), "key is unique")
+        assert (repeated.figure, repeated.failing_rows) == (3.0, (2, 4, 5))
+        assert repeated.examples[0].reason == "another row has the same k"
+
+
+def test_without_a_profile_the_checks_are_the_same_and_a_history_brings_it_back() -> None:
+    made = contract({"x": {"type": "float", "maximum": 1}})
+    table = frame(made, [{"x": 0.5}, {"x": 2.0}])
+    bare, whole = run_gate(table, made, profile=False), run_gate(table, made)
+    assert bare.results == whole.results and not bare.profile.columns
+    assert run_gate(table, made, profile=False, history=History()).profile == whole.profile

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from pilotage.data.ingest.source import (
     anchored,
     load_source,
 )
-from pilotage.data.ingest.staging import delete_staged, find_doubled, parquet_bytes, parts_of, staged_table, sweep
+from pilotage.data.ingest.staging import delete_staged, drop_parts, find_doubled, parquet_bytes, parts_of, staged_table, sweep
 from pilotage.data.ingest.state import KEEPS_CURSOR, cursor_of, end, keep_bad, keep_part, receive
 from pilotage.data.ingest.tables import ingest_batch, ingest_part, ingest_quarantine
 from pilotage.store import Workspace, WriteTransaction
@@ -239,11 +238,19 @@ class _Conforming:
 
     def _stage(self) -> bool:
         """Conform and stage every piece. False if it was asked to stop."""
+        chunks = self._delivery.read()
         done = parts_of(self._workspace, self._batch.id)
+        for part in done:
+            chunk = next(chunks, None)
+            if chunk is None or (chunk.source, chunk.rows_in) != (part.source, part.rows_in):
+                # Another release of this program cuts pieces elsewhere: what it staged cannot be gone on from.
+                self._start_over()
+                chunks, done = self._delivery.read(), []
+                break
         rows_in, bad = sum(part.rows_in for part in done), sum(part.quarantined for part in done)
         now_us = self._workspace.clock.now_us() + parse_duration(self._config.limits.clock_skew)
         conformer = Conformer(self._contract, now_us=now_us)
-        for position, chunk in enumerate(islice(self._delivery.read(), len(done), None), start=len(done)):
+        for position, chunk in enumerate(chunks, start=len(done)):
             if self._stop is not None and self._stop():
                 self._progress.finish(self._step(rows_in, bad))
                 return False
@@ -253,6 +260,10 @@ class _Conforming:
             self._require_limits(rows_in, bad)
         self._progress.finish(self._step(rows_in, bad))
         return True
+
+    def _start_over(self) -> None:
+        delete_staged(self._workspace, self._batch.id)
+        self._workspace.write(lambda tx: drop_parts(tx, self._batch.id))
 
     def _keep(self, position: int, conformer: Conformer, chunk: Chunk) -> int:
         found = conformer.sort(chunk)

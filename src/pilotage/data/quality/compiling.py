@@ -28,6 +28,7 @@ from pilotage.data.quality.profile import GRID, LEVELS_KEPT, ColumnProfile, Prof
 Row = Mapping[str, Any]
 _GRID_SHARES = [step / (GRID - 1) for step in range(GRID)]
 _BITS = 62
+_REPEATS_NAMED = 1_000
 _SCALES = (-1_000, 1_023)  # powers of two that are ordinary floats; the largest floats then reach 2 on the grid, which 128 bits hold with ease
 
 
@@ -55,6 +56,16 @@ class CompiledCheck:
     failing: pl.Expr | None = None
     shown: str | None = None
     reason: str = ""
+    narrowed: Callable[[Row], pl.Expr] | None = None
+    """For uniqueness of one column: from the select's row, a cheap predicate that leaves the rows of some repeated values."""
+
+    def examples(self, cells: pl.Expr, row: Row, k: int) -> pl.Expr:
+        """The first ``k`` of ``cells`` whose row fails."""
+        assert self.failing is not None  # noqa: S101 - asked only of checks that rows can fail
+        if self.narrowed is None:
+            return cells.filter(self.failing).head(k)
+        few = self.narrowed(row)
+        return cells.filter(few).filter(~pl.col(str(self.column)).filter(few).is_first_distinct()).head(k)
 
 
 @dataclass(frozen=True)
@@ -278,18 +289,22 @@ class _Compiler:
     def _unique(self, name: str, kind: str, columns: tuple[str, ...], *, severity: Literal["error", "warning"]) -> None:
         whole = pl.col(columns[0]) if len(columns) == 1 else pl.struct(*columns)
         at = f"unique.{name}"
+        one = self._contract.columns[columns[0]] if len(columns) == 1 else None
+        is_int = one is not None and one.type == "int" and not one.nullable
+        parts = {at: _repeats(whole), f"{at}.some": _some_repeats(whole)} if is_int else {at: pl.len() - whole.n_unique()}
         self.checks.append(
             CompiledCheck(
                 name=name,
                 kind=kind,
                 column=columns[0] if len(columns) == 1 else None,
                 severity=severity,
-                parts={at: pl.len() - whole.n_unique()},
+                parts=parts,
                 measure=lambda row: Measured(float(row[at]), int(row["rows"])),
                 at_most=0.0,
                 failing=~whole.is_first_distinct(),
                 shown=columns[0] if len(columns) == 1 else None,
                 reason=f"another row has the same {', '.join(columns)}",
+                narrowed=(lambda row: whole.is_in(row[f"{at}.some"])) if is_int else None,
             )
         )
 
@@ -349,6 +364,18 @@ def _anchored(name: str, pattern: str) -> str:
     return whole
 
 
+def _repeats(value: pl.Expr) -> pl.Expr:
+    """How many values another one equals: of whole numbers, found by sorting, which is twice as fast as hashing them."""
+    ordered, nulls = value.sort(), value.null_count()
+    return (ordered == ordered.shift(1)).sum() + nulls - (nulls > 0).cast(pl.UInt32)
+
+
+def _some_repeats(value: pl.Expr) -> pl.Expr:
+    """The smallest values that another one equals."""
+    ordered = value.sort()
+    return ordered.filter(ordered == ordered.shift(1)).head(_REPEATS_NAMED).implode()
+
+
 def _share(count: Any, n: Any) -> Measured:
     return Measured(float(count) / float(n), int(n)) if n else Measured(None, 0, "there are no values to take a share of")
 
@@ -356,22 +383,45 @@ def _share(count: Any, n: Any) -> Measured:
 # -- exact sums ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def _exact_parts(at: str, value: pl.Expr, *, squares: bool = False) -> dict[str, pl.Expr]:
+def _exact_parts(at: str, value: pl.Expr) -> dict[str, pl.Expr]:
     """A sum that no order of work changes: values as integers on the grid of 2**-62 times the power of two above the largest."""
-    scale = (value.abs().max().log(2).floor() + 1).clip(*_SCALES)
-    scaled = value / pl.lit(2.0).pow(scale)
-    parts = {f"{at}.scale": scale, f"{at}.sum": (scaled * 2.0**_BITS).round().cast(pl.Int128).sum()}
-    if squares:
-        parts[f"{at}.squares"] = (scaled * scaled * 2.0**_BITS).round().cast(pl.Int128).sum()
-    return parts
+    scale = _scale(value)
+    return {f"{at}.scale": scale, f"{at}.sum": (value / pl.lit(2.0).pow(scale) * 2.0**_BITS).round().cast(pl.Int128).sum()}
 
 
-def _exact_sum(row: Row, at: str, *, squares: bool = False) -> Fraction:
+def _exact_sum(row: Row, at: str) -> Fraction:
     scale = row[f"{at}.scale"]
     if scale is None or not math.isfinite(scale):  # no values, or nothing but zeros
         return Fraction(0)
-    power = Fraction(2) ** (int(scale) * (2 if squares else 1) - _BITS)
-    return int(row[f"{at}.squares" if squares else f"{at}.sum"]) * power
+    return int(row[f"{at}.sum"]) * Fraction(2) ** (int(scale) - _BITS)
+
+
+def _moments(at: str, value: pl.Expr) -> dict[str, pl.Expr]:
+    """Sum and sum of squares, exact on a grid so coarse that 64 bits hold the sums of all rows: 2**-42 of the largest value for a million."""
+    scale, bits = _scale(value), 59.0 - pl.len().cast(pl.Float64).log(2).ceil().clip(0)
+    scaled, step = value / pl.lit(2.0).pow(scale), pl.lit(2.0).pow(bits)
+    return {
+        f"{at}.scale": scale,
+        f"{at}.bits": bits,
+        f"{at}.sum": (scaled * step).cast(pl.Int64).sum(),
+        f"{at}.squares": (scaled * scaled * step).cast(pl.Int64).sum(),
+    }
+
+
+def _read_moments(row: Row, at: str, n: int) -> tuple[float, float]:
+    """Mean and population standard deviation."""
+    scale = row[f"{at}.scale"]
+    if scale is None or not math.isfinite(scale):
+        return 0.0, 0.0
+    step = Fraction(2) ** -int(row[f"{at}.bits"])
+    mean, square = row[f"{at}.sum"] * step / n, row[f"{at}.squares"] * step / n
+    power = Fraction(2) ** int(scale)
+    return float(mean * power), float(Fraction(math.sqrt(max(square - mean * mean, Fraction(0)))) * power)
+
+
+def _scale(value: pl.Expr) -> pl.Expr:
+    """The exponent of the power of two above the largest magnitude."""
+    return (value.abs().max().log(2).floor() + 1).clip(*_SCALES)
 
 
 def _as_float(total: Fraction, n: int) -> Measured:
@@ -390,11 +440,10 @@ def _profile(name: str, column: Column, contract: Contract) -> tuple[dict[str, p
     parts: dict[str, pl.Expr] = {f"{at}.nulls": value.null_count()}
     kind = _kind(name, column, contract)
     if kind == "levels":
-        counted = value.drop_nulls().value_counts(name="n")
-        # The most frequent first, ties by the level itself, so that what is cut off is the same every time.
-        ordered = counted.sort_by(counted.struct.field("n"), counted.struct.field(name), descending=[True, False])
-        parts |= {f"{at}.levels": ordered.head(LEVELS_KEPT).implode(), f"{at}.distinct": counted.len()}
-        return parts, lambda row: _read_levels(row, name, at)
+        fields = {"level": _DTYPES[column.type], "n": pl.UInt32(), "distinct": pl.UInt32()}
+        counted = value.drop_nulls().value_counts(name="n").map_batches(_most_frequent, return_dtype=pl.Struct(fields))
+        parts[f"{at}.levels"] = counted.implode()
+        return parts, lambda row: _read_levels(row, at)
     if kind == "hidden":
         return parts, lambda row: ColumnProfile(kind="hidden", n=int(row["rows"]), nulls=int(row[f"{at}.nulls"]))
     if kind == "number":
@@ -406,13 +455,15 @@ def _profile(name: str, column: Column, contract: Contract) -> tuple[dict[str, p
     parts[f"{at}.grid"] = number.quantile(_GRID_SHARES, interpolation="lower")
     if kind == "number":
         parts[f"{at}.odd"] = value.is_not_null().sum() - number.count() if column.type == "float" else pl.lit(0)
-        parts |= _exact_parts(at, number.cast(pl.Float64), squares=True)
+        parts |= _moments(at, number.cast(pl.Float64))
     return parts, lambda row: _read_number(row, kind, at)
 
 
 def _kind(name: str, column: Column, contract: Contract) -> Literal["number", "levels", "length", "time", "hidden"]:
     if column.personal or name == contract.subject or column.type in ("binary", "list", "object"):
         return "hidden"
+    if name in contract.key and column.type in ("int", "float"):
+        return "hidden"  # numbers that name rows have no distribution that means anything
     if column.levels is not None or column.type == "bool":
         return "levels"
     if column.type in ("timestamp", "date"):
@@ -422,11 +473,20 @@ def _kind(name: str, column: Column, contract: Contract) -> Literal["number", "l
     return "number"
 
 
-def _read_levels(row: Row, name: str, at: str) -> ColumnProfile:
-    counts = {_level(entry[name]): int(entry["n"]) for entry in row[f"{at}.levels"] or ()}
+def _most_frequent(counted: pl.Series) -> pl.Series:
+    """The most frequent levels, ties by the level itself, so that what is cut off is the same every time; each with the number of all levels."""
+    frame = counted.struct.unnest()
+    frame.columns = ["level", "n"]
+    top = frame.sort("n", "level", descending=[True, False]).head(LEVELS_KEPT)
+    return top.with_columns(pl.lit(frame.height, dtype=pl.UInt32()).alias("distinct")).to_struct(counted.name)
+
+
+def _read_levels(row: Row, at: str) -> ColumnProfile:
+    entries = row[f"{at}.levels"] or ()
+    counts = {_level(entry["level"]): int(entry["n"]) for entry in entries}
     rows, nulls = int(row["rows"]), int(row[f"{at}.nulls"])
     rest = rows - nulls - sum(counts.values())
-    return ColumnProfile(kind="levels", n=rows, nulls=nulls, levels=counts, rest=rest, distinct=int(row[f"{at}.distinct"]))
+    return ColumnProfile(kind="levels", n=rows, nulls=nulls, levels=counts, rest=rest, distinct=int(entries[0]["distinct"]) if entries else 0)
 
 
 def _level(value: Any) -> str:
@@ -441,14 +501,5 @@ def _read_number(row: Row, kind: Literal["number", "length", "time"], at: str) -
     grid = tuple(float(point) for point in row[f"{at}.grid"])
     if kind != "number":
         return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd, grid=grid)
-    mean = _exact_sum(row, at) / n
-    spread = max(_exact_sum(row, at, squares=True) / n - mean * mean, Fraction(0))
-    return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd, grid=grid, mean=float(mean), sd=_root(spread))
-
-
-def _root(value: Fraction) -> float:
-    """The square root as a float, where the value itself may be too large or small for one."""
-    if value == 0:
-        return 0.0
-    shift = (value.numerator.bit_length() - value.denominator.bit_length()) // 2
-    return math.ldexp(math.sqrt(float(value / Fraction(4) ** shift)), shift)
+    mean, sd = _read_moments(row, at, n)
+    return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd, grid=grid, mean=mean, sd=sd)
