@@ -39,7 +39,7 @@ LABEL_DELAY: Final = "label without its delay"
 NOT_AVAILABLE: Final = "not yet available"
 DUPLICATE: Final = "duplicate of the label"
 DUPLICATE_SHARE: Final = 0.999
-FOLDS: Final = 4
+FOLDS: Final = 3
 REPLICATES: Final = 1_000
 FEWEST_ROWS: Final = 200
 _SERVED_AT = "__served_at"
@@ -222,7 +222,9 @@ def _compare(spine: pl.DataFrame, probed: ProbedView, *, time: str) -> tuple[dic
             steps.append((delayed, LABEL_DELAY, "it reads the labels of other rows before they were known"))
         before = claimed[name]
         for frame, kind, why in steps:
-            changed = int((~before.eq_missing(frame[name])).sum()) if before.dtype.base_type() != pl.List else int(before.ne_missing(frame[name]).sum())
+            changed = (
+                int((~before.eq_missing(frame[name])).sum()) if before.dtype.base_type() != pl.List else int(before.ne_missing(frame[name]).sum())
+            )
             if changed:
                 leaks.append(Leak(kind, shown, changed, spine.height, why))
             before = frame[name]
@@ -312,7 +314,7 @@ def _scores(offline: Floats, served: Floats, target: Floats, *, metric: str, see
     for start, end in zip(bounds[1:-1], bounds[2:], strict=True):
         if len(np.unique(target[:start])) < 2:
             continue
-        model = made(max_iter=60, max_depth=4, early_stopping=False, random_state=seed)
+        model = made(max_iter=40, max_depth=4, early_stopping=False, random_state=seed)
         model.fit(offline[:start], target[:start])
         guess = (lambda x, fitted=model: fitted.predict_proba(x)[:, 1]) if metric == "auc" else model.predict
         guesses.append((target[start:end], np.asarray(guess(offline[start:end])), np.asarray(guess(served[start:end]))))

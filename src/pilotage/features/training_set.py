@@ -196,7 +196,11 @@ def build_training_set(
     spine_contract = contract_of_version(spine_version)
     # The person a row is about stays in it, so that a withdrawal finds the training set's rows too.
     subject = [spine_contract.subject] if spine_contract.subject is not None else []
-    table = made.select(list(dict.fromkeys([SPINE_ROW, SPLIT, *entities, *subject, time, label.column]))).hstack(transformed.get_columns()).sort(SPINE_ROW)
+    table = (
+        made.select(list(dict.fromkeys([SPINE_ROW, SPLIT, *entities, *subject, time, label.column])))
+        .hstack(transformed.get_columns())
+        .sort(SPINE_ROW)
+    )
     record = {
         "spine": {"id": spine_version.id, "ref": spine_version.ref, "digest": spine_version.digest},
         "time": time,
