@@ -93,7 +93,7 @@ def bits(value: Any) -> Any:
     return (type(value).__name__, value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(expression=st.one_of(NUMBERS, OTHERS), rows=ROWS)
 def test_polars_python_and_narwhals_give_the_same_bits(expression: Expression, rows: list[dict[str, Any]]) -> None:
     try:
@@ -111,7 +111,7 @@ def test_polars_python_and_narwhals_give_the_same_bits(expression: Expression, r
         assert [bits(value) for value in native["made"].to_list()] == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(expression=st.one_of(NUMBERS, OTHERS))
 def test_text_and_json_give_the_tree_back(expression: Expression) -> None:
     assert expression_from_json(expression.to_json()) == expression
@@ -185,7 +185,8 @@ def test_log1p_is_within_two_units_of_the_last_place_and_alike_for_one_and_many(
     found = elementary.log1p_one(x)
     assert found is not None and bits(found) == bits(float(elementary.log1p(np.array([x, x]))[1]))
     with decimal.localcontext(prec=60):
-        exact = (decimal.Decimal(x) + 1).ln()
+        tiny = decimal.Decimal(x)
+        exact = (tiny + 1).ln() if abs(x) > 1e-12 else tiny - tiny**2 / 2 + tiny**3 / 3
         assert abs(decimal.Decimal(found) - exact) <= 2 * decimal.Decimal(math.ulp(float(exact)))
 
 
