@@ -1,8 +1,8 @@
 """The point-in-time join beside Feast's DuckDB offline store, from the same Parquet files to the result in memory.
 
 Both look up two features for every row of a spine, with late rows, ties and a ttl of 3 days. Ours reads two times (a row counts once it is
-available); Feast is timed as it comes (event time only) and, for the answers, with its cut-off at the created timestamp. Each measurement is a process
-of its own, run in turn (Feast, ours, Feast, …); the figure is processor seconds, of all threads and children, after the imports.
+available); Feast is timed as it comes (event time only) and, for the answers, with its cut-off at the created timestamp. Each measurement is a
+process of its own, run in turn (Feast, ours, Feast, …); the figure is processor seconds, of all threads and children, after the imports.
 
 Then the checks: as many rows as the spine, in its order; equal to brute force on a sample; the same answer for the source in any order, ties and all.
 

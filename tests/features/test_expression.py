@@ -46,7 +46,7 @@ SCHEMA = {
 FLOATS = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, 0.5, 1.5, 2.5, 1e308, -1e308, 5e-324, 0.1]), st.floats(-1e3, 1e3))
 WHOLE = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(-5, 5))
 TEXT = st.one_of(st.none(), st.text(max_size=6), st.sampled_from(["DE", "de", "ß", "İ", "ΑΣ"]))
-TIMES = st.one_of(st.none(), st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)))
+TIMES = st.one_of(st.none(), st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)))  # noqa: DTZ001
 TRUTH = st.one_of(st.none(), st.booleans())
 ROWS = st.lists(
     st.fixed_dictionaries({"a": FLOATS, "b": FLOATS, "i": WHOLE, "j": WHOLE, "s": TEXT, "t": TIMES, "p": TRUTH, "q": TRUTH}), min_size=1, max_size=8
@@ -124,8 +124,8 @@ def test_text_and_json_give_the_tree_back(expression: Expression) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "__import__('os').system('true')", "amount.real", "x[0]", "lambda: 1", "[x for x in y]", "f'{x}'", "x := 1", "print(x)", "x if y", "", "1 +", "x ** y", "x ** 9",
-        "x is y", "x in y", "round(x, y)", "1e999", "9" * 30, "log1p(x=1)", "x @ y", "x & y", "when(a, b)", "is_in(x, 'a', 1)", "b'x'", "None", "...", "(1, 2)", "*x", "await x",
+        "__import__('os').system('true')", "amount.real", "x[0]", "lambda: 1", "[x for x in y]", "f'{x}'", "x := 1", "print(x)", "x if y", "", "1 +", "x ** y", "x ** 9",  # noqa: E501
+        "x is y", "x in y", "round(x, y)", "1e999", "9" * 30, "log1p(x=1)", "x @ y", "x & y", "when(a, b)", "is_in(x, 'a', 1)", "b'x'", "None", "...", "(1, 2)", "*x", "await x",  # noqa: E501
     ],
 )  # fmt: skip
 def test_what_is_not_an_expression_is_refused(text: str) -> None:
@@ -150,7 +150,7 @@ def test_deep_and_wide_expressions_are_refused_before_they_cost_anything() -> No
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("s + 1", "takes numbers, not text"), ("hour(a)", "takes a timestamp"), ("a == s", "compares float with text"), ("a and p", "takes true or false"), ("missing", "no column"), ("when(p, a, s)", "mixes")],
+    [("s + 1", "takes numbers, not text"), ("hour(a)", "takes a timestamp"), ("a == s", "compares float with text"), ("a and p", "takes true or false"), ("missing", "no column"), ("when(p, a, s)", "mixes")],  # noqa: E501
 )  # fmt: skip
 def test_an_expression_that_does_not_fit_its_columns_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):

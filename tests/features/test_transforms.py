@@ -97,7 +97,7 @@ def test_the_same_numbers_have_the_same_id() -> None:
         (lambda: fit_transforms(pl.DataFrame({"x": [None]}, schema={"x": pl.Float64}), [Transform("min_max", "x")]), "is null"),
         (lambda: fit_transforms(pl.DataFrame({"x": ["a"]}), [Transform("standardise", "x")]), "not numbers"),
         (lambda: fit_transforms(pl.DataFrame({"x": [1.5]}), [Transform("one_hot", "x")]), "no levels"),
-        (lambda: fit_transforms(pl.DataFrame({"x": ["a"]}), [Transform("impute", "x", strategy="constant", value=1)]), "is int, and the column is text"),
+        (lambda: fit_transforms(pl.DataFrame({"x": ["a"]}), [Transform("impute", "x", strategy="constant", value=1)]), "is int, and the column is text"),  # noqa: E501
         (lambda: fit_transforms(pl.DataFrame({"x": [1.0]}), [Transform("min_max", "y")]), "no column 'y'"),
         (lambda: fit_transforms(pl.DataFrame({"x": ["a"], "x_0": [1]}), [Transform("one_hot", "x")]), "'x_0' that is there already"),
     ],

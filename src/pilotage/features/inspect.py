@@ -48,7 +48,8 @@ class Candidate:
 class Explanation:
     """The features of one entity at one moment, and the rows behind them, latest event first.
 
-    ``left_out`` counts candidates beyond the limit: the oldest, and those long after the moment. ``features`` has no request features, which depend on the request.
+    ``left_out`` counts candidates beyond the limit: the oldest, and those long after the moment. ``features`` has no request features, which depend
+    on the request.
     """
 
     view: str

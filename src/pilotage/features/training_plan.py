@@ -100,7 +100,8 @@ def _transform(declared: Declared) -> Transform:
             plain[name] = value.text(
                 one_of=KINDS if name == "kind" else ("mean", "median", "most_frequent", "constant") if name == "strategy" else ()
             )
-    return _made(declared, Transform, plain)
+    made: Transform = _made(declared, Transform, plain)
+    return made
 
 
 def _moment(declared: Declared) -> int:
