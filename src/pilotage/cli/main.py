@@ -11,6 +11,7 @@ from pilotage import __version__
 from pilotage.cli import (
     contracts,
     data,
+    features,
     findings,
     ingest,
     ledger,
@@ -64,6 +65,7 @@ app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")
+app.add_typer(features.app, name="features")
 app.add_typer(practice.app, name="practice")
 app.add_typer(monitoring.app, name="monitor")
 app.add_typer(ledger.app, name="ledger")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ LABEL_DELAY: Final = "label without its delay"
 NOT_AVAILABLE: Final = "not yet available"
 DUPLICATE: Final = "duplicate of the label"
 DUPLICATE_SHARE: Final = 0.999
-FOLDS: Final = 4
+FOLDS: Final = 3
 REPLICATES: Final = 1_000
 FEWEST_ROWS: Final = 200
 _SERVED_AT = "__served_at"
@@ -80,8 +81,8 @@ class Leak:
 class LeakReport:
     """What the probe found.
 
-    ``verdict`` is pass (no leak), leak, or not_assessable with its ``reason``. ``metric`` is auc for a label of two values, r2 for numbers; ``offline`` and
-    ``served`` are its scores and ``gap`` the difference, None where no model could be scored.
+    ``verdict`` is pass (no leak), leak, or not_assessable with its ``reason``. ``metric`` is auc for a label of two values, r2 for numbers;
+    ``offline`` and ``served`` are its scores and ``gap`` the difference, None where no model could be scored.
     """
 
     verdict: Literal["pass", "leak", "not_assessable"]
@@ -311,10 +312,10 @@ def _scores(offline: Floats, served: Floats, target: Floats, *, metric: str, see
     classes = np.unique(target)
     bounds = np.linspace(0, len(target), FOLDS + 2).astype(int)
     guesses: list[tuple[Floats, Floats, Floats]] = []
-    for start, end in zip(bounds[1:-1], bounds[2:], strict=True):
+    for start, end in pairwise(bounds[1:]):
         if len(np.unique(target[:start])) < 2:
             continue
-        model = made(max_iter=60, max_depth=4, early_stopping=False, random_state=seed)
+        model = made(max_iter=40, max_depth=4, early_stopping=False, random_state=seed)
         model.fit(offline[:start], target[:start])
         guess = (lambda x, fitted=model: fitted.predict_proba(x)[:, 1]) if metric == "auc" else model.predict
         guesses.append((target[start:end], np.asarray(guess(offline[start:end])), np.asarray(guess(served[start:end]))))
