@@ -128,6 +128,19 @@ class EventSource:
                 raise self._refusal(f"'{name}' is missing.", row=int(frame[name].is_null().arg_true()[0]))
         return frame
 
+    def require_known(self, frame: pl.DataFrame, *, now_us: int) -> None:
+        """Raise ``InputError`` if an event of ``frame`` says it was available after ``now_us``."""
+        if self.available_time is None:
+            return
+        ahead = (frame[self.available_time].to_physical() > now_us).arg_true()
+        if len(ahead):
+            raise InputError(
+                "An event says it was available in the future.",
+                where=f"source '{self.name}', event {int(ahead[0]) + 1} of the batch, column '{self.available_time}'",
+                why="nothing can be known before it is known: a training set would use it too early",
+                mend="check the clock of the producer",
+            )
+
     def _from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         series = []
         names = {name for row in rows for name in row}
