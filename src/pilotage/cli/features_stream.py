@@ -21,11 +21,12 @@ def replay(
     release: Annotated[bool, typer.Option("--release", help="Release the view if it passes.")] = False,
 ) -> None:
     """Compute golden entities through batch, stream and request: every feature must be equal to the bit. Exit code 1 if not."""
+    from pilotage.features import registered_view
     from pilotage.features.replay import release_view
     from pilotage.features.replay import replay as run
 
     with session(context).open() as workspace:
-        found = _view(workspace, view)
+        found = registered_view(workspace, view).view
         report = run(workspace, found, source=source, entities=entities, moments=moments, seed=seed)
         typer.echo(str(report))
         if release and report.passed:
@@ -48,11 +49,12 @@ def stream(
     """Work a view off the event log: tiles, late events and the online store, exactly once. Stop with Ctrl-C; another worker may take over."""
     import threading
 
+    from pilotage.features import registered_view
     from pilotage.features.online import OnlineOutput
     from pilotage.features.streams import RedisStream, Step, StreamWorker, pump, stream_status
 
     with session(context).open() as workspace:
-        found = _view(workspace, view)
+        found = registered_view(workspace, view).view
         name = source or found.source
         worker = StreamWorker(workspace, found, source=name, online=OnlineOutput(), lateness=lateness, batch=batch)
         broker = None if redis is None else RedisStream(redis, stream=redis_stream or name, consumer=worker.holder)
@@ -83,14 +85,7 @@ def stream(
     )
 
 
-def _view(workspace, view: str):  # type: ignore[no-untyped-def]
-    from pilotage.features.registry import view_of
-
-    name, _, version = view.partition("@")
-    return view_of(workspace, name, int(version) if version.isdigit() else None)
-
-
-def add_to(app: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Register the verbs with ``pilotage features``."""
     app.command("replay")(replay)
     app.command("stream")(stream)
