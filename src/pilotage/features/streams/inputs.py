@@ -25,8 +25,12 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True)
 class Inputs:
-    """Rows of a view. ``rows``: ``__entity``, ``__event``, ``__available``, ``__sequence``, ``__position``, ``__tile``, a column for each aggregate and
-    each row feature. ``refused``: position in the log → why the view cannot count the event."""
+    """Rows of a view.
+
+    ``rows`` has ``__entity``, ``__event``, ``__available``, ``__sequence``, ``__position``, ``__tile``, and a column for each aggregate and each row
+    feature.
+    ``refused``: position in the log → why the view cannot count the event.
+    """
 
     rows: pl.DataFrame
     refused: dict[int, str]

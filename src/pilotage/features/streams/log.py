@@ -52,7 +52,7 @@ class Appended:
 
 
 def declare_source(workspace: Workspace, source: EventSource) -> EventSource:
-    """Make the source known. Declaring it again with the same columns is a no-op; ``remember`` and ``backlog`` may change. Raises ``Conflict`` otherwise."""
+    """Make the source known. Declaring it again is a no-op; ``remember`` and ``backlog`` may change, and for all else ``Conflict`` is raised."""
 
     def job(tx: WriteTransaction) -> None:
         held = _row(tx.conn, tx.workspace_id, source.name)
@@ -300,14 +300,7 @@ def _stamped(tx: WriteTransaction, source: EventSource, frame: pl.DataFrame, hel
         pl.col(source.event_time).to_physical().cast(pl.Int64).alias(EVENT_US),
         given.fill_null(now).alias(AVAILABLE_US),
     )
-    ahead = rows.filter(pl.col(AVAILABLE_US) > now)
-    if ahead.height:
-        raise InputError(
-            "An event says it was available in the future.",
-            where=f"source '{source.name}', event {int(ahead[POSITION][0]) - held.next_position + 1} of the batch, column '{source.available_time}'",
-            why="nothing can be known before it is known: a training set would use it too early",
-            mend="check the clock of the producer",
-        )
+    source.require_known(frame, now_us=now)
     # What was known never shrinks: availability follows the order of the log.
     return rows.with_columns(pl.max_horizontal(pl.col(AVAILABLE_US).cum_max(), pl.lit(held.available_us, dtype=pl.Int64)).alias(AVAILABLE_US))
 
