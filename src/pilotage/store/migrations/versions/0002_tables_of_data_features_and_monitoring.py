@@ -240,6 +240,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "view", "position", name=op.f("pk_feature_refused")),
     )
     op.create_table(
+        "feature_release",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("view", sa.Text(), nullable=False),
+        sa.Column("view_hash", sa.Text(), nullable=False),
+        sa.Column("replay_id", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "view", name=op.f("pk_feature_release")),
+    )
+    op.create_table(
         "feature_replay",
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
@@ -632,176 +642,3 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "run_id", "name", name=op.f("pk_workflow_step")),
     )
-        "feature_release",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("view_hash", sa.Text(), nullable=False),
-        sa.Column("replay_id", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "view", name=op.f("pk_feature_release")),
-    )
-    op.create_table(
-        "feature_replay",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("view_hash", sa.Text(), nullable=False),
-        sa.Column("passed", sa.Boolean(), nullable=False),
-        sa.Column("report", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_feature_replay")),
-    )
-    op.create_index(op.f("ix_feature_replay_workspace_id_view_view_hash"), "feature_replay", ["workspace_id", "view", "view_hash"], unique=False)
-    op.create_table(
-        "feature_served",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("definition", sa.Text(), nullable=False),
-        sa.Column("at_us", sa.BigInteger(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=True),
-        sa.Column("entity_digest", sa.Text(), nullable=False),
-        sa.Column("flag", sa.Text(), nullable=False),
-        sa.Column("event_us", sa.BigInteger(), nullable=True),
-        sa.Column("available_us", sa.BigInteger(), nullable=True),
-        sa.Column("served_values", sa.LargeBinary(), nullable=False),
-        sa.Column("request_values", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_feature_served")),
-    )
-    op.create_index(op.f("ix_feature_served_workspace_id_view_at_us"), "feature_served", ["workspace_id", "view", "at_us"], unique=False)
-    op.create_table(
-        "feature_served_dropped",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("from_us", sa.BigInteger(), nullable=False),
-        sa.Column("to_us", sa.BigInteger(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_feature_served_dropped")),
-    )
-    op.create_index(
-        op.f("ix_feature_served_dropped_workspace_id_view_from_us"), "feature_served_dropped", ["workspace_id", "view", "from_us"], unique=False
-    )
-    op.create_table(
-        "feature_skew_report",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("definition", sa.Text(), nullable=False),
-        sa.Column("source_version", sa.Text(), nullable=False),
-        sa.Column("from_us", sa.BigInteger(), nullable=False),
-        sa.Column("to_us", sa.BigInteger(), nullable=False),
-        sa.Column("verdict", sa.Text(), nullable=False),
-        sa.Column("max_rate", sa.Float(), nullable=False),
-        sa.Column("report", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_feature_skew_report")),
-    )
-    op.create_index(
-        op.f("ix_feature_skew_report_workspace_id_view_created_at"), "feature_skew_report", ["workspace_id", "view", "created_at"], unique=False
-    )
-    op.create_table(
-        "feature_stream",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("view_hash", sa.Text(), nullable=False),
-        sa.Column("next_position", sa.BigInteger(), nullable=False),
-        sa.Column("clock_us", sa.BigInteger(), nullable=False),
-        sa.Column("watermark_us", sa.BigInteger(), nullable=True),
-        sa.Column("events", sa.BigInteger(), nullable=False),
-        sa.Column("late", sa.BigInteger(), nullable=False),
-        sa.Column("corrected", sa.BigInteger(), nullable=False),
-        sa.Column("refused", sa.BigInteger(), nullable=False),
-        sa.Column("holder", sa.Text(), nullable=True),
-        sa.Column("lease_until_us", sa.BigInteger(), nullable=True),
-        sa.Column("fence", sa.BigInteger(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "view", name=op.f("pk_feature_stream")),
-    )
-    op.create_table(
-        "feature_tail",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("tile_us", sa.BigInteger(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("rows", sa.LargeBinary(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "view", "tile_us", "entity", "position", name=op.f("pk_feature_tail")),
-    )
-    op.create_table(
-        "feature_tile",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("view", sa.Text(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("tile_us", sa.BigInteger(), nullable=False),
-        sa.Column("states", sa.LargeBinary(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "view", "entity", "tile_us", name=op.f("pk_feature_tile")),
-    )
-    op.create_table(
-        "feature_view",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("definition", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("source_kinds", sa.Text(), nullable=False),
-        sa.Column("contract_id", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "name", "version", name=op.f("pk_feature_view")),
-    )
-    op.create_index(op.f("ix_feature_view_workspace_id_hash"), "feature_view", ["workspace_id", "hash"], unique=False)
-    op.create_table(
-        "quality_acceptance",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("report_id", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("columns", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "report_id", name=op.f("pk_quality_acceptance")),
-    )
-    op.create_table(
-        "quality_attachment",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("version_id", sa.Text(), nullable=False),
-        sa.Column("report_id", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "version_id", name=op.f("pk_quality_attachment")),
-    )
-    op.create_index(op.f("ix_quality_attachment_report_id"), "quality_attachment", ["report_id"], unique=False)
-    op.create_table(
-        "quality_report",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("dataset", sa.Text(), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("subject_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("contract_id", sa.Text(), nullable=False),
-        sa.Column("verdict", sa.Text(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("report", sa.Text(), nullable=False),
-        sa.Column("profile", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_quality_report")),
-    )
-    op.create_index(op.f("ix_quality_report_dataset"), "quality_report", ["dataset"], unique=False)
-    op.create_index(op.f("ix_quality_report_subject_id"), "quality_report", ["subject_id"], unique=False)
