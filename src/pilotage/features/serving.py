@@ -83,9 +83,7 @@ class FeatureServer:
         self._inputs = frozenset(name for view in views for name in view.request_inputs)
         self.features = tuple(feature_name(view, name) for view in views for name in view.features)
 
-    def serve(
-        self, entities: Sequence[Values], request_values: Sequence[Values] | Values | None = None, *, now_us: int | None = None
-    ) -> Served:
+    def serve(self, entities: Sequence[Values], request_values: Sequence[Values] | Values | None = None, *, now_us: int | None = None) -> Served:
         """The features of ``entities`` at ``now_us`` (default: the workspace's clock).
 
         Parameters
@@ -176,9 +174,7 @@ class _RequestFeatures:
         self.prefix = feature_name(view, "")
         self._stored = (*view.columns, *(aggregate.name for aggregate in view.aggregates))
         kinds = {**view.kinds(source_kinds), **view.request_inputs} if source_kinds is not None else dict(view.request_inputs)
-        self._compiled: list[tuple[str, Callable[[Values], Any]]] = [
-            (name, expression.to_python(kinds)) for name, expression in view.request.items()
-        ]
+        self._compiled: list[tuple[str, Callable[[Values], Any]]] = [(name, expression.to_python(kinds)) for name, expression in view.request.items()]
         self._numbers = [name for name, kind in view.request_inputs.items() if kind == "float"]
         self._checks = [(name, *_ACCEPTED[kind]) for name, kind in view.request_inputs.items() if kind in _ACCEPTED]
 

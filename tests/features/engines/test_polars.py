@@ -51,7 +51,12 @@ def digest_with(threads: int, folder: Path) -> str:
     environment = {**os.environ, "POLARS_MAX_THREADS": str(threads), "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "src")}
     program = "import runpy, sys; print(runpy.run_path(sys.argv[1])['batch_digest']('polars'))"
     done = subprocess.run(
-        [sys.executable, "-c", program, str(Path(__file__).with_name("test_spark.py"))], capture_output=True, text=True, check=True, env=environment, cwd=folder
+        [sys.executable, "-c", program, str(Path(__file__).with_name("test_spark.py"))],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=folder,
     )
     return done.stdout.strip()
 

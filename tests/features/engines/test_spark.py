@@ -148,7 +148,11 @@ def test_rows_of_a_spark_frame_need_an_order(spark):
 
 def test_what_polars_refuses_spark_refuses_too(spark):
     of, source = view(aggregates=(), request={}, request_inputs={}), transactions(5, seed=1)
-    for bad in (source.with_columns(card=pl.lit(None, dtype=pl.String)), source.drop("country"), source.with_columns(pl.col("at").dt.replace_time_zone(None))):
+    for bad in (
+        source.with_columns(card=pl.lit(None, dtype=pl.String)),
+        source.drop("country"),
+        source.with_columns(pl.col("at").dt.replace_time_zone(None)),
+    ):
         for each in (engine("polars"), spark):
             with pytest.raises(InputError):
                 each.rows(of, bad)

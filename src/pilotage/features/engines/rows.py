@@ -47,8 +47,10 @@ def evaluate_rows(view: FeatureView, source: pl.DataFrame) -> pl.DataFrame:
     rows = check_source(source, view)
     features = rows.frame.lazy().select(*view.entity, *(each.to_polars(rows.kinds).alias(name) for name, each in view.columns.items())).collect()
     taken = aggregate_values(rows, view)
-    return features.select(*view.entity).hstack(taken.select(EVENT, AVAILABLE, SEQUENCE)).hstack(
-        [*features.select(list(view.columns)).get_columns(), *taken.select([each.name for each in view.aggregates]).get_columns()]
+    return (
+        features.select(*view.entity)
+        .hstack(taken.select(EVENT, AVAILABLE, SEQUENCE))
+        .hstack([*features.select(list(view.columns)).get_columns(), *taken.select([each.name for each in view.aggregates]).get_columns()])
     )
 
 

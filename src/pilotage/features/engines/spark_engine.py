@@ -97,7 +97,9 @@ class SparkEngine:
         foreign = {name: each for name, each in wanted.items() if not runs_natively(each)}
         if foreign:
             columns = list(dict.fromkeys(name for each in foreign.values() for name in each.columns()))
-            source = source.withColumn("__made", _kernel(functions, foreign, {name: kinds[name] for name in columns}, source)(functions.struct(*columns)))
+            source = source.withColumn(
+                "__made", _kernel(functions, foreign, {name: kinds[name] for name in columns}, source)(functions.struct(*columns))
+            )
             source = source.select(*read, *(functions.col(f"__made.{name}").alias(_hidden(name)) for name in foreign))
         native = {_hidden(name): each.to_narwhals(kinds) for name, each in wanted.items() if name not in foreign}
         source = nw.from_native(source).with_columns(**native).to_native()
@@ -143,7 +145,9 @@ class SparkEngine:
             pl.col(name).cast(dtype) for name, dtype in empty.schema.items()
         )
         if answer.height != whole.height:
-            raise IntegrityError(f"Spark answered {answer.height} rows of {whole.height}.", where=f"view '{view.ref}'", mend="report this: it is a bug")
+            raise IntegrityError(
+                f"Spark answered {answer.height} rows of {whole.height}.", where=f"view '{view.ref}'", mend="report this: it is a bug"
+            )
         return whole.hstack(answer.sort(_ROW).drop(_ROW).get_columns())
 
     def _frame(self, view: FeatureView, source: Any) -> Any:
@@ -293,7 +297,9 @@ def _start(master: str) -> Any:
         try:
             found = builder.getOrCreate()
         except Exception as error:  # Spark says it in many classes of its own
-            raise Unavailable(f"Spark does not start: {error}", where=master, mend="check the address and the Java, or use the engine 'polars'") from error
+            raise Unavailable(
+                f"Spark does not start: {error}", where=master, mend="check the address and the Java, or use the engine 'polars'"
+            ) from error
         found.sparkContext.setLogLevel("ERROR")
     for name in ("spark.sql.session.timeZone", "spark.sql.ansi.enabled"):
         if found.conf.get(name) != _CONFIG[name]:
