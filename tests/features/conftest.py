@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pilotage.data import Card, Operation, Version
-from pilotage.data.contracts import Contract
+from pilotage.data.contracts import Contract, put_contract
 from pilotage.data.quality import gate_version
 from pilotage.data.tabular import publish_table
 from pilotage.store import Workspace
@@ -61,6 +61,7 @@ TRANSACTIONS = Contract.model_validate(
 
 
 def put(workspace: Workspace, frame: pl.DataFrame, *, dataset: str = "transactions", contract: Contract = TRANSACTIONS, gate: bool = True) -> Version:
+    put_contract(workspace, contract)
     version = publish_table(
         workspace,
         frame.to_arrow(),

@@ -29,7 +29,7 @@ def made() -> pl.DataFrame:
         entity=("card",),
         event_time="at",
         available_time="known_at",
-        columns={"last": parse_expression("log1p(amount) / (1 + amount % 7)")},
+        columns={"scaled": parse_expression("log1p(amount) / (1 + amount % 7)")},
         aggregates=tuple(
             Aggregate(function, function, amount, "3d") for function in ("sum", "mean", "var", "min", "max", "first", "last", "distinct")
         ),

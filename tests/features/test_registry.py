@@ -32,12 +32,12 @@ VIEW = FeatureView(
 def test_a_registered_view_comes_back_as_it_was_with_kinds_and_lineage(workspace: Workspace, bank: Callable[..., Version]) -> None:
     bank()
     made = register_view(workspace, VIEW)
-    assert made.view == VIEW and view_of(workspace, "card_activity").hash == VIEW.hash
+    assert made.view.hash == view_of(workspace, "card_activity").hash == VIEW.hash
     assert made.kinds == {"last_amount": "float", "last_hour": "int", "spent_7d": "float", "ratio": "float"}
     assert made.to_dict()["lineage"] == {"last_amount": ["amount"], "last_hour": ["at"], "spent_7d": ["amount", "shop"], "ratio": ["amount", "shop"]}
     assert register_view(workspace, VIEW) == made
     assert [each.view.ref for each in views(workspace, source="transactions")] == ["card_activity@1"]
-    assert registered_view(workspace, VIEW.hash).view == VIEW
+    assert registered_view(workspace, VIEW.hash).view.ref == VIEW.ref
 
 
 def test_a_released_view_is_not_edited_in_place(workspace: Workspace, bank: Callable[..., Version]) -> None:
@@ -136,7 +136,7 @@ def test_a_malformed_aggregate_is_refused(aggregate: Callable[[], Aggregate], te
 
 
 def test_a_definition_is_the_same_after_a_round_trip_and_order_of_features_counts() -> None:
-    assert FeatureView.from_dict(VIEW.to_dict(), description=VIEW.description) == VIEW
+    assert FeatureView.from_dict(VIEW.to_dict(), description=VIEW.description).to_dict() == VIEW.to_dict()
     turned = dataclasses.replace(VIEW, columns=dict(reversed(VIEW.columns.items())))
     assert turned.hash != VIEW.hash
     assert dataclasses.replace(VIEW, description="other words").hash == VIEW.hash

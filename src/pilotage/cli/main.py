@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import data, findings, ledger, pilot, practice, review, runs, server, users
+from pilotage.cli import contracts, data, findings, ledger, pilot, practice, quality, review, runs, server, users
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
 
@@ -39,6 +39,8 @@ def _common(
 
 
 pilot.register(app)
+data.app.add_typer(contracts.app, name="contract")
+data.app.add_typer(quality.app, name="gate")
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")

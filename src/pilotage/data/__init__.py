@@ -19,11 +19,13 @@ from pilotage.data.publishing import derive
 from pilotage.data.quarantine import QuarantinedRow, quarantine
 from pilotage.data.reading import Diff, Page, diff, find_row, rows, rows_page
 from pilotage.data.sources import ImportLimits
+from pilotage.data.tagging import Tag, as_of, tag, tags
 from pilotage.data.training import check_training_row
-from pilotage.data.version import KINDS, Operation, Version
+from pilotage.data.version import KINDS, TABLE, Operation, TablePlace, Version
 
 __all__ = [
     "KINDS",
+    "TABLE",
     "Card",
     "Contract",
     "Dataset",
@@ -39,8 +41,11 @@ __all__ = [
     "Operation",
     "Page",
     "QuarantinedRow",
+    "TablePlace",
+    "Tag",
     "Use",
     "Version",
+    "as_of",
     "check_training_row",
     "datasets",
     "derive",
@@ -55,6 +60,8 @@ __all__ = [
     "quarantine",
     "rows",
     "rows_page",
+    "tag",
+    "tags",
     "use_of",
     "versions",
 ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilotage.core import InputError, IntegrityError, MultisetDigest, NotFound
+from pilotage.core import InputError, IntegrityError, MultisetDigest, NotFound, Refused
 from pilotage.data.catalogue import load_version
 from pilotage.data.rowfile import RowFile, parse_row, version_digest
 from pilotage.data.version import TABLE, Version, contract_json
@@ -99,8 +99,16 @@ def find_row(workspace: Workspace, ref: str, *, row_id: str) -> dict[str, Any]:
 
 
 def diff(workspace: Workspace, before: str, after: str) -> Diff:
-    """What changed from one version to another, by row id. Memory: about 150 bytes a row of both."""
+    """What changed from one version to another, by row id. Memory: about 150 bytes a row of both.
+
+    Of two tables the ids are the keys as text; :func:`pilotage.data.tabular.diff_tables` says more, and pages.
+    """
     old, new = load_version(workspace, before), load_version(workspace, after)
+    if old.kind == new.kind == TABLE:
+        from pilotage.data.tabular.differences import diff_tables
+
+        found = diff_tables(workspace, old.id, new.id)
+        return Diff(old.id, new.id, *found.keys(), unchanged=found.unchanged)
     with open_rows(workspace, old) as file:
         old_rows = file.hashes()
     with open_rows(workspace, new) as file:
@@ -132,6 +140,8 @@ def check(workspace: Workspace, version: Version) -> None:
             f"{version.ref} is a table: its rows have typed columns.",
             mend="read it with pilotage.data.tabular: read_table, scan, table_page",
         )
+    if version.withdrawn is not None:
+        raise Refused(f"The rows of {version.ref} were withdrawn and are no longer there.", where=version.id, why=version.withdrawn)
     path = workspace.blobs.path(version.blob)
     try:
         state = path.stat()

@@ -79,6 +79,14 @@ dataset_removal = table(
     key=("dataset_id", "row_key", "removed_in"),
 )
 
+# A row that was set aside on its way in, where its key could be read: so that who misses it finds out.
+dataset_set_aside = table(
+    "dataset_set_aside",
+    Column("batch", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    key=("dataset_id", "row_key", "batch"),
+)
+
 # A version whose rows may not be read any more, and are no longer there.
 dataset_withdrawn = table(
     "dataset_withdrawn",
@@ -92,6 +100,7 @@ dataset_withdrawal = table(
     "dataset_withdrawal",
     Column("kind", Text, nullable=False),  # subject | source
     Column("target", Text, nullable=False),
+    Column("salt", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("state", Text, nullable=False),  # begun | done
     Column("report", JsonText, nullable=False),

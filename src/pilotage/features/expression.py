@@ -339,18 +339,27 @@ def _check_literal_arguments(call: Call) -> None:
             raise InputError("is_in compares with values of one kind.", mend="give only numbers, or only texts")
 
 
+# Compiled, these stand for their arguments more than once, and nested they would grow without bound.
+_REPEATS: Final = {"divide": 2, "floor_divide": 2, "modulo": 6, "round": 8, "power": 8, "clip": 3}
+_MOST_COMPILED: Final = 100_000
+
+
 def _check_size(call: Call) -> None:
-    count = 0
-    waiting: list[tuple[Expression, int]] = [(call, 1)]
-    while waiting:
-        node, depth = waiting.pop()
-        count += 1
-        if depth > DEEPEST or count > MOST_NODES + 1000 * (call.function == "is_in"):
-            raise InputError(
-                f"An expression may be {DEEPEST} levels deep and have {MOST_NODES} parts.", mend="split it: compute a part in the source and name it"
-            )
-        if isinstance(node, Call):
-            waiting.extend((argument, depth + 1) for argument in node.arguments)
+    nodes, depth, compiled = _size(call)
+    if depth > DEEPEST or compiled > _MOST_COMPILED or nodes > MOST_NODES + 1000 * (call.function == "is_in"):
+        raise InputError(
+            f"This expression is too large: at most {DEEPEST} levels, {MOST_NODES} parts, and few divisions and roundings inside one another.",
+            mend="split it: compute a part in the source and name it",
+        )
+
+
+def _size(node: Expression) -> tuple[int, int, int]:
+    """Parts, levels, and parts once compiled."""
+    if not isinstance(node, Call):
+        return 1, 1, 1
+    inner = [_size(argument) for argument in node.arguments]
+    compiled = 1 + _REPEATS.get(node.function, 1) * sum(size[2] for size in inner)
+    return 1 + sum(size[0] for size in inner), 1 + max(size[1] for size in inner), compiled
 
 
 def as_call(node: Expression) -> Call:

@@ -19,7 +19,7 @@ import polars as pl
 
 from pilotage.core import InputError, Refused, canonical_json, iso, parse_duration
 from pilotage.data import Card, Operation, Version, load_version
-from pilotage.data.contracts import Column, Contract
+from pilotage.data.contracts import Column, Contract, contracts, put_contract
 from pilotage.data.quality import require_passed
 from pilotage.data.tabular import contract_of_version, publish_table, read_table, scan
 from pilotage.features.definition import FeatureView
@@ -196,7 +196,11 @@ def build_training_set(
     spine_contract = contract_of_version(spine_version)
     # The person a row is about stays in it, so that a withdrawal finds the training set's rows too.
     subject = [spine_contract.subject] if spine_contract.subject is not None else []
-    table = made.select(dict.fromkeys([SPINE_ROW, SPLIT, *entities, *subject, time, label.column])).hstack(transformed.get_columns()).sort(SPINE_ROW)
+    table = (
+        made.select(list(dict.fromkeys([SPINE_ROW, SPLIT, *entities, *subject, time, label.column])))
+        .hstack(transformed.get_columns())
+        .sort(SPINE_ROW)
+    )
     record = {
         "spine": {"id": spine_version.id, "ref": spine_version.ref, "digest": spine_version.digest},
         "time": time,
@@ -219,7 +223,7 @@ def build_training_set(
         workspace,
         table.to_arrow(),
         dataset=name,
-        contract=_contract(name, table, time=time, entities=entities, label=label, spine=spine_contract, owner=owner),
+        contract=_kept(workspace, _contract(name, table, time=time, entities=entities, label=label, spine=spine_contract, owner=owner)),
         card=card or spine_version.card,
         operation=Operation(
             name=OPERATION,
@@ -352,7 +356,7 @@ def _features(workspace: Workspace, spine: pl.DataFrame, views: Sequence[_View],
         view = each.view
         source = _source(workspace, each)
         taken = [*view.entity, time, *view.request_inputs]
-        joined = point_in_time(spine.select(dict.fromkeys(taken)), source, view, time=time)
+        joined = point_in_time(spine.select(list(dict.fromkeys(taken))), source, view, time=time)
         features = joined.select(pl.col(name).alias(each.prefixed(name)) for name in view.features)
         features = features.with_columns(_storable(features[name]) for name in features.columns)
         made = made.hstack(features.get_columns())
@@ -407,3 +411,10 @@ def _contract(name: str, table: pl.DataFrame, *, time: str, entities: Sequence[s
         key=(SPINE_ROW,),
         subject=spine.subject,
     )
+
+
+def _kept(workspace: Workspace, contract: Contract) -> Contract:
+    """The contract as the workspace keeps it: the version with these columns, or the next one."""
+    known = contracts(workspace, name=contract.name)
+    same = next((each for each in known if each.model_copy(update={"version": contract.version}).id == contract.id), None)
+    return same or put_contract(workspace, contract.model_copy(update={"version": max((each.version for each in known), default=0) + 1}))

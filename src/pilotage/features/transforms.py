@@ -95,7 +95,7 @@ class FittedTransforms:
                 raise InputError(f"There is no column '{step.column}' to transform.", mend=f"the columns are: {', '.join(frame.columns)}")
             made = _step_batch(step, frame)
             names = [part for name in frame.columns for part in (step.columns if name == step.column else (name,))]
-            frame = frame.drop(step.column).with_columns(made).select(names)
+            frame = frame.with_columns(made).select(names)
         return frame
 
     def apply_row(self, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,10 @@ from pilotage.data.contracts.change import Change, Difference
 from pilotage.data.contracts.comparing import compare_contracts
 from pilotage.data.contracts.conforming import BadCell, Conformed, conform
 from pilotage.data.contracts.contract import Check, Column, Contract
+from pilotage.data.contracts.deciding import StoredProposal, decide_proposal, proposals, put_proposal
+from pilotage.data.contracts.inferring import infer_contract, to_confirm
+from pilotage.data.contracts.odcs import from_odcs, to_odcs
+from pilotage.data.contracts.proposals import Proposal, apply_proposal, propose_changes
 from pilotage.data.contracts.storing import contract_of, contracts, put_contract
 from pilotage.data.contracts.units import Conversion, Unit, conversion, dimensions, unit_named, units, units_of
 from pilotage.data.contracts.writing import contract_from, dump_contract, load_contract, parse_contract
@@ -25,18 +29,29 @@ __all__ = [
     "Contract",
     "Conversion",
     "Difference",
+    "Proposal",
+    "StoredProposal",
     "Unit",
+    "apply_proposal",
     "compare_contracts",
     "conform",
     "contract_from",
     "contract_of",
     "contracts",
     "conversion",
+    "decide_proposal",
     "dimensions",
     "dump_contract",
+    "from_odcs",
+    "infer_contract",
     "load_contract",
     "parse_contract",
+    "proposals",
+    "propose_changes",
     "put_contract",
+    "put_proposal",
+    "to_confirm",
+    "to_odcs",
     "unit_named",
     "units",
     "units_of",

@@ -1,8 +1,8 @@
 """Comparing two contracts: each difference with its effect, and one verdict.
 
 *Backward*: every row that keeps the old contract keeps the new one (the words are those of schema registries: the new reader reads old data).
-*Forward*: every row that keeps the new one keeps the old one. Beside shape there is meaning: where a unit, a zone, the grain or a time changes, every value may
-still fit and say something else. No migration mends that unseen, so it is ``semantic_suspect`` whatever the shapes say.
+*Forward*: every row that keeps the new one keeps the old one. Beside shape there is meaning: where a unit, a zone, the grain or a time changes, every
+value may still fit and say something else. No migration mends that unseen, so it is ``semantic_suspect`` whatever the shapes say.
 """
 
 from __future__ import annotations

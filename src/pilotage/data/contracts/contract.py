@@ -225,6 +225,8 @@ class Contract(BaseModel):
         Rows may be available before they happen (forecasts, plans). Otherwise that is refused.
     subject
         The column that names the person a row is about; withdrawal goes by it.
+    odcs
+        What an imported ODCS document says beyond all this, kept for its export (:mod:`.odcs`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -242,6 +244,7 @@ class Contract(BaseModel):
     forecasts: StrictBool = False
     subject: str | None = None
     checks: tuple[Check, ...] = ()
+    odcs: Mapping[str, Any] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod

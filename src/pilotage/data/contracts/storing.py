@@ -27,13 +27,13 @@ def put_contract(workspace: Workspace, contract: Contract) -> Contract:
     return workspace.write(lambda tx: put(tx, contract))
 
 
-def put(tx: WriteTransaction, contract: Contract) -> Contract:
-    """As :func:`put_contract`, in a transaction that is open."""
-    latest = _find(tx.conn, contract.name, None, workspace_id=tx.workspace_id)
+def put(tx: WriteTransaction, contract: Contract, *, actor: str | None = None) -> Contract:
+    """As :func:`put_contract`, in a transaction that is open; ``actor`` acts instead of the transaction's."""
+    latest = find_contract(tx.conn, contract.name, None, workspace_id=tx.workspace_id)
     if latest is not None:
         if _without_version(latest) == _without_version(contract):
             return latest
-        same = latest if latest.version == contract.version else _find(tx.conn, contract.name, contract.version, workspace_id=tx.workspace_id)
+        same = latest if latest.version == contract.version else find_contract(tx.conn, contract.name, contract.version, workspace_id=tx.workspace_id)
         if same is not None and same.id == contract.id:
             return same
         if contract.version <= latest.version:
@@ -46,12 +46,12 @@ def put(tx: WriteTransaction, contract: Contract) -> Contract:
                 mend=f"make it version {latest.version + 1}; 'pilotage data contract compare' says what that means",
             )
     row = {"name": contract.name, "version": contract.version, "owner": contract.owner, "content": contract.to_dict()}
-    tx.insert(data_contract, {"id": contract.id, **row})
+    tx.insert(data_contract, {"id": contract.id, **row}, actor=actor)
     body = {"name": contract.name, "version": contract.version, "owner": contract.owner, "columns": len(contract.columns)}
     if latest is not None:
         change = compare_contracts(latest, contract)
         body |= {"before": latest.id, "verdict": change.verdict, "backward": change.backward, "forward": change.forward}
-    record(tx, type="contract.released", subject=contract.id, body=body)
+    record(tx, type="contract.released", subject=contract.id, body=body, actor=actor)
     return contract
 
 
@@ -71,7 +71,7 @@ def contract_of(workspace: Workspace, name: str, version: int | None = None) -> 
             raise InputError(f"Not a version of a contract: {number!r}.", mend=f"write {name}@3, or {name} for the latest")
         version = int(number[:9])
     with workspace.read() as conn:
-        found = _find(conn, name, version, workspace_id=workspace.id)
+        found = find_contract(conn, name, version, workspace_id=workspace.id)
         if found is None:
             t = data_contract.c
             known = conn.execute(select(t.name, t.version).where(t.workspace_id == workspace.id).order_by(t.name, t.version)).all()
@@ -94,7 +94,8 @@ def contracts(workspace: Workspace, *, name: str | None = None) -> list[Contract
         return [_contract(row) for row in conn.execute(query)]
 
 
-def _find(conn: Connection, name: str, version: int | None, *, workspace_id: str) -> Contract | None:
+def find_contract(conn: Connection, name: str, version: int | None = None, *, workspace_id: str) -> Contract | None:
+    """As :func:`contract_of`, on a connection that is already open (a job's, say); None if there is none."""
     t = data_contract.c
     query = select(t.id, t.content).where(t.workspace_id == workspace_id, (t.name == name) | (t.id == name)).order_by(t.version.desc()).limit(1)
     if version is not None:

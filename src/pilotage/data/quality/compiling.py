@@ -28,6 +28,7 @@ from pilotage.data.quality.profile import GRID, LEVELS_KEPT, ColumnProfile, Prof
 Row = Mapping[str, Any]
 _GRID_SHARES = [step / (GRID - 1) for step in range(GRID)]
 _BITS = 62
+_SCALES = (-1_000, 1_023)  # powers of two that are ordinary floats; the largest floats then reach 2 on the grid, which 128 bits hold with ease
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class _Compiler:
             self._figure(check, parts, lambda row: Measured(row[at], int(row[f"{at}.n"])))
         elif column.type == "float":
             parts = {**_exact_parts(at, pl.when(value.is_finite()).then(value)), f"{at}.n": value.is_finite().sum()}
-            self._figure(check, parts, lambda row: Measured(float(_exact_sum(row, at)), int(row[f"{at}.n"])))
+            self._figure(check, parts, lambda row: _as_float(_exact_sum(row, at), int(row[f"{at}.n"])))
         else:
             raise InputError(f"The check '{check.name}' sums '{name}', which is {column.type}.", where=self._contract.ref, mend="sum a number")
 
@@ -357,7 +358,7 @@ def _share(count: Any, n: Any) -> Measured:
 
 def _exact_parts(at: str, value: pl.Expr, *, squares: bool = False) -> dict[str, pl.Expr]:
     """A sum that no order of work changes: values as integers on the grid of 2**-62 times the power of two above the largest."""
-    scale = (value.abs().max().log(2).floor() + 1).clip(-960, 960)
+    scale = (value.abs().max().log(2).floor() + 1).clip(*_SCALES)
     scaled = value / pl.lit(2.0).pow(scale)
     parts = {f"{at}.scale": scale, f"{at}.sum": (scaled * 2.0**_BITS).round().cast(pl.Int128).sum()}
     if squares:
@@ -371,6 +372,13 @@ def _exact_sum(row: Row, at: str, *, squares: bool = False) -> Fraction:
         return Fraction(0)
     power = Fraction(2) ** (int(scale) * (2 if squares else 1) - _BITS)
     return int(row[f"{at}.squares" if squares else f"{at}.sum"]) * power
+
+
+def _as_float(total: Fraction, n: int) -> Measured:
+    try:
+        return Measured(float(total), n)
+    except OverflowError:
+        return Measured(None, n, "the sum is beyond the range of floating point numbers")
 
 
 # -- profiles -----------------------------------------------------------------------------------------------------------------------------------

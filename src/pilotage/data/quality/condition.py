@@ -74,6 +74,10 @@ def parse_condition(text: str, *, types: Mapping[str, str], where: str = "expres
     return Condition(text=text.strip(), expression=made.expr, columns=tuple(reader.columns))
 
 
+def _negated(number: _Typed) -> pl.Expr:
+    return pl.lit(0, dtype=pl.Float64() if number.type == "float" else _WIDE) - number.expr  # Polars has no negation of 128-bit numbers
+
+
 class _Reader:
     def __init__(self, types: Mapping[str, str], where: str) -> None:
         self._types = types
@@ -93,7 +97,7 @@ class _Reader:
                 return _Typed(~self._of(inner, "bool").expr, "bool")
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 number = self._of(inner, "int", "float", "duration")
-                return _Typed(-number.expr, number.type)
+                return _Typed(_negated(number), number.type)
             case ast.BoolOp(op=op, values=values):
                 parts = [self._of(each, "bool").expr for each in values]
                 joined = parts[0]
@@ -204,7 +208,7 @@ class _Reader:
                 return self._column(node, column)
             case "abs", [inner]:
                 value = self._of(inner, "int", "float", "duration")
-                return _Typed(pl.when(value.expr < 0).then(-value.expr).otherwise(value.expr), value.type)
+                return _Typed(pl.when(value.expr < 0).then(_negated(value)).otherwise(value.expr), value.type)
             case "len", [inner]:
                 return _Typed(self._of(inner, "text").expr.str.len_chars().cast(_WIDE), "int")
             case "lower", [inner]:

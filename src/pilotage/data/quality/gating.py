@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.data.catalogue import load_version
 from pilotage.data.contracts.contract import Contract
-from pilotage.data.contracts.storing import contracts
 from pilotage.data.quality.keeping import Scope, gate_of, history_of, keep_report, load_report, report_id
 from pilotage.data.quality.learning import History
 from pilotage.data.quality.policy import Limits
@@ -44,9 +43,9 @@ def gate_version(workspace: Workspace, ref: str, *, limits: Limits | None = None
     from pilotage.data.tabular import scan
 
     version = load_version(workspace, ref)
-    if version.kind != "table" or not version.contract_id:
+    if version.kind != "table" or version.contract is None:
         raise InputError(f"{version.ref} is of kind {version.kind}.", why="gates read tables with a contract", mend="gate a version of a table")
-    contract = _contract(workspace, version.contract_id)
+    contract = Contract.from_dict(version.contract)
     past = history_of(workspace, version.dataset, before=version.number, limits=limits) if learn else None
     return _gate(
         workspace,
@@ -89,13 +88,6 @@ def gate_batch(
         scope="batch",
         position=arrived_at,
     )
-
-
-def _contract(workspace: Workspace, contract_id: str) -> Contract:
-    for contract in contracts(workspace):
-        if contract.id == contract_id:
-            return contract
-    raise NotFound(f"The workspace does not know the contract {contract_id}.", mend="put it with 'pilotage data contract put'")
 
 
 def _gate(

@@ -15,6 +15,8 @@ from pilotage.data.quality.policy import Limits
 from pilotage.data.quality.profile import Profile
 from pilotage.data.quality.report import Acceptance, CheckResult, GateReport
 from pilotage.data.quality.tables import quality_acceptance, quality_attachment, quality_report
+from pilotage.data.tables import dataset as dataset_table
+from pilotage.data.tables import dataset_version
 from pilotage.data.version import Version
 from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction
@@ -76,13 +78,8 @@ def load_report(workspace: Workspace, report_id: str) -> GateReport:
 
 def gate_of(workspace: Workspace, version_id: str) -> GateReport | None:
     """The newest report on a version: its own, or that of the batch it came from. None where no gate has looked at it."""
-    attached = select(quality_attachment.c.report_id).where(
-        quality_attachment.c.workspace_id == workspace.id, quality_attachment.c.version_id == version_id
-    )
-    query = _reports(workspace, profile=True).where((quality_report.c.subject_id == version_id) | quality_report.c.id.in_(attached))
     with workspace.read() as conn:
-        found = conn.execute(query.order_by(desc(quality_report.c.created_at), desc(quality_report.c.id)).limit(1)).first()
-    return None if found is None else replace(report_of(found), version_id=version_id)
+        return _gate_of(conn, workspace.id, version_id, profile=True)
 
 
 def history_of(workspace: Workspace, dataset: str, *, scope: Scope = "version", before: int | None = None, limits: Limits | None = None) -> History:
@@ -179,6 +176,13 @@ def attach_report(tx: WriteTransaction, *, report_id: str, version: Version) -> 
         raise NotFound(f"There is no gate report {report_id!r}.")
     if not report.passed:
         raise Refused(f"The batch's gate says {report.verdict}.", where=report_id, mend="mend the batch, or have a person accept it as normal")
+    for parent in _unchecked_parents(tx, version):
+        raise Refused(
+            f"{parent} has not passed its gate, and this batch was added to it.",
+            where=version.ref,
+            why="a batch's report says nothing of the rows that were there before",
+            mend=f"run 'pilotage data gate {parent}' first, or gate {version.ref} whole",
+        )
     mine = (quality_attachment.c.workspace_id == tx.workspace_id, quality_attachment.c.version_id == version.id)
     there = tx.conn.execute(select(quality_attachment.c.report_id).where(*mine)).scalar()
     if there is not None and there != report_id:
@@ -186,6 +190,25 @@ def attach_report(tx: WriteTransaction, *, report_id: str, version: Version) -> 
     if there is None:
         tx.insert(quality_attachment, {"version_id": version.id, "report_id": report_id})
         record(tx, type="quality.attached", subject=version.id, body={"report": report_id, "dataset": version.dataset})
+
+
+def _unchecked_parents(tx: WriteTransaction, version: Version) -> list[str]:
+    """The versions of the same dataset that this one was made from and whose newest report does not let them through."""
+    unchecked = []
+    for parent in version.parents:
+        found = tx.conn.execute(
+            select(dataset_version.c.number, dataset_table.c.name)
+            .join(
+                dataset_table,
+                (dataset_table.c.workspace_id == dataset_version.c.workspace_id) & (dataset_table.c.id == dataset_version.c.dataset_id),
+            )
+            .where(dataset_version.c.workspace_id == tx.workspace_id, dataset_version.c.id == parent)
+        ).first()
+        if found is not None and found.name == version.dataset:
+            report = _gate_of(tx.conn, tx.workspace_id, parent, profile=False)
+            if report is None or not report.passed:
+                unchecked.append(f"{found.name}@{found.number}")
+    return unchecked
 
 
 def report_of(row: Any, *, profile: bool = True) -> GateReport:
@@ -211,6 +234,15 @@ def report_of(row: Any, *, profile: bool = True) -> GateReport:
         created_by=row.created_by,
         accepted=accepted,
     )
+
+
+def _gate_of(conn: Connection, workspace_id: str, version_id: str, *, profile: bool) -> GateReport | None:
+    attached = select(quality_attachment.c.report_id).where(
+        quality_attachment.c.workspace_id == workspace_id, quality_attachment.c.version_id == version_id
+    )
+    query = _query(workspace_id, profile=profile).where((quality_report.c.subject_id == version_id) | quality_report.c.id.in_(attached))
+    found = conn.execute(query.order_by(desc(quality_report.c.created_at), desc(quality_report.c.id)).limit(1)).first()
+    return None if found is None else replace(report_of(found, profile=profile), version_id=version_id)
 
 
 def _find(conn: Connection, workspace_id: str, report_id: str) -> GateReport | None:

@@ -27,7 +27,7 @@ class Limits:
     """Below this many values a batch is not compared: the result is not assessable and says how many rows would decide."""
     seasonal: bool = True
     """Compare with the same month (or weekday) of earlier years (weeks), once the history holds enough of them."""
-    false_discovery_rate: float = 0.05
+    false_discovery_rate: float = 0.01
     shape_floor: float = 0.02
     """In units of the column's robust scale (p95 - p05)."""
     levels_floor: float = 0.01

@@ -73,6 +73,11 @@ def row_hashes(table: pa.Table | pa.RecordBatch) -> bytes:
     return b"".join([hashed(text, digest_size=16).digest() for text in texts])
 
 
+def column_cells(column: Any) -> np.ndarray[Any, Any]:
+    """The fixed-width form of each value of one column, shape (rows, width): two values are equal by the digest's rules if these bytes are."""
+    return _cells(_whole(column), "")
+
+
 def _whole(column: Any) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

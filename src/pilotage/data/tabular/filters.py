@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotage.core import InputError
-from pilotage.data.contracts.contract import Column
+from pilotage.data.contracts import Column
 from pilotage.data.tabular.keys import as_type
 
 _MOST = 4_000

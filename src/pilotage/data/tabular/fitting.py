@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pilotage.core import InputError
-from pilotage.data.contracts.contract import Contract
+from pilotage.data.contracts import Contract
 
 _MEND = "bring the rows into the contract's form first: pilotage.data.contracts.conform says which cells do not fit, and why"
 

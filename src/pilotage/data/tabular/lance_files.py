@@ -189,14 +189,18 @@ class LanceFiles:
 
     # Cleaning
 
-    def clean(self) -> int:
-        """Delete every version that has no tag, but the newest, and every file that no version has. Returns the bytes freed.
+    def clean(self, *, older_than_us: int) -> int:
+        """Delete every version that has no tag and is older than that, but the newest, and the files that no version has. Returns the bytes freed.
+
+        With 0 every file that no version has goes; else Lance leaves those of the last seven days to whoever may be writing them.
 
         Call it inside :meth:`alone`: it deletes what others have written and not yet committed.
         """
         if not self.exists():
             return 0
-        done = self._lance.dataset(self.uri).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True, error_if_tagged_old_versions=False)
+        done = self._lance.dataset(self.uri).cleanup_old_versions(
+            older_than=timedelta(microseconds=older_than_us), delete_unverified=older_than_us == 0, error_if_tagged_old_versions=False
+        )
         return int(done.bytes_removed)
 
     def point_at(self, number: int) -> None:

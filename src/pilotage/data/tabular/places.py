@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilotage.core import InputError, Refused
 from pilotage.data.catalogue import load_version
-from pilotage.data.contracts.contract import Contract
+from pilotage.data.contracts import Contract
 from pilotage.data.tabular.lance_files import LanceFiles
 from pilotage.data.version import TABLE, TablePlace, Version
 from pilotage.store import Workspace

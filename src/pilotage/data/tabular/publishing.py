@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 from pilotage.core import InputError, MultisetDigest, NotFound
 from pilotage.data.card import Card
 from pilotage.data.catalogue import load_version
-from pilotage.data.contracts.contract import Contract
+from pilotage.data.contracts import Contract
 from pilotage.data.publishing import Draft, dataset_id_of, take_number
 from pilotage.data.rowfile import version_digest
 from pilotage.data.tables import dataset_table_place, dataset_version
@@ -41,7 +41,7 @@ from pilotage.data.version import TABLE, Operation, Version, require_dataset_nam
 from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction
 
-Rows = pa.Table | Iterable[pa.RecordBatch]
+Rows: TypeAlias = "pa.Table | Iterable[pa.RecordBatch]"
 
 ATTEMPTS = 20
 _LARGE_CHANGE = 50_000
@@ -98,7 +98,7 @@ def publish_table(
             yield batch
 
     with files.working():
-        fragments = files.write(taken_in(), _stored_schema(contract))
+        fragments = files.write(taken_in(), stored_schema(contract))
         if total.count == 0:
             raise InputError(f"The new version of '{dataset}' has no rows.", why="there is nothing to publish", mend="look at what dropped them")
         operation.require_sum(total.count)
@@ -198,14 +198,34 @@ def delete_rows(
         if len(addresses) == latest.rows:
             raise InputError(f"This would delete all {latest.rows} rows of '{dataset}'.", mend="publish another table under the name instead")
         counts = _counted(operation, rows=latest.rows, changed=0, added=0, dropped=len(addresses))
-        with start.files.working():
-            change = _removal(start.files, view, addresses, contract)
-            total = _minus(latest, sum_rows(view.at(addresses).drop_columns([ADDRESS])))
-            draft = start.draft(latest, contract, counts)
-            return _publish(workspace, start.files, draft, change, base=place_of(latest).lance_version, total=total, removals=named, after=latest)
+        change = _removal(start.files, view, addresses, contract)
+        total = _minus(latest, sum_rows(view.at(addresses).drop_columns([ADDRESS])))
+        draft = start.draft(latest, contract, counts)
+        return _publish(workspace, start.files, draft, change, base=place_of(latest).lance_version, total=total, removals=named, after=latest)
 
-    with start.files.in_turn():
+    with start.files.in_turn(), start.files.working():
         return _retried(attempt)
+
+
+def publish_without(
+    workspace: Workspace, files: LanceFiles, latest: Version, change: Change, *, operation: Operation, gone: MultisetDigest
+) -> Version:
+    """Publish the latest version after a change that took the rows ``gone`` out and leaves no trace of them. For withdrawals.
+
+    Call it inside ``files.working()`` and ``files.in_turn()``.
+    """
+    place = place_of(latest)
+    draft = _Draft(
+        dataset=latest.dataset,
+        dataset_id=place.dataset_id,
+        contract=contract_of_version(latest),
+        card=latest.card,
+        operation=operation,
+        parents=(latest.id,),
+        run_id=None,
+    )
+    total = _minus(latest, gone)
+    return _publish(workspace, files, draft, change, base=place.lance_version, total=total, removals=Removals((), "", ""), after=latest)
 
 
 @dataclass(frozen=True)
@@ -294,23 +314,22 @@ def _changed(
         if not rows.num_rows and (run_id is None or not incoming.num_rows):
             return latest
         counts = _counted(operation, rows=latest.rows, changed=len(old), added=rows.num_rows - len(old), dropped=0)
-        with start.files.working():
-            change = _removal(start.files, view, old, contract) if len(old) else Change()
-            new = start.files.write(rows.to_batches(), _stored_schema(contract), base=view) if rows.num_rows else ()
-            total = _minus(latest, sum_rows(view.at(old).drop_columns([ADDRESS]))) if len(old) else _minus(latest, MultisetDigest())
-            total.merge(sum_rows(rows))
-            return _publish(
-                workspace,
-                start.files,
-                start.draft(latest, contract, counts),
-                replace(change, new=(*change.new, *new)),
-                base=place_of(latest).lance_version,
-                total=total,
-                removals=Removals((), "", ""),
-                after=latest,
-            )
+        change = _removal(start.files, view, old, contract) if len(old) else Change()
+        new = start.files.write(rows.to_batches(), stored_schema(contract), base=view) if rows.num_rows else ()
+        total = _minus(latest, sum_rows(view.at(old).drop_columns([ADDRESS]))) if len(old) else _minus(latest, MultisetDigest())
+        total.merge(sum_rows(rows))
+        return _publish(
+            workspace,
+            start.files,
+            start.draft(latest, contract, counts),
+            replace(change, new=(*change.new, *new)),
+            base=place_of(latest).lance_version,
+            total=total,
+            removals=Removals((), "", ""),
+            after=latest,
+        )
 
-    with start.files.in_turn():
+    with start.files.in_turn(), start.files.working():
         return _retried(attempt)
 
 
@@ -379,7 +398,7 @@ def rewritten(files: LanceFiles, view: LanceVersion, numbers: list[int], gone: n
             if kept.num_rows:
                 yield kept.select(names)
 
-    return files.write(left(), _stored_schema(contract), base=view)
+    return files.write(left(), stored_schema(contract), base=view)
 
 
 def _counted(operation: Operation, *, rows: int, changed: int, added: int, dropped: int) -> Operation:
@@ -457,7 +476,7 @@ def _publish(
     new_version = version_id(dataset=draft.dataset, digest=digest, card=draft.card, operation=draft.operation, parents=draft.parents)
     if draft.run_id is None and _exists(workspace, new_version):
         return load_version(workspace, new_version)
-    number_in_lance = files.commit(change, base=base, schema=_stored_schema(draft.contract), run_id=draft.run_id)
+    number_in_lance = files.commit(change, base=base, schema=stored_schema(draft.contract), run_id=draft.run_id)
     committed = files.open(number_in_lance)
     if committed.count() != total.count:
         raise InputError(
@@ -573,5 +592,6 @@ def _run_query(workspace_id: str, dataset_id: str, run_id: str) -> Any:
     return select(place.c.version_id).where(place.c.workspace_id == workspace_id, place.c.dataset_id == dataset_id, place.c.run_id == run_id)
 
 
-def _stored_schema(contract: Contract) -> pa.Schema:
+def stored_schema(contract: Contract) -> pa.Schema:
+    """The schema of the contract's rows as they are stored."""
     return keyed_schema(contract.arrow_schema(), contract.key if contract.unique else ())

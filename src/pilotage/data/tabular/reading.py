@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pilotage.core import InputError, IntegrityError, NotFound
-from pilotage.data.contracts.contract import Contract
+from pilotage.data.contracts import Contract
 from pilotage.data.tabular.checking import open_checked
 from pilotage.data.tabular.filters import compile_filter, equals
 from pilotage.data.tabular.keys import frame_of, key_text, key_values
@@ -134,20 +134,12 @@ def table_page(
     names = tuple(columns) if columns is not None else tuple(contract.columns)
     condition = _compiled(where, contract)
     total = version.rows if condition is None else view.count(condition)
-    light = [name for name in names if contract.columns[name].type != "binary"]
     if order_by is None:
-        found = view.table(columns=light, where=condition, addresses=True, offset=offset, limit=limit)
+        chosen = np.asarray(view.table(columns=[], where=condition, addresses=True, offset=offset, limit=limit)[ADDRESS])
     else:
         chosen = _ordered(view, contract, order_by, descending=descending, where=condition)[offset : offset + limit]
-        found = view.at(chosen, columns=light)
-    rows = found.drop_columns([ADDRESS]).to_pylist()
-    for name in names:
-        if contract.columns[name].type == "binary":
-            for row, cell in zip(rows, _shown_blobs(view, name, np.asarray(found[ADDRESS])), strict=True):
-                row[name] = cell
-    return TablePage(
-        version_id=version.id, columns=names, offset=offset, total=total, rows=tuple({name: row[name] for name in names} for row in rows)
-    )
+    rows = readable_rows(view, contract, chosen, columns=names)
+    return TablePage(version_id=version.id, columns=names, offset=offset, total=total, rows=tuple(rows))
 
 
 def row_by_key(workspace: Workspace, ref: str, *, key: Any, columns: Sequence[str] | None = None) -> dict[str, Any]:
@@ -156,14 +148,8 @@ def row_by_key(workspace: Workspace, ref: str, *, key: Any, columns: Sequence[st
     Raises ``NotFound`` if the version has none, ``InputError`` if the key does not fit or names several rows.
     """
     version, contract, view = _open(workspace, ref, columns)
-    names = list(columns) if columns is not None else list(contract.columns)
-    light = [name for name in names if contract.columns[name].type != "binary"]
-    found = _row(view, contract, version, key, light)
-    row = found.drop_columns([ADDRESS]).to_pylist()[0]
-    for name in names:
-        if name not in light:
-            row[name] = _shown_blobs(view, name, np.asarray(found[ADDRESS]))[0]
-    return {name: row[name] for name in names}
+    found = _row(view, contract, version, key, list(contract.key))
+    return readable_rows(view, contract, np.asarray(found[ADDRESS]), columns=columns)[0]
 
 
 def read_blob(workspace: Workspace, ref: str, *, key: Any, column: str) -> bytes | None:
@@ -180,6 +166,20 @@ def _open(workspace: Workspace, ref: str, columns: Sequence[str] | None) -> tupl
     contract = contract_of_version(version)
     require_columns(columns, contract, version)
     return version, contract, open_checked(workspace, version)
+
+
+def readable_rows(
+    view: LanceVersion, contract: Contract, addresses: np.ndarray[Any, Any], *, columns: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """The rows at these addresses, for people: binary cells as :class:`BlobInPage`."""
+    names = list(columns) if columns is not None else list(contract.columns)
+    light = [name for name in names if contract.columns[name].type != "binary"]
+    rows = view.at(addresses, columns=light).to_pylist() if light else [{} for _ in addresses]
+    for name in names:
+        if name not in light:
+            for row, cell in zip(rows, _shown_blobs(view, name, addresses), strict=True):
+                row[name] = cell
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def require_columns(columns: Sequence[str] | None, contract: Contract, version: Version) -> None:

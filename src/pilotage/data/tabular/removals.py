@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotage.core import InputError
-from pilotage.data.contracts.contract import Contract
+from pilotage.data.contracts import Contract
 from pilotage.data.tables import dataset_removal
 from pilotage.data.tabular.keys import key_text, key_values
 from pilotage.store import WriteTransaction

@@ -151,7 +151,7 @@ def _put(
         names = [*stamp, *columns]
         key = ", ".join(name for name in ("workspace_id", *fixed, *columns[:-1]))
         chosen = ", ".join([*(f"{{{name}}}" for name in stamp), *"abcdefgh"[: len(columns)]])
-        many.run(
+        many.change(
             tx.conn,
             f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {chosen} FROM {{given}} "  # noqa: S608 - names of our own tables
             f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}",

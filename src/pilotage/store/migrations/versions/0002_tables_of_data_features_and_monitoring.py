@@ -53,6 +53,16 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'row_key', 'removed_in', name=op.f('pk_dataset_removal'))
     )
+    op.create_table('dataset_set_aside',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('dataset_id', sa.Text(), nullable=False),
+    sa.Column('row_key', sa.Text(), nullable=False),
+    sa.Column('batch', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'dataset_id', 'row_key', 'batch', name=op.f('pk_dataset_set_aside'))
+    )
     op.create_table('dataset_table_place',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('version_id', sa.Text(), nullable=False),
@@ -91,6 +101,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('target', sa.Text(), nullable=False),
+    sa.Column('salt', sa.Text(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('report', sa.Text(), nullable=False),
