@@ -66,19 +66,20 @@ class EventSource:
 
     def __post_init__(self) -> None:
         where = f"source '{self.name}'"
-        for column, kind in self.columns.items():
-            if kind not in KINDS:
-                raise InputError(f"'{column}' has the unknown kind '{kind}'.", where=where, mend=f"use one of {', '.join(KINDS)}")
-        for role, column, kind in (
+        roles: tuple[tuple[str, str | None, str], ...] = (
             ("event_id", self.event_id, "text"),
             ("event_time", self.event_time, "timestamp"),
             ("available_time", self.available_time, "timestamp"),
             ("revision", self.revision, "int"),
             ("deleted", self.deleted, "bool"),
-        ):
-            if column is not None and self.columns.get(column) != kind:
+        )
+        for column, kind in self.columns.items():
+            if kind not in KINDS:
+                raise InputError(f"'{column}' has the unknown kind '{kind}'.", where=where, mend=f"use one of {', '.join(KINDS)}")
+        for role, named, wanted in roles:
+            if named is not None and self.columns.get(named) != wanted:
                 raise InputError(
-                    f"'{role}' must name a column of kind {kind}; '{column}' is {self.columns.get(column, 'not declared')}.", where=where
+                    f"'{role}' must name a column of kind {wanted}; '{named}' is {self.columns.get(named, 'not declared')}.", where=where
                 )
         if self.backlog < 1 or self.remember_us < 1:
             raise InputError("'backlog' and 'remember' are more than nothing.", where=where)
@@ -119,6 +120,9 @@ class EventSource:
         for name in self.columns:
             if self.columns[name] == "timestamp" and given.schema[name] == pl.Datetime and getattr(given.schema[name], "time_zone", None) is None:
                 raise self._refusal(f"'{name}' holds times without a zone.", mend="give them in UTC, or with their zone")
+        for name, kind in self.columns.items():
+            if kind == "float" and (odd := frame.select((~pl.col(name).is_finite()).arg_true()).to_series()).len():
+                raise self._refusal(f"'{name}' is {frame[name][int(odd[0])]}.", row=int(odd[0]), mend="send null where there is no number")
         for name in (self.event_id, self.event_time):
             if frame[name].null_count():
                 raise self._refusal(f"'{name}' is missing.", row=int(frame[name].is_null().arg_true()[0]))
