@@ -68,7 +68,9 @@ def test_two_samples_of_one_source_are_within_the_noise():
     rng = np.random.default_rng(1)
     found = measure_drift(pa.table({f"c{i}": rng.normal(size=2000) for i in range(8)}), pa.table({f"c{i}": rng.normal(size=2000) for i in range(8)}))
     assert found.drifted == ()
-    beyond = [figure for column in found.columns for figure in column.figures if "noise" in figure.detail and figure.estimate > figure.detail["noise"]]
+    beyond = [
+        figure for column in found.columns for figure in column.figures if "noise" in figure.detail and figure.estimate > figure.detail["noise"]
+    ]
     assert len(beyond) <= 6  # 5 % of 32, and room
 
 

@@ -100,7 +100,10 @@ def test_a_score_that_does_not_rise_with_the_truth_is_refused():
     z = rng.normal(size=4000)
     truth = rng.random(4000) < 1 / (1 + np.exp(-(2 * np.abs(z) - 1.5)))
     score = 1 / (1 + np.exp(-z))
-    assert "cannot be calibrated" in estimate_performance(Window(pa.table({"z": z}), score, score > 0.5, truth.astype(np.int8)), scored(1000, 2)).refusals[0]
+    assert (
+        "cannot be calibrated"
+        in estimate_performance(Window(pa.table({"z": z}), score, score > 0.5, truth.astype(np.int8)), scored(1000, 2)).refusals[0]
+    )
 
 
 def test_a_reference_whose_calibration_moves_with_time_is_refused():

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pilotage.cli.main import app
-from pilotage.core import NotFound
+from pilotage.core import InputError, NotFound
 from pilotage.data import Card, import_file
 from pilotage.evidence import load_evidence
-from pilotage.ledger import create_workspace, entries, verify
+from pilotage.ledger import create_workspace, entries, open_workspace, verify
 from pilotage.monitoring import Window, diagnose, load_report, measure_drift, put_report, reports
 
 
@@ -45,20 +45,30 @@ def test_reports_are_found_by_what_they_are_about(workspace):
 
 
 def test_the_verbs_work_on_versions(tmp_path: Path):
-    import pyarrow.csv as csv
+    import pyarrow.parquet as parquet
 
     location = str(tmp_path / "workspace")
     card = Card(licence="CC0-1.0", consent="generated", purposes=("test",), source="generated", contains_personal_data=False)
     with create_workspace(location, actor="test") as workspace:
         for name, table in (("before", scored(1500, 1)), ("now", scored(1500, 2, -1.0).drop_columns(["label"]))):
             rows = pa.table({**{n: table[n] for n in table.column_names}, "prompt": table["id"], "response": table["id"]})
-            csv.write_csv(rows, tmp_path / f"{name}.csv")
-            import_file(workspace, tmp_path / f"{name}.csv", dataset=name, kind="documents", card=card)
+            parquet.write_table(rows, tmp_path / f"{name}.parquet")
+            import_file(workspace, tmp_path / f"{name}.parquet", dataset=name, kind="documents", card=card)
 
     def run(*words: str, code: int = 0) -> str:
         result = CliRunner().invoke(app, ["-w", location, "monitor", *words])
         assert result.exit_code == code, result.output
         return result.output
 
-    assert "columns drifted" in run("drift", "before", "now")
-    run("report")
+    leave = ("--leave-out", "id", "--leave-out", "prompt", "--leave-out", "response")
+    assert "columns drifted" in run("drift", "before", "now", *leave)
+    model = ("--score", "score", "--label", "label", *leave)
+    assert "estimated.accuracy: 0." in run("estimate", "before", "now", *model)
+    assert "training data" in run("estimate", "before", "now", *model, "--trained-on", "before", code=1)
+    said = json.loads(run("explain", "before", "now", *model, "--json"))
+    assert said["cause"].startswith("covariate shift") and said["n_labelled"] == 0 and "z" in said["columns"]
+    assert json.loads(run("report", said["report"]))["said"] == said["cause"]
+    assert "diagnosis" in run("report")
+    assert isinstance(CliRunner().invoke(app, ["-w", location, "monitor", "explain", "before", "now", "--unit", "x"]).exception, InputError)
+    with open_workspace(location, actor="test") as workspace:
+        assert str(verify(workspace).integrity) == "ok"
