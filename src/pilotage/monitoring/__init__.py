@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pilotage.monitoring.diagnosis import Cause, Diagnosis, Rung, Thresholds, diagnose
     from pilotage.monitoring.distances import ColumnDrift, DriftReport, measure_drift, psi_of_tables, rate_change
     from pilotage.monitoring.domain import Contribution, DomainTest, domain_test
-    from pilotage.monitoring.estimation import PerformanceEstimate, estimate_performance
+    from pilotage.monitoring.estimation import Estimator, PerformanceEstimate, estimate_performance, fit_estimator
     from pilotage.monitoring.gaps import GroupGaps, group_gaps
     from pilotage.monitoring.losses import LossEstimate, estimate_loss
     from pilotage.monitoring.online import RateMonitor
@@ -36,7 +36,7 @@ _FROM = {
     "diagnosis": ("Cause", "Diagnosis", "Rung", "Thresholds", "diagnose"),
     "distances": ("ColumnDrift", "DriftReport", "measure_drift", "psi_of_tables", "rate_change"),
     "domain": ("Contribution", "DomainTest", "domain_test"),
-    "estimation": ("PerformanceEstimate", "estimate_performance"),
+    "estimation": ("Estimator", "PerformanceEstimate", "estimate_performance", "fit_estimator"),
     "priors": ("LabelShift", "black_box_prior", "label_shift"),
     "gaps": ("GroupGaps", "group_gaps"),
     "losses": ("LossEstimate", "estimate_loss"),
@@ -66,6 +66,7 @@ __all__ = [
     "Diagnosis",
     "DomainTest",
     "DriftReport",
+    "Estimator",
     "GroupGaps",
     "LabelShift",
     "LossEstimate",
@@ -85,6 +86,7 @@ __all__ = [
     "estimate_loss",
     "estimate_performance",
     "find_data_bugs",
+    "fit_estimator",
     "group_gaps",
     "label_shift",
     "load_report",

@@ -6,13 +6,14 @@ Reference: Barlow et al. (1972) for pool-adjacent-violators; Zadrozny & Elkan (2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 BINS = 15
-GROUPS = 200
+GROUPS = 100
 SIMULATIONS = 300
 
 
@@ -73,36 +74,42 @@ class CalibrationCheck:
         return self.ece <= max(self.expected, self.limit)
 
 
-def check_calibration(scores: Floats, truth: npt.NDArray[np.bool_], *, limit: float = 0.02, seed: int = 0) -> CalibrationCheck:
+def group_edges(ordered: Floats) -> Floats:
+    """Where sorted scores are cut into at most ``GROUPS`` groups of equal size; a score belongs right of an edge it equals."""
+    groups = min(GROUPS, max(BINS, len(ordered) // 20))
+    return np.unique(ordered[(np.arange(1, groups) * len(ordered)) // groups])
+
+
+def check_calibration(
+    scores: Floats, truth: npt.NDArray[np.bool_], *, ordered: Floats | None = None, limit: float = 0.02, seed: int = 0
+) -> CalibrationCheck:
     """Calibrate on the first half of the rows and look at the second, and the other way round: rows in order of time show a calibration that moves.
 
     Bins are of the raw score, so a score that does not rise with the truth is seen: isotonic regression would pool it into one flat, well-calibrated
     and useless step. What chance would show is simulated: labels drawn from the calibrated probabilities, the whole check done again. All on at most
-    ``GROUPS`` groups of equal scores or neighbours, whatever n.
+    ``GROUPS`` groups of equal scores or neighbours, whatever n. ``ordered``: the scores sorted, if they are at hand.
     """
     n = len(scores)
-    ordered = np.sort(scores)
-    groups = min(GROUPS, max(BINS, n // 20))
-    edges = np.unique(ordered[(np.arange(1, groups) * n) // groups])
+    edges = group_edges(np.sort(scores) if ordered is None else ordered)
     place = np.searchsorted(edges, scores, side="right")
     k, half = len(edges) + 1, np.arange(n) * 2 // max(n, 1)
     rows = np.bincount(half * k + place, minlength=2 * k).reshape(2, k)
     hits = np.bincount(half * k + place, weights=truth, minlength=2 * k).reshape(2, k)
-    coarse = np.minimum((np.cumsum(rows.sum(axis=0)) - 1) * BINS // max(n, 1), BINS - 1)
+    coarse = np.clip((np.cumsum(rows.sum(axis=0)) - 1) * BINS // max(n, 1), 0, BINS - 1)
     whole = _rising(hits.sum(axis=0), rows.sum(axis=0))
     rng = np.random.default_rng([seed, 41])
-    chance = [_error(rng.binomial(rows, whole).astype(np.float64), rows, coarse) for _ in range(SIMULATIONS)]
+    chance = [_error(rng.binomial(rows, whole), rows, coarse) for _ in range(SIMULATIONS)]
     return CalibrationCheck(_error(hits, rows, coarse), float(np.quantile(chance, 0.995)), limit)
 
 
-def _rising(hits: Floats, rows: npt.NDArray[np.int64]) -> Floats:
+def _rising(hits: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Floats:
     from scipy.optimize import isotonic_regression
 
     found = isotonic_regression(hits / np.maximum(rows, 1), weights=np.maximum(rows, 1e-9)).x
     return np.clip(np.asarray(found, dtype=np.float64), 0, 1)
 
 
-def _error(hits: Floats, rows: npt.NDArray[np.int64], coarse: npt.NDArray[np.int64]) -> float:
+def _error(hits: npt.NDArray[Any], rows: npt.NDArray[np.int64], coarse: npt.NDArray[np.int64]) -> float:
     """Expected calibration error of each half under the other half's probabilities, both halves together."""
     gap = 0.0
     for mine, other in ((0, 1), (1, 0)):

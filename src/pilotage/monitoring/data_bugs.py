@@ -154,7 +154,9 @@ def _conversions(unit: str) -> list[tuple[str, float, float]]:
     """(how it reads, scale, shift) of every conversion that may have happened to a column of this unit or dimension."""
     from pilotage.data.contracts.units import conversion, dimensions, unit_named, units_of
 
-    if unit in dimensions():
+    # "ratio" and "count" are both: a unit says more than its dimension.
+    dimension_only = unit in dimensions() and unit not in {each.name for each in units_of(unit)}
+    if dimension_only:
         pairs = [(before.name, after.name) for before in units_of(unit) for after in units_of(unit) if before != after]
     else:
         here = unit_named(unit)

@@ -7,7 +7,7 @@ it is right where production's rows are.
 
 Two things have intervals of their own. ``figures``: what the labels will show, so the interval holds the calibration's uncertainty **and** the
 chance of the labels. ``drops``: how much expected performance fell from the reference; chance of the labels left out, both windows resampled.
-Both by Bayesian bootstrap (Gamma weights) of at most 200 score groups, whatever n; the calibration is refitted in every replicate.
+Both by Bayesian bootstrap (Gamma weights) of at most 100 score groups, whatever n; the calibration is refitted in every replicate.
 
 **Blind to concept drift**: all of it supposes that a score still means what it meant on the reference. If the world changed its mind about the same
 inputs, these figures stay good while the model is wrong. Only labels can tell. Every result says so.
@@ -32,15 +32,14 @@ import numpy.typing as npt
 
 from pilotage.core import InputError, Refused
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.monitoring.calibration import CalibrationCheck, Isotonic, check_calibration, fit_isotonic
+from pilotage.monitoring.calibration import CalibrationCheck, Isotonic, check_calibration, fit_sorted, group_edges
 from pilotage.monitoring.domain import DomainTest
-from pilotage.monitoring.performance import METRICS, Confusion
+from pilotage.monitoring.performance import EMPTY, METRICS, Confusion
 from pilotage.monitoring.windows import Window
 
 Floats = npt.NDArray[np.float64]
 ALL_METRICS = (*METRICS, "auc")
-GROUPS = 200
-REPLICATES = 300
+REPLICATES = 200
 MIN_ROWS = 300
 MIN_REFERENCE = 500
 MOST_OUTSIDE = 0.05
@@ -126,67 +125,137 @@ def estimate_performance(
     InputError
         If a window has no scores or decisions.
     """
-    for name, each in (("reference", reference), ("production", production)):
-        if each.scores is None or each.decisions is None:
-            raise InputError(f"The {name} has no scores or no decisions.", where=f"window '{name}'", mend="give the column of the score")
+    estimator = fit_estimator(
+        reference,
+        domain=domain,
+        training_digest=training_digest,
+        reference_is_training=reference_is_training,
+        level=level,
+        seed=seed,
+        subject=subject,
+    )
+    return estimator.estimate(production, min_rows=min_rows)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A calibrated reference, to be asked about one window after another: what is common to them is worked out once."""
+
+    calibrate: Isotonic | None
+    check: CalibrationCheck | None
+    refusals: tuple[str, ...]
+    weighted: bool
+    level: float
+    seed: int
+    subject: Mapping[str, Any]
+    _groups: _Groups | None
+    _before: Mapping[str, float | None]
+
+    def estimate(self, production: Window, *, min_rows: int = MIN_ROWS) -> PerformanceEstimate:
+        """Expected performance on ``production``. Fewer than ``min_rows`` rows are refused. O(n log n).
+
+        Raises
+        ------
+        InputError
+            If the window has no scores or decisions.
+        """
+        scores, decided = _columns(production)
+        n = production.n
+        refusals = list(self.refusals)
+        if n < min_rows:
+            refusals.append(f"{n} rows are fewer than {min_rows}: the expected figure would be noise")
+        about: dict[str, Any] = {"level": self.level, "subject": dict(self.subject)}
+        if refusals or self.calibrate is None or self._groups is None:
+            reason = "refused: " + "; ".join(refusals)
+            nothing = [
+                tuple(not_assessable(f"{kind}.{metric}", reason=reason, n=n, **about) for metric in ALL_METRICS)
+                for kind in ("estimated", "estimated_drop")
+            ]
+            return PerformanceEstimate(nothing[0], nothing[1], tuple(refusals), self.weighted, self.check)
+        method = "expected confusion, isotonic" + (" weighted by density ratio" if self.weighted else "")
+        drawn = self._groups.replicate(scores, decided, np.random.default_rng([self.seed, 5]))
+        now = expected_performance(self.calibrate, scores, decided)
+
+        def figure(kind: str, metric: str, exact: float | None, middle: float, replicates: Floats, least: float) -> Evidence:
+            return _interval(f"{kind}.{metric}", exact, middle, replicates, bounds=(least, 1.0), n=n, method=method, seed=self.seed, about=about)
+
+        figures = tuple(figure("estimated", metric, now[metric], drawn.centre[metric], drawn.realised[metric], 0.0) for metric in ALL_METRICS)
+        drops = tuple(
+            figure(
+                "estimated_drop",
+                metric,
+                _less(self._before[metric], now[metric]),
+                drawn.centre_before[metric] - drawn.centre[metric],
+                drawn.before[metric] - drawn.expected[metric],
+                -1.0,
+            )
+            for metric in ALL_METRICS
+        )
+        return PerformanceEstimate(figures, drops, (), self.weighted, self.check)
+
+
+def _less(before: float | None, now: float | None) -> float | None:
+    return None if before is None or now is None else before - now
+
+
+def fit_estimator(
+    reference: Window,
+    *,
+    domain: DomainTest | None = None,
+    training_digest: str | None = None,
+    reference_is_training: bool = False,
+    level: float = 0.95,
+    seed: int = 0,
+    subject: Mapping[str, Any] | None = None,
+) -> Estimator:
+    """Calibrate a reference once, for many windows. With ``domain`` it is right for that test's production window only.
+
+    Raises
+    ------
+    InputError
+        If the reference has no scores or decisions.
+    """
+    scores, decided = _columns(reference)
     known = reference.known
+    scores, decided = scores[known], decided[known]
+    truth = (reference.labels == 1)[known] if reference.labels is not None else np.zeros(0, dtype=np.bool_)
     refusals: list[str] = []
     if reference_is_training or (training_digest is not None and training_digest == reference.digest):
         refusals.append("the reference is the training data: the model knows these labels, so its scores look better calibrated than they are")
-    if production.n < min_rows:
-        refusals.append(f"{production.n} rows are fewer than {min_rows}: the expected figure would be noise")
-    if int(known.sum()) < MIN_REFERENCE:
-        refusals.append(f"{int(known.sum())} reference rows have a label, fewer than {MIN_REFERENCE}")
+    if len(truth) < MIN_REFERENCE:
+        refusals.append(f"{len(truth)} reference rows have a label, fewer than {MIN_REFERENCE}")
+    elif truth.all() or not truth.any():
+        refusals.append("the reference's labels are all of one class")
     if domain is not None and domain.outside > MOST_OUTSIDE:
         refusals.append(f"{domain.outside:.0%} of the rows lie where the reference has next to nothing (limit {MOST_OUTSIDE:.0%})")
     check: CalibrationCheck | None = None
-    scores, decided = _columns(reference)
-    truth = (reference.labels == 1)[known] if reference.labels is not None else np.zeros(0, dtype=np.bool_)
-    if not refusals and (truth.all() or not truth.any()):
-        refusals.append("the reference's labels are all of one class")
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
     if not refusals:
-        check = check_calibration(scores[known], truth, seed=seed)
+        check = check_calibration(scores, truth, ordered=ordered, seed=seed)
         if not check.ok:
             refusals.append(
                 f"the reference cannot be calibrated: calibration error {check.ece:.3f} after isotonic regression on rows it has not seen, "
                 f"{check.expected:.3f} expected by chance"
             )
+    weighted = domain is not None
+    if refusals:
+        return Estimator(None, check, tuple(refusals), weighted, level, seed, dict(subject or {}), None, {})
     weight = None
     if domain is not None:
-        ratio = domain.pi_reference[known] / (1 - domain.pi_reference[known])
-        weight = np.clip(ratio, 1 / MOST_WEIGHT, MOST_WEIGHT)
-    method = "expected confusion, isotonic" + (" weighted by density ratio" if weight is not None else "")
-    about: dict[str, Any] = {"level": level, "subject": dict(subject or {})}
-    if refusals:
-        reason = "refused: " + "; ".join(refusals)
-        nothing = [
-            tuple(not_assessable(f"{kind}.{metric}", reason=reason, n=production.n, **about) for metric in ALL_METRICS)
-            for kind in ("estimated", "estimated_drop")
-        ]
-        return PerformanceEstimate(nothing[0], nothing[1], tuple(refusals), weight is not None, check)
-    calibrate = fit_isotonic(scores[known], truth, weight=weight)
-    groups = _Groups.of(scores[known], decided[known], truth, weight, *_columns(production))
-    drawn = groups.replicate(np.random.default_rng([seed, 3]))
-    now = expected_performance(calibrate, *_columns(production))
-    before = observed_performance(scores[known], decided[known], truth)
-    figures: list[Evidence] = []
-    drops: list[Evidence] = []
-    for metric in ALL_METRICS:
-        for kind, exact, middle, replicates, into in (
-            ("estimated", now[metric], drawn.centre[metric], drawn.realised[metric], figures),
-            (
-                "estimated_drop",
-                None if now[metric] is None or before[metric] is None else float(before[metric] or 0) - float(now[metric] or 0),
-                drawn.centre_before[metric] - drawn.centre[metric],
-                drawn.before[metric] - drawn.expected[metric],
-                drops,
-            ),
-        ):
-            bounds = (0.0, 1.0) if kind == "estimated" else (-1.0, 1.0)
-            into.append(
-                _interval(f"{kind}.{metric}", exact, middle, replicates, bounds=bounds, n=production.n, method=method, seed=seed, about=about)
-            )
-    return PerformanceEstimate(tuple(figures), tuple(drops), (), weight is not None, check)
+        pi = domain.pi_reference[known]
+        weight = np.clip(pi / (1 - pi), 1 / MOST_WEIGHT, MOST_WEIGHT)
+    return Estimator(
+        fit_sorted(ordered, truth[order].astype(np.float64), None if weight is None else weight[order]),
+        check,
+        (),
+        weighted,
+        level,
+        seed,
+        dict(subject or {}),
+        _Groups.of(scores, decided, truth, weight, ordered=ordered, rng=np.random.default_rng([seed, 3])),
+        observed_performance(ordered, decided[order], truth[order]),
+    )
 
 
 def _columns(window: Window) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -197,24 +266,20 @@ def _columns(window: Window) -> tuple[Floats, npt.NDArray[np.bool_]]:
 
 def expected_performance(calibrate: Isotonic, scores: Floats, decided: npt.NDArray[np.bool_]) -> dict[str, float | None]:
     """The expected value of each metric, None where it divides by nothing."""
-    p = calibrate(scores)
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    return observed_performance(ordered, decided[order], calibrate(ordered))
+
+
+def observed_performance(ordered: Floats, decided: npt.NDArray[np.bool_], truth: npt.NDArray[Any]) -> dict[str, float | None]:
+    """The value of each metric of rows in order of their score; ``truth`` is 0 or 1, or how probable 1 is."""
+    p = truth.astype(np.float64)
     positive, said, caught = float(p.sum()), float(decided.sum()), float(p[decided].sum())
     confusion = Confusion(caught, said - caught, positive - caught, len(p) - said - positive + caught)
-    found = {metric: _or_none(confusion.value(metric)) for metric in METRICS}
-    order = np.argsort(scores, kind="stable")
-    ordered, q = scores[order], p[order]
     start = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    pos, neg = np.add.reduceat(q, start), np.add.reduceat(1 - q, start)
-    return {**found, "auc": _or_none(pair_order(pos, neg))}
-
-
-def observed_performance(scores: Floats, decided: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> dict[str, float | None]:
-    """The value of each metric where labels are known."""
-    from pilotage.monitoring.ranks import rank_sum
-
-    tp, said, positive = float((truth & decided).sum()), float(decided.sum()), float(truth.sum())
-    confusion = Confusion(tp, said - tp, positive - tp, len(truth) - said - positive + tp)
-    return {**{metric: _or_none(confusion.value(metric)) for metric in METRICS}, "auc": rank_sum(scores, truth).auc}
+    hits = np.add.reduceat(p, start)
+    rows = np.diff(np.append(start, len(p)))
+    return {**{metric: _or_none(confusion.value(metric)) for metric in METRICS}, "auc": _or_none(pair_order(hits, rows - hits))}
 
 
 def pair_order(positive: Floats, negative: Floats) -> Floats:
@@ -232,21 +297,23 @@ def _or_none(value: Any) -> float | None:
 
 @dataclass(frozen=True)
 class _Drawn:
-    realised: dict[str, Floats]
-    expected: dict[str, Floats]
-    before: dict[str, Floats]
-    centre: dict[str, float]
-    centre_before: dict[str, float]
+    realised: Mapping[str, Floats]
+    expected: Mapping[str, Floats]
+    before: Mapping[str, Floats]
+    centre: Mapping[str, float]
+    centre_before: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class _Groups:
-    """Rows counted by score group: reference (g, decided, truth) and its calibration weights (sum, mean square), production (g, decided)."""
+    """The reference counted by score group, and its replicates: rows (r, g, decided, truth) and the calibration (r, g) refitted to each."""
 
+    edges: Floats
     reference: Floats
-    weight_mean: Floats
-    weight_var: Floats
-    production: Floats
+    exact: Floats
+    calibrated: Floats
+    before: Mapping[str, Floats]
+    centre_before: Mapping[str, float]
 
     @classmethod
     def of(
@@ -255,43 +322,48 @@ class _Groups:
         decided: npt.NDArray[np.bool_],
         truth: npt.NDArray[np.bool_],
         weight: Floats | None,
-        new_scores: Floats,
-        new_decided: npt.NDArray[np.bool_],
+        *,
+        ordered: Floats,
+        rng: np.random.Generator,
     ) -> _Groups:
-        ordered = np.sort(scores)
-        groups = min(GROUPS, max(2, len(ordered) // 20))
-        edges = np.unique(ordered[(np.arange(1, groups) * len(ordered)) // groups])
+        edges = group_edges(ordered)
         k = len(edges) + 1
-
-        def place(values: Floats) -> npt.NDArray[np.int64]:
-            return np.asarray(np.searchsorted(edges, values, side="right"), dtype=np.int64)
-
-        cell = (place(scores) * 2 + decided) * 2 + truth
-        count = np.bincount(cell, minlength=4 * k).astype(np.float64)
-        if weight is None:
-            mean, var = np.ones(4 * k), np.zeros(4 * k)
-        else:
+        cell = (np.searchsorted(edges, scores, side="right") * 2 + decided) * 2 + truth
+        count: Floats = np.bincount(cell, minlength=4 * k).astype(np.float64)
+        mean: Floats = np.ones(4 * k)
+        variance: Floats = np.zeros(4 * k)
+        if weight is not None:
             filled = np.maximum(count, 1)
             mean = np.bincount(cell, weights=weight, minlength=4 * k) / filled
-            var = np.maximum(np.bincount(cell, weights=weight**2, minlength=4 * k) / filled - mean**2, 0)
-        new = np.bincount(place(new_scores) * 2 + new_decided, minlength=2 * k).astype(np.float64)
+            variance = np.maximum(np.bincount(cell, weights=weight**2, minlength=4 * k) / filled - mean**2, 0)
         shape = (k, 2, 2)
-        return cls(count.reshape(shape), mean.reshape(shape), var.reshape(shape), new.reshape(k, 2))
+        count, mean, variance = count.reshape(shape), mean.reshape(shape), variance.reshape(shape)
+        rows = rng.standard_gamma(np.broadcast_to(count, (REPLICATES, *count.shape)))
+        scatter = rng.normal(size=rows.shape) * np.sqrt(count * variance) if weight is not None else 0.0
+        middle = _by_metric(count[None, ..., 1], count[None, ..., 0])
+        return cls(
+            edges,
+            count,
+            _calibrate((count * mean)[None])[0],
+            _calibrate(np.maximum(rows * mean + scatter, 0)),
+            _by_metric(rows[..., 1], rows[..., 0]),
+            {metric: float(value[0]) for metric, value in middle.items()},
+        )
 
-    def replicate(self, rng: np.random.Generator) -> _Drawn:
-        rows = rng.standard_gamma(np.broadcast_to(self.reference, (REPLICATES, *self.reference.shape)))
-        extra = rng.normal(size=rows.shape) * np.sqrt(self.reference * self.weight_var)
-        calibrated = _calibrate(np.maximum(rows * self.weight_mean + extra, 0))
-        new = rng.standard_gamma(np.broadcast_to(self.production, (REPLICATES, *self.production.shape)))
+    def replicate(self, scores: Floats, decided: npt.NDArray[np.bool_], rng: np.random.Generator) -> _Drawn:
+        k = len(self.edges) + 1
+        count = np.bincount(np.searchsorted(self.edges, scores, side="right") * 2 + decided, minlength=2 * k).reshape(k, 2)
+        p = self.calibrated[..., None]
+        new = rng.standard_gamma(np.broadcast_to(count.astype(np.float64), (REPLICATES, k, 2)))
         # What the labels of these very rows will show: the rows stay, their labels are chance.
-        hits = rng.binomial(self.production.astype(np.int64), calibrated[..., None]).astype(np.float64)
-        exact = _calibrate((self.reference * self.weight_mean)[None])
+        hits = rng.binomial(count, p).astype(np.float64)
+        centre = _by_metric((count * self.exact[:, None])[None], (count * (1 - self.exact[:, None]))[None])
         return _Drawn(
-            realised=_by_metric(hits, self.production - hits),
-            expected=_by_metric(new * calibrated[..., None], new * (1 - calibrated[..., None])),
-            before=_by_metric(rows[..., 1], rows[..., 0]),
-            centre={key: float(v[0]) for key, v in _by_metric(self.production * exact[..., None], self.production * (1 - exact[..., None])).items()},
-            centre_before={key: float(v[0]) for key, v in _by_metric(self.reference[None, ..., 1], self.reference[None, ..., 0]).items()},
+            realised=_by_metric(hits, count - hits),
+            expected=_by_metric(new * p, new * (1 - p)),
+            before=self.before,
+            centre={metric: float(value[0]) for metric, value in centre.items()},
+            centre_before=self.centre_before,
         )
 
 
@@ -323,8 +395,6 @@ def _interval(
     seed: int,
     about: dict[str, Any],
 ) -> Evidence:
-    from pilotage.monitoring.performance import EMPTY
-
     there = replicates[np.isfinite(replicates)]
     if exact is None or len(there) < 0.9 * len(replicates) or not np.isfinite(middle):
         return not_assessable(metric, reason=EMPTY[metric.rpartition(".")[2]].replace("is truly", "is expected to be"), n=n, **about)
