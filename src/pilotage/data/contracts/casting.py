@@ -131,7 +131,7 @@ def _to_float(source: pl.Series, rule: Column) -> Cast:
     if dtype in _INT_DTYPES:
         done = Cast(source.cast(pl.Float64), source)
         if dtype not in (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32):
-            far = done.values.abs() > _LARGEST_EXACT
+            far = done.values.abs() >= _LARGEST_EXACT
             if far.any():
                 done.fault(far & (done.values.cast(pl.Int128, strict=False) != source.cast(pl.Int128)), "a float cannot hold this whole number")
         return _drop_faulty(done)

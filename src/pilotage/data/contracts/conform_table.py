@@ -111,10 +111,13 @@ def _convert(work: _Work, name: str, rule: Column, *, metadata: Mapping[bytes, b
     else:
         # Whole numbers stay exact: v * p / q + r / s over a common denominator, in 128 bits.
         bottom = way.scale.denominator * way.shift.denominator
-        over = done.values.cast(pl.Int128) * (way.scale.numerator * way.shift.denominator) + way.shift.numerator * way.scale.denominator
-        whole = (over // bottom).cast(pl.Int64, strict=False)
+        times, plus = way.scale.numerator * way.shift.denominator, way.shift.numerator * way.scale.denominator
+        over = pl.col("v").cast(pl.Int128) * pl.lit(times, dtype=pl.Int128) + pl.lit(plus, dtype=pl.Int128)
+        by = pl.lit(bottom, dtype=pl.Int128)
+        parts = pl.DataFrame({"v": done.values}).select((over // by).cast(pl.Int64, strict=False).alias("whole"), (over % by != 0).alias("rest"))
+        whole = parts["whole"]
         done.fault(done.values.is_not_null() & whole.is_null(), "beyond 64 bits")
-        done.fault(over % bottom != 0, f"not a whole number of {rule.unit}")
+        done.fault(parts["rest"], f"not a whole number of {rule.unit}")
         done.values = whole.set(done.bad, None)
     work.converted[name] = str(way)
 

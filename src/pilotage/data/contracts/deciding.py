@@ -77,7 +77,9 @@ def put_proposal(workspace: Workspace, proposal: Proposal) -> StoredProposal:
         )
         body = {"contract": contract.id, "kind": proposal.kind, "column": proposal.column, "before": proposal.before, "after": proposal.after}
         record(tx, type="contract.change_proposed", subject=proposal.id, body={**body, "score": proposal.score})
-        return StoredProposal(proposal=proposal, contract=contract.name, state="open", created_at=tx.clock.now_us())
+        stored = _find(tx.conn, proposal.id, workspace_id=tx.workspace_id)
+        assert stored is not None  # noqa: S101 - it was inserted above
+        return stored
 
     return workspace.write(job)
 

@@ -20,6 +20,7 @@ _MOST_LEVELS = 50
 _LEAST_REPEATS = 10
 _LONGEST_LEVEL = 60
 _MARGIN = 0.1
+_LARGEST_BOUND = 2.0**50  # whole numbers and floats are still the same there
 
 _PERSONAL = re.compile(
     r"e?mail|phone|mobile|first_?name|last_?name|full_?name|surname|address|street|birth|ssn|iban|passport|ip_addr|licen[cs]e_plate"
@@ -144,7 +145,7 @@ def _type(name: str, data: pa.ChunkedArray) -> tuple[Column, pl.Series, list[str
         if not text and wanted == "int" and not pa.types.is_integer(kind):
             continue
         for zone in (None, "UTC") if wanted == "timestamp" else (None,):
-            rule = Column(type=wanted, zone=zone, nullable=True)  # type: ignore[arg-type]
+            rule = Column(type=wanted, zone=zone, nullable=True)
             done = cast(data, rule)
             if done.faults:
                 continue
@@ -180,11 +181,11 @@ def _range(values: pl.Series, *, whole: bool) -> dict[str, Any]:
     if not len(values):
         return {}
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    if max(abs(low), abs(high)) > _LARGEST_BOUND:
+        return {}
     margin = _MARGIN * (high - low) or abs(high) or 1.0
     bottom = 0.0 if low >= 0 and low - margin < 0 else _outward(low - margin, down=True)
     top = 0.0 if high <= 0 and high + margin > 0 else _outward(high + margin, down=False)
-    if max(abs(bottom), abs(top)) > 2.0**53:
-        return {}
     # A draft describes what it saw: no bound may cut that off.
     bottom, top = min(bottom, low), max(top, high)
     return {"minimum": math.floor(bottom), "maximum": math.ceil(top)} if whole else {"minimum": bottom, "maximum": top}
@@ -231,7 +232,7 @@ def _key(columns: dict[str, dict[str, Any]], values: dict[str, pl.Series]) -> li
             return [name]
     times = [name for name in able if columns[name]["type"] in ("timestamp", "date")]
     for pair in itertools.islice(itertools.product(named, times), 20):
-        if pl.DataFrame([values[each].alias(each) for each in pair]).is_unique().all():
+        if pair[0] != pair[1] and pl.DataFrame([values[each].alias(each) for each in pair]).is_unique().all():
             return list(pair)
     return []
 

@@ -21,9 +21,9 @@ def infer_contract(table: pa.Table, *, name: str, owner: str = UNKNOWN_OWNER) ->
     """A draft of the contract that ``table`` seems to keep; ``conform(table, draft)`` has no bad cell.
 
     Read off the values: types (numbers, times, dates and booleans in text too; text with leading zeros stays text), nulls, levels of text that
-    repeats itself, ranges with a margin of a tenth, the key (the first column, or pair, whose values never repeat). Guessed from names, said so in the
-    column's description and marked with the tag ``to-confirm``: units, personal data, the zone of times without one (UTC), which time is which, the
-    person a row is about. Guesses are there to be read: nobody knows what a column means but the people who make it.
+    repeats itself, ranges with a margin of a tenth, the key (the first column, or pair, whose values never repeat). Guessed from names, said so in
+    the column's description and marked with the tag ``to-confirm``: units, personal data, the zone of times without one (UTC), which time is which,
+    the person a row is about. Guesses are there to be read: nobody knows what a column means but the people who make it.
 
     Raises
     ------

@@ -230,6 +230,9 @@ def _read_table(element: dict[str, Any], found: dict[str, Any]) -> None:
     found["key"] = [name for _, _, name in sorted(keys)]
     for name in found["key"]:
         columns[name]["nullable"] = False
+    if len(found["key"]) == 1 and found.get("unique", True):
+        # The key is unique already; the standard lets both be said.
+        checks = [check for check in checks if check["columns"] != found["key"]]
     rules = element.pop("quality", [])
     foreign = []
     for rule in rules:
@@ -240,9 +243,6 @@ def _read_table(element: dict[str, Any], found: dict[str, Any]) -> None:
             checks.append(check)
     if foreign:
         element["quality"] = foreign
-    if len(found["key"]) == 1 and found.get("unique", True):
-        # The key is unique already; the standard lets both be said.
-        checks = [check for check in checks if not (check["kind"] == "unique" and check["columns"] == found["key"] and len(check) == 3)]
     found |= {"columns": columns, "checks": checks, "kept_columns": kept}
 
 
