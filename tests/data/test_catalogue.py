@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pilotage.core import NotFound
-from pilotage.data import Operation, Version, datasets, derive, lineage, load_version, versions
+from pilotage.data import Operation, Version, datasets, derive, family, load_version, versions
 from pilotage.store import Workspace
 
 from .rows_for_tests import EVALUATION_CARD
@@ -59,9 +59,9 @@ def test_lineage_goes_up_and_down_through_a_diamond(workspace: Workspace) -> Non
     left, right = publish(workspace, "left", 1, root), publish(workspace, "right", 1, root)
     joined = publish(workspace, "joined", 1, left, right)
     publish(workspace, "stranger", 1)
-    found = lineage(workspace, joined.id)
+    found = family(workspace, joined.id)
     assert [version.dataset for version in found.ancestors] == ["left", "right", "root"]
     assert found.descendants == ()
-    below = lineage(workspace, "root")
+    below = family(workspace, "root")
     assert {version.dataset for version in below.descendants} == {"left", "right", "joined"}
     assert set(below.edges) == {(root.id, left.id), (root.id, right.id), (left.id, joined.id), (right.id, joined.id)}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilotage.cli import tables
 from pilotage.cli.session import session
+
+if TYPE_CHECKING:
+    from pilotage.data import Version
+    from pilotage.store import Workspace
 
 app = typer.Typer(help="Datasets and their immutable versions.", no_args_is_help=True, rich_markup_mode=None)
 
-Ref = Annotated[str, typer.Argument(help="A version: its id, a dataset's name (the latest) or name@number.")]
+Ref = Annotated[str, typer.Argument(help="A version: its id, a dataset's name (the latest), name@number or name@tag.")]
 
 
 @app.command("import")
@@ -60,27 +65,41 @@ def show(context: typer.Context, ref: Ref, rows: Annotated[int, typer.Option(min
     from itertools import islice
 
     from pilotage.cli.render import as_json
-    from pilotage.data import lineage, load_version
+    from pilotage.data import TABLE, family, load_version
     from pilotage.data import rows as read_rows
 
     with session(context).open() as workspace:
         version = load_version(workspace, ref)
-        line = lineage(workspace, version.id)
-        first = list(islice(read_rows(workspace, version.id), rows))
+        line = family(workspace, version.id)
+        first = _first(workspace, version, rows) if version.kind == TABLE else list(islice(read_rows(workspace, version.id), rows))
     typer.echo(str(version))
     as_json({**version.to_dict(), "made_from": [each.ref for each in line.ancestors], "used_in": [each.ref for each in line.descendants]})
     for row in first:
         as_json(row)
 
 
+def _first(workspace: Workspace, version: Version, rows: int) -> list[dict[str, Any]]:
+    from pilotage.data.tabular import table_page
+
+    if not rows or version.withdrawn is not None:
+        return []
+    shown: list[dict[str, Any]] = table_page(workspace, version.id, limit=rows).to_dict()["rows"]
+    return shown
+
+
 @app.command()
 def row(context: typer.Context, ref: Ref, row_id: Annotated[str, typer.Argument(help="The row's id.")]) -> None:
-    """Show one row of a version."""
+    """Show one row of a version; of a table by its key."""
     from pilotage.cli.render import as_json
-    from pilotage.data import find_row
+    from pilotage.data import TABLE, find_row, load_version
 
     with session(context).open() as workspace:
-        as_json(find_row(workspace, ref, row_id=row_id))
+        if load_version(workspace, ref).kind != TABLE:
+            as_json(find_row(workspace, ref, row_id=row_id))
+            return
+        from pilotage.data.tabular import plain_row, row_by_key
+
+        as_json(plain_row(row_by_key(workspace, ref, key=row_id)))
 
 
 @app.command()
@@ -102,12 +121,15 @@ def quarantine(context: typer.Context, ref: Ref) -> None:
 @app.command()
 def diff(context: typer.Context, before: Ref, after: Ref) -> None:
     """Show which rows were added, removed and changed between two versions."""
+    from pilotage.data import TABLE, load_version
     from pilotage.data import diff as difference
-    from pilotage.data import load_version
 
     with session(context).open() as workspace:
-        found = difference(workspace, load_version(workspace, before).id, load_version(workspace, after).id)
-    typer.echo(str(found))
+        old, new = load_version(workspace, before), load_version(workspace, after)
+        if old.kind == new.kind == TABLE:
+            tables.show_difference(workspace, old.id, new.id)
+        else:
+            typer.echo(str(difference(workspace, old.id, new.id)))
 
 
 @app.command()
@@ -124,3 +146,6 @@ def export(
     with session(context).open() as workspace:
         made = write_export(workspace, load_version(workspace, ref).id, format=format, path=path)
     typer.echo(str(made))
+
+
+tables.register(app)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import contracts, data, findings, ledger, pilot, practice, quality, review, runs, server, users
+from pilotage.cli import contracts, data, findings, ledger, lineage, pilot, practice, quality, review, runs, server, users
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
 
@@ -42,6 +42,7 @@ pilot.register(app)
 data.app.add_typer(contracts.app, name="contract")
 data.app.add_typer(quality.app, name="gate")
 app.add_typer(data.app, name="data")
+app.add_typer(lineage.app, name="lineage")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")

@@ -1,7 +1,7 @@
 """Floor 0: what every room stands on. Ids, canonical JSON, digests, the clock, errors, settings, progress. It imports no other room."""
 
 from pilotage.core.canonical import Json, MultisetDigest, canonical_json, digest, sha256_hex
-from pilotage.core.clock import MICROSECONDS, Clock, ManualClock, SystemClock, iso
+from pilotage.core.clock import MICROSECONDS, Clock, ManualClock, SystemClock, iso, parse_moment
 from pilotage.core.declared import Declared, fit, parse_declared, read_declared
 from pilotage.core.durations import format_duration, parse_duration
 from pilotage.core.errors import Conflict, InputError, IntegrityError, NotFound, PilotageError, Refused, Unavailable
@@ -42,6 +42,7 @@ __all__ = [
     "new_id",
     "parse_declared",
     "parse_duration",
+    "parse_moment",
     "read_declared",
     "require",
     "sha256_hex",

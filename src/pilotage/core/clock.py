@@ -9,6 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from pilotage.core.errors import InputError
+
 MICROSECONDS = 1_000_000
 
 
@@ -45,3 +47,21 @@ def iso(time_us: int) -> str:
     """``time_us`` as ISO 8601 with milliseconds, for people: ``2026-11-22T10:54:03.120Z``."""
     moment = datetime.fromtimestamp(time_us / MICROSECONDS, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_moment(text: str, *, where: str | None = None) -> int:
+    """Microseconds since the epoch, UTC, from an ISO 8601 date-time that names its zone (``Z`` or an offset), as :func:`iso` writes.
+
+    Raises
+    ------
+    InputError
+        If it is no date-time, or names no zone: a moment without one could be any of 26 hours.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"Not a date-time: {text[:40]!r}.", where=where, mend="write it like 2026-05-01T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise InputError(f"The date-time {text[:40]!r} names no time zone.", where=where, mend="end it with Z for UTC, or with an offset like +02:00")
+    since = moment - datetime.fromtimestamp(0, UTC)
+    return (since.days * 86_400 + since.seconds) * MICROSECONDS + since.microseconds

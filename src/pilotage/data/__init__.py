@@ -10,7 +10,7 @@ Publishing writes the rows' file first and then everything else in one transacti
 """
 
 from pilotage.data.card import Card
-from pilotage.data.catalogue import Dataset, Lineage, datasets, lineage, load_version, versions
+from pilotage.data.catalogue import Dataset, Family, datasets, family, load_version, versions
 from pilotage.data.contract import Contract, FieldRule
 from pilotage.data.exporting import Export, ExportedFile, ExportRecord, LeftOut, export, exports
 from pilotage.data.importing import ImportResult, import_file
@@ -33,11 +33,11 @@ __all__ = [
     "Export",
     "ExportRecord",
     "ExportedFile",
+    "Family",
     "FieldRule",
     "ImportLimits",
     "ImportResult",
     "LeftOut",
-    "Lineage",
     "Operation",
     "Page",
     "QuarantinedRow",
@@ -53,9 +53,9 @@ __all__ = [
     "effective_use",
     "export",
     "exports",
+    "family",
     "find_row",
     "import_file",
-    "lineage",
     "load_version",
     "quarantine",
     "rows",

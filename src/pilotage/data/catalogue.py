@@ -30,7 +30,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Lineage:
+class Family:
     """Where a version comes from and what was made of it.
 
     ``ancestors`` are nearest first; ``descendants`` likewise. ``edges`` are pairs (parent id, child id) among all of them.
@@ -110,7 +110,7 @@ def datasets(workspace: Workspace) -> list[Dataset]:
     ]
 
 
-def lineage(workspace: Workspace, ref: str) -> Lineage:
+def family(workspace: Workspace, ref: str) -> Family:
     """Everything the version was made from, and everything made from it. Cost: one pass over the workspace's versions."""
     version = load_version(workspace, ref)
     known = {other.id: other for other in versions(workspace)}
@@ -120,9 +120,9 @@ def lineage(workspace: Workspace, ref: str) -> Lineage:
             children.setdefault(parent, []).append(other.id)
     up = _reach(version.id, {key: list(other.parents) for key, other in known.items()})
     down = _reach(version.id, children)
-    family = {version.id, *up, *down}
-    edges = sorted((parent, child) for child in family for parent in known[child].parents if parent in family)
-    return Lineage(
+    kin = {version.id, *up, *down}
+    edges = sorted((parent, child) for child in kin for parent in known[child].parents if parent in kin)
+    return Family(
         version=version,
         ancestors=tuple(known[key] for key in up),
         descendants=tuple(known[key] for key in down),

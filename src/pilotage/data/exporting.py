@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import desc, select
 
 from pilotage.core import Conflict, InputError, canonical_json, content_id, digest
-from pilotage.data.catalogue import lineage, load_version
+from pilotage.data.catalogue import family, load_version
 from pilotage.data.formats import FORMATS, Inexpressible, TrainingFormat, require_format, to_format
 from pilotage.data.licences import require_use
 from pilotage.data.reading import rows
@@ -116,8 +116,8 @@ def export(
     version = load_version(workspace, ref)
     if version.kind != "training":
         raise InputError(f"{version.ref} holds rows of kind {version.kind}; only training rows are exported as {format}.", where=version.id)
-    family = lineage(workspace, version.id)
-    use = require_use({member.ref: member.card for member in (version, *family.ancestors)}, purpose=purpose)
+    relatives = family(workspace, version.id)
+    use = require_use({member.ref: member.card for member in (version, *relatives.ancestors)}, purpose=purpose)
 
     target = Path(path).parent.resolve() / Path(path).name  # a link in its place is not followed, but refused
     parts = _divide(workspace, version, format=training_format, split=split, seed=seed)

@@ -15,7 +15,7 @@ from pilotage.data.tabular.digests import table_digest
 from pilotage.data.tabular.maintaining import Maintained, maintain
 from pilotage.data.tabular.places import contract_of_version
 from pilotage.data.tabular.publishing import append_table, delete_rows, publish_table, upsert_table
-from pilotage.data.tabular.reading import BlobInPage, TablePage, read_blob, read_table, row_by_key, scan, table_batches, table_page
+from pilotage.data.tabular.reading import BlobInPage, TablePage, plain_row, read_blob, read_table, row_by_key, scan, table_batches, table_page
 from pilotage.data.tabular.removals import Removed
 from pilotage.data.tabular.whereabouts import RemovalRecord, Whereabouts, note_set_aside, why_not_here
 from pilotage.data.tabular.withdrawing import Dependant, Withdrawal, withdraw
@@ -42,6 +42,7 @@ __all__ = [
     "diff_tables",
     "maintain",
     "note_set_aside",
+    "plain_row",
     "publish_table",
     "read_blob",
     "read_table",

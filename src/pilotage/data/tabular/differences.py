@@ -1,14 +1,14 @@
 """What changed between two versions of a table: rows added, removed (and why), and changed (which columns, from what to what).
 
-Fragments that both versions share unchanged are not read. Of the others the keys and a 16-byte hash a row are compared, column by column in Arrow; rows
-become Python objects only on the page that is looked at. Memory: the keys and 24 bytes a row of what is not shared.
+Fragments that both versions share unchanged are not read. Of the others the keys and a 16-byte hash a row are compared, column by column in Arrow;
+rows become Python objects only on the page that is looked at. Memory: the keys and 24 bytes a row of what is not shared.
 
 Where the contracts have no unique key, rows have no identity: a row is then added or removed, never changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -229,12 +229,13 @@ def _unshared(view: LanceVersion, other: LanceVersion, names: list[str], contrac
     """Key, address and hash of the rows of ``view`` that do not lie in the same file, as alive, in ``other``."""
     theirs = {} if whole else {part.files: part for part in other.parts()}
     found: list[pa.Table] = []
+    batches: Iterator[pa.Table]
     for part in view.parts():
         twin = theirs.get(part.files)
         if twin is not None and twin.deletions == part.deletions:
             continue
         if twin is None:
-            batches = (pa.Table.from_batches([batch]) for batch in view.batches(columns=names, fragments=[part.fragment], addresses=True))
+            batches = map(_as_table, view.batches(columns=names, fragments=[part.fragment], addresses=True))
         else:
             here, there = (_alive(side, number) for side, number in ((view, part.fragment), (other, twin.fragment)))
             mine = here[~np.isin(here & _LOW, there & _LOW)]
@@ -249,7 +250,13 @@ def _unshared(view: LanceVersion, other: LanceVersion, names: list[str], contrac
 
 
 def _alive(view: LanceVersion, fragment: int) -> np.ndarray[Any, Any]:
-    return np.concatenate([np.asarray(batch[ADDRESS]) for batch in view.batches(columns=[], fragments=[fragment], addresses=True)] or [np.empty(0, np.uint64)])
+    return np.concatenate(
+        [np.asarray(batch[ADDRESS]) for batch in view.batches(columns=[], fragments=[fragment], addresses=True)] or [np.empty(0, np.uint64)]
+    )
+
+
+def _as_table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])
 
 
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:

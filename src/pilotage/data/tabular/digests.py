@@ -5,9 +5,9 @@ so digests of parts add up, and what an append, an upsert or a delete changes is
 
 A row's bytes are its columns in the order of their names, each a mark and a value. The mark of null is 0 and its value zeros. Integers, times
 (microseconds, UTC) and dates (days) are 8 bytes, little endian; booleans 1 byte. Floats are their IEEE bits with two rules: -0.0 counts as 0.0, since
-they are equal, and every NaN as the one quiet NaN, which is not null. Text, JSON text and bytes up to 23 bytes long stand as they are, padded with zeros
-and with their length in the mark; longer ones stand as the BLAKE2b-184 of their bytes, with a mark of their own. Types need no mark: the contract is part
-of the version's digest.
+the two are equal, and every NaN as the one quiet NaN, which is not null. Text, JSON text and bytes of up to 23 bytes stand as they are, padded with
+zeros and with their length in the mark; longer ones stand as the BLAKE2b-184 of their bytes, with a mark of their own. Types need no mark: the
+contract is part of the version's digest.
 
 Cost: about 1.5 s for a million rows of ten columns on one core, most of it the hash of each row.
 """

@@ -1,4 +1,7 @@
-"""Rows on their way into a table: they must have the contract's columns and types. What needs judgement was decided before, by the contract's conform."""
+"""Rows on their way into a table: they must have the contract's columns and types.
+
+What needs judgement (casts, units, levels, zones) was decided before, by the contract's ``conform``.
+"""
 
 from __future__ import annotations
 

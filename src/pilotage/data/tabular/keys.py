@@ -1,7 +1,7 @@
 """Keys of rows: as text (what the removal ledger and people use), as a filter, and checked for doubles, nulls and NaN.
 
-A key of one text column is that text; of one other column, its plain form (``42``, ``true``, ``2026-03-01``, ``2026-03-01T08:00:00+00:00``); of several
-columns, the JSON array of those forms.
+A key of one text column is that text; of one other column, its plain form (``42``, ``true``, ``2026-03-01``, ``2026-03-01T08:00:00+00:00``); of
+several columns, the JSON array of those forms.
 """
 
 from __future__ import annotations

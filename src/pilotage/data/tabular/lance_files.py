@@ -1,13 +1,13 @@
 """The Lance table a dataset's rows lie in. Every call of the package ``lance`` is in this file: its major versions come often.
 
-How a version is committed, and why so. Lance has one line of versions, and a commit that names an older one as its base is *rebased*: it silently takes
-with it whatever was committed in between, a dead writer's rows too. Three ways around were tried with pylance 14. Detached commits keep apart, but
-cleaning up deletes the files of detached versions even where they are tagged. An ``Overwrite`` or ``Merge`` that lists all fragments is refused where
-fragments have deletions or become fewer. What holds is this:
+How a version is committed, and why so. Lance has one line of versions, and a commit that names an older one as its base is *rebased*: it silently
+takes with it whatever was committed in between, a dead writer's rows too. Three ways around were tried with pylance 14. Detached commits keep apart,
+but cleaning up deletes the files of detached versions even where they are tagged. An ``Overwrite`` or ``Merge`` that lists all fragments is refused
+where fragments have deletions or become fewer. What holds is this:
 
 1. Data and deletion files are written without a commit. They are part of nothing.
-2. Under a lock of a few milliseconds: if the newest Lance version is not the one to build on, that one is restored (a commit that points at its files).
-   What was in between is thereby left behind. Then one ``Update`` is committed on top.
+2. Under a lock of a few milliseconds: if the newest Lance version is not the one to build on, that one is restored (a commit that points at its
+   files). What was in between is thereby left behind. Then one ``Update`` is committed on top.
 3. The new version's list of files is compared with what it must be. Should somebody without the lock have come in between, the commit is left behind
    in its turn, untagged, and the work is done again.
 
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pilotage.core import Conflict, IntegrityError
+from pilotage.core import Conflict, IntegrityError, PilotageError, Unavailable
 from pilotage.core.extras import require
 
 STORAGE_VERSION = "2.1"
@@ -108,19 +108,30 @@ class LanceFiles:
 
     def write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, base: LanceVersion | None = None) -> tuple[Any, ...]:
         """Write rows into new data files and return their fragments: part of nothing until committed. ``base`` gives the columns' numbers."""
-        reader = pa.RecordBatchReader.from_batches(schema, _under(schema, batches))
+        failures: list[Exception] = []
+
+        def marked() -> Iterator[pa.RecordBatch]:
+            try:
+                for batch in batches:
+                    yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+            except Exception as error:
+                failures.append(error)  # on its way through Lance it would become the text of another error
+                raise
+
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.mkdir(exist_ok=True, mode=0o700)
-        return tuple(
-            self._lance.fragment.write_fragments(
-                reader,
+        try:
+            made = self._lance.fragment.write_fragments(
+                pa.RecordBatchReader.from_batches(schema, marked()),
                 self.uri if base is None else base.dataset,
                 schema=schema,
                 mode="append" if base is not None else "overwrite" if self.exists() else "create",
                 data_storage_version=STORAGE_VERSION,
                 max_rows_per_file=FRAGMENT_ROWS,
             )
-        )
+        except (OSError, ValueError) as error:
+            raise (failures[0] if failures else _unwritten(self.uri, error)) from error
+        return tuple(made)
 
     def commit(self, change: Change, *, base: int | None, schema: pa.Schema, run_id: str | None) -> int:
         """Commit ``change`` on top of version ``base`` (None: as a whole new table) and return the new version's number.
@@ -289,7 +300,10 @@ class LanceVersion:
         limit: int | None = None,
         deleted: bool = False,
     ) -> Iterator[pa.RecordBatch]:
-        """Its rows in order, as batches of at most about 64 MiB. ``addresses`` adds the column ``_rowaddr``; ``deleted`` also gives rows that are gone."""
+        """Its rows in order, as batches of at most about 64 MiB.
+
+        ``addresses`` adds the column ``_rowaddr``; ``deleted`` also gives rows that are gone, and adds the column ``_rowid``.
+        """
         chosen = None if fragments is None else [self.dataset.get_fragment(number) for number in fragments]
         if chosen == []:
             return
@@ -300,6 +314,7 @@ class LanceVersion:
             with_row_address=addresses,
             with_row_id=deleted,
             include_deleted_rows=deleted or None,
+            late_materialization=False if deleted else None,  # Lance cannot yet fetch deleted rows in a second step
             offset=offset,
             limit=limit,
             scan_in_order=True,
@@ -327,10 +342,8 @@ class LanceVersion:
             where = f"{ADDRESS} IN ({','.join(map(str, wanted.tolist()))})"
             found = self.table(columns=columns, where=where, addresses=True) if len(wanted) else self.table(columns=columns, addresses=True, limit=0)
         else:
-            masks = []
-            for batch in self.batches(columns=columns, addresses=True, fragments=np.unique(wanted >> np.uint64(32)).tolist()):
-                masks.append(batch.filter(pa.array(np.isin(np.asarray(batch[ADDRESS]), wanted))))
-            found = pa.Table.from_batches(masks)
+            there = self.batches(columns=columns, addresses=True, fragments=np.unique(wanted >> np.uint64(32)).tolist())
+            found = pa.Table.from_batches([batch.filter(pa.array(np.isin(np.asarray(batch[ADDRESS]), wanted))) for batch in there])
         place = np.argsort(np.asarray(found[ADDRESS]))
         return found.take(pa.array(place[np.searchsorted(np.asarray(found[ADDRESS])[place], addresses)]))
 
@@ -357,9 +370,13 @@ def keyed_schema(schema: pa.Schema, key: Sequence[str]) -> pa.Schema:
     return pa.schema([field.with_metadata({KEY_MARK: b"true"}) if field.name in key else field.remove_metadata() for field in schema])
 
 
-def _under(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The batches with the schema's marks."""
-    return (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches)
+def _unwritten(where: str, error: Exception) -> PilotageError:
+    return Unavailable(
+        f"The rows could not be written: {str(error)[:300]}",
+        where=where,
+        why="nothing was published",
+        mend="see how much disk is free, then publish again",
+    )
 
 
 def _data_files(fragments: Iterable[Any]) -> list[tuple[str, str]]:

@@ -41,10 +41,10 @@ class Maintained:
 
 
 def maintain(workspace: Workspace, *, dataset: str | None = None, grace: str = "1h") -> tuple[Maintained, ...]:
-    """Put the tables in order. No version that the catalogue names is touched, but where the latest has 16 or more small fragments, its rows are joined.
+    """Put the tables in order. No version that the catalogue names is touched, but where the latest has 16 or more small fragments, they are joined.
 
-    Joining changes the order of the latest version's rows, not its digest. Files that no version has are deleted once they are older than ``grace``, so
-    that who reads just now is not disturbed. It waits for those who publish. Running it again, or after a crash, is harmless.
+    Joining changes the order of the latest version's rows, not its digest. Files that no version has are deleted once they are older than ``grace``,
+    so that who reads just now is not disturbed. It waits for those who publish. Running it again, or after a crash, is harmless.
 
     Cost: a look at each version's tag; joining reads and writes the small fragments.
     """

@@ -6,7 +6,8 @@ Every reader checks the version's digest first (:mod:`.checking`). Columns and f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,13 @@ class TablePage:
             "offset": self.offset,
             "total": self.total,
             "next_offset": self.next_offset,
-            "rows": [{name: _plain(value) for name, value in row.items()} for row in self.rows],
+            "rows": [plain_row(row) for row in self.rows],
         }
+
+
+def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as plain data that JSON can hold; times and dates in ISO 8601, NaN and infinities as text."""
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def read_table(workspace: Workspace, ref: str, *, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
@@ -231,4 +237,6 @@ def _plain(value: Any) -> Any:
         return {"size": value.size, "blake2b": value.blake2b}
     if isinstance(value, bytes):
         raise IntegrityError("A page holds bytes.", why="binary cells are shown by size and hash only")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value

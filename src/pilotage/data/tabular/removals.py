@@ -43,7 +43,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class Removals:
-    """Rows taken out in one version, as columns: the keys' texts, and for all of them or each of them the rule, the reason and the evidence (JSON)."""
+    """Rows taken out in one version, as columns: the keys' texts, and for all or each of them the rule, the reason and the evidence (JSON)."""
 
     keys: Sequence[str]
     rules: Sequence[str] | str

@@ -82,8 +82,8 @@ class Whereabouts:
 def why_not_here(workspace: Workspace, dataset: str, key: Any) -> Whereabouts:
     """What became of the row with this key (a value, one value a key column, or the key's text).
 
-    Cost: three look-ups by index, and one scan of the key column of the latest version (50 ms a million rows). Whether the row is present is read from
-    the files without checking their digest first; reading the row checks it.
+    Cost: three look-ups by index, and one scan of the key column of the latest version (50 ms a million rows). Whether the row is present is read
+    from the files without checking their digest first; reading the row checks it.
 
     Raises ``NotFound`` if there is no such dataset, ``InputError`` if it has no key or this is none.
     """

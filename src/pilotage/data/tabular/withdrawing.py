@@ -8,14 +8,17 @@ What happens, in this order, so that a crash at any point is mended by asking fo
    each row's key, and takes the keys out of the removal ledger.
 4. Versions that no longer had such rows but whose files still hold them as deleted rows are written anew: same rows, same digest, other files.
 5. Every file that no readable version needs is deleted, and each remaining file is read, deleted rows included: none may hold the subject.
+   On SQLite the pages that held keys are overwritten; PostgreSQL keeps them until it vacuums.
 6. The report and that proof go into the ledger.
 
-Old versions are marked and deleted, not rewritten: with rows missing they would be other rows under the old digest. What was made of them elsewhere is
-listed as dependants: rebuild it.
+Old versions are marked and deleted, not rewritten: with rows missing they would be other rows under the old digest. What was made of them
+elsewhere is listed as dependants: rebuild it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,9 +28,10 @@ import pyarrow as pa
 from sqlalchemy import delete, select, update
 
 from pilotage.core import Conflict, InputError, IntegrityError, new_id
-from pilotage.data.catalogue import datasets, lineage, versions
+from pilotage.data.catalogue import datasets, versions
 from pilotage.data.contracts import Contract
 from pilotage.data.exporting import exports
+from pilotage.data.lineage import Node, made_of
 from pilotage.data.publishing import dataset_id_of
 from pilotage.data.tables import (
     dataset_removal,
@@ -68,9 +72,10 @@ Dependants = Callable[[Workspace, Sequence[str]], Iterable[Dependant]]
 class Withdrawal:
     """What a withdrawal did.
 
-    ``withdrawn`` are the refs of the versions whose rows can no longer be read, ``new_versions`` those without the rows, ``rewritten`` those whose
-    files were written anew with the same rows. ``rows`` counts the different keys (or rows, where there is no key) that were erased from the tables,
-    ``files_read`` the files in which, afterwards, nothing was found. ``ledger_seq`` is the number of the closing entry; 0 where there was nothing to do.
+    ``withdrawn`` are the refs of the versions whose rows can no longer be read, ``new_versions`` those without the rows, ``rewritten`` those
+    whose files were written anew with the same rows. ``rows`` counts the different keys (or subjects, where there is no key) that were erased from
+    the tables, ``files_read`` the files in which, afterwards, nothing was found. ``ledger_seq`` is the number of the closing entry; 0 where there
+    was nothing to do.
     """
 
     id: str
@@ -123,10 +128,11 @@ def withdraw(
     """Erase a person (``subject``: the value in the column that the contracts name), or a source (a dataset's name, or the source its card names).
 
     Asking for the same again finishes what a crash interrupted, erases what has come in since, and otherwise changes nothing. ``reason`` stays on
-    record: write nothing personal into it. ``more_dependants`` finds what else was made from versions (models), given their ids.
+    record: write nothing personal into it. Dependants come from parents, exports and
+    lineage; ``more_dependants`` may name others, given the ids of versions.
 
-    Cost: one pass over the subject column of every version of every table concerned, deleted rows included, and the rewriting of the fragments that hold
-    the subject.
+    Cost: one pass over the subject column of every version of every table concerned, deleted rows included, and the rewriting of the fragments
+    that hold the subject.
 
     Raises
     ------
@@ -150,6 +156,7 @@ def withdraw(
             mend="see the datasets' cards and contracts: a contract names its 'subject' column",
         )
     act, salt, tally, open_ = begun or _begin(workspace, kind, target, reason)
+    tally.files_read = 0  # what was read is told of this time only
     before = _snapshot(tally)
     for name in concerned:
         _erase(workspace, name, subject, act=act, salt=salt, tally=tally, reason=reason)
@@ -157,6 +164,7 @@ def withdraw(
         _mark(workspace, act, matching, (), salt=salt, tally=tally, reason=reason)
         _clear_source(workspace, target, tally)
     dependants = _dependants(workspace, tally.withdrawn_ids, set(concerned), more_dependants)
+    _empty_log(workspace)
     seq = 0
     if open_ or _snapshot(tally) != before:
         seq = _finish(workspace, act, tally, dependants)
@@ -304,7 +312,11 @@ def _publish_without(workspace: Workspace, files: LanceFiles, latest: Version, s
 
 def _holders(view: LanceVersion, condition: str) -> list[int]:
     """The fragments that hold such rows, deleted ones included."""
-    return [part.fragment for part in view.parts() if any(batch.num_rows for batch in view.batches(columns=[], where=condition, fragments=[part.fragment], deleted=True))]
+    return [
+        part.fragment
+        for part in view.parts()
+        if any(batch.num_rows for batch in view.batches(columns=[], where=condition, fragments=[part.fragment], deleted=True))
+    ]
 
 
 def _rewrite(workspace: Workspace, files: LanceFiles, version: Version, subject: Any) -> bool:
@@ -356,6 +368,13 @@ def _prove(files: LanceFiles, subject: Any, columns: set[str | None]) -> int:
     return len(seen)
 
 
+def _empty_log(workspace: Workspace) -> None:
+    """Empty SQLite's write-ahead log, which may still hold what was deleted. Another process that reads just now keeps it until it is done."""
+    if workspace.engine.dialect.name == "sqlite":
+        with contextlib.closing(workspace.engine.raw_connection()) as raw:  # outside any transaction, which SQLite demands of this
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 # What both have in common
 
 
@@ -376,9 +395,9 @@ def _mark(
     hashes = [hash_of(text, salt=salt) for text in texts]
 
     def job(tx: WriteTransaction) -> tuple[list[Version], int]:
-        marked = set(
-            tx.conn.execute(select(dataset_withdrawn.c.version_id).where(dataset_withdrawn.c.workspace_id == tx.workspace_id)).scalars()
-        )
+        if tx.conn.dialect.name == "sqlite":
+            tx.conn.exec_driver_sql("PRAGMA secure_delete=ON")
+        marked = set(tx.conn.execute(select(dataset_withdrawn.c.version_id).where(dataset_withdrawn.c.workspace_id == tx.workspace_id)).scalars())
         new = [version for version in holding if version.id not in marked]
         tx.insert(dataset_withdrawn, *({"version_id": version.id, "withdrawal_id": act, "reason": reason} for version in new))
         fresh = 0
@@ -416,8 +435,6 @@ def _mark(
 
 def _scrub_evidence(tx: WriteTransaction, dataset_id: str, texts: Sequence[str]) -> None:
     """Take erased keys out of the evidence of other rows' removals ("a duplicate of …")."""
-    import json
-
     table = dataset_removal
     mine = (table.c.workspace_id == tx.workspace_id, table.c.dataset_id == dataset_id)
     wanted = set(texts)
@@ -435,23 +452,36 @@ def _scrub_evidence(tx: WriteTransaction, dataset_id: str, texts: Sequence[str])
 
 
 def _dependants(workspace: Workspace, withdrawn: Sequence[str], erased: set[str], more: Dependants | None) -> tuple[Dependant, ...]:
-    """What descends from the withdrawn versions and still stands, and what was exported from any of them.
+    """What was made from the withdrawn versions and still stands: versions, and what lineage knows of (models, predictions, exports).
 
-    Versions of the datasets ``erased`` are none of it: each of them was looked through, and is either withdrawn or free of the subject.
+    Nothing is followed through the versions that are left of the datasets ``erased``: each of them was looked through and is free of the subject.
     """
-    gone = set(withdrawn)
-    found: dict[tuple[str, str], Dependant] = {}
-    for version_id in withdrawn:
-        for after in lineage(workspace, version_id).descendants:
-            if after.id not in gone and after.withdrawn is None and after.dataset not in erased:
-                found.setdefault(("version", after.id), Dependant("version", after.id, after.ref))
-    family = [*withdrawn, *(each.id for each in found.values())]
+    known = {version.id: version for version in versions(workspace)}
+    free = {version.id for version in known.values() if version.dataset in erased and version.withdrawn is None}
+    children: dict[Node, set[Node]] = {}
+    for version in known.values():
+        for parent in version.parents:
+            children.setdefault(Node("version", parent), set()).add(Node("version", version.id))
     for export in exports(workspace):
-        if export.version_id in family:
-            found.setdefault(("export", export.id), Dependant("export", export.id, export.path))
-    for each in () if more is None else more(workspace, family):
-        found.setdefault((each.kind, each.id), each)
-    return tuple(found.values())
+        children.setdefault(Node("version", export.version_id), set()).add(Node("export", export.id))
+    border = [Node("version", version_id) for version_id in withdrawn]
+    for edge in (edge for node in border for edge in made_of(workspace, node).edges):
+        children.setdefault(edge.parent, set()).add(edge.child)
+    paths = {export.id: export.path for export in exports(workspace)}
+    found: dict[Node, Dependant] = {}
+    seen = set(border)
+    while border:
+        border = sorted({child for node in border for child in children.get(node, ())} - seen - {Node("version", each) for each in free})
+        seen.update(border)
+        for node in border:
+            if node.id not in known or known[node.id].withdrawn is None:
+                name = known[node.id].ref if node.id in known else paths.get(node.id, node.id)
+                found[node] = Dependant(node.kind, node.id, name)
+    standing = [*withdrawn, *(node.id for node in found if node.kind == "version")]
+    told = {(each.kind, each.id): each for each in found.values()}
+    for each in () if more is None else more(workspace, standing):
+        told.setdefault((each.kind, each.id), each)
+    return tuple(told.values())
 
 
 # A source
@@ -476,5 +506,3 @@ def _clear_source(workspace: Workspace, source: str, tally: _Tally) -> None:
         dead = set(conn.execute(select(dataset_version.c.blob).where(*mine, dataset_version.c.id.in_(gone))).scalars())
     for blob in sorted(dead - needed):
         workspace.blobs.delete(blob)
-
-

@@ -71,7 +71,7 @@ def list_datasets(workspace: Workspace) -> list[DatasetLine]:
 def find_version(workspace: Workspace, name: str, number: int | None = None) -> VersionDetail:
     """Version ``number`` of a dataset, or its latest. Raises ``NotFound``."""
     version = data.load_version(workspace, name if number is None else f"{name}@{number}")
-    family = data.lineage(workspace, version.id)
+    family = data.family(workspace, version.id)
     with workspace.read() as conn:
         mine = (dataset_quarantine.c.workspace_id == workspace.id, dataset_quarantine.c.version_id == version.id)
         quarantined = conn.execute(select(func.count()).select_from(dataset_quarantine).where(*mine)).scalar_one()
