@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from pilotage.core import NotFound, PilotageError
+from pilotage.core import Conflict, NotFound, PilotageError
 from pilotage.data.contracts import Change, Contract, Proposal, StoredProposal, compare_contracts, contract_of, contracts, proposals
 from pilotage.data.contracts.tables import contract_proposal, data_contract
 from pilotage.data.tables import dataset as dataset_table
@@ -21,7 +21,17 @@ from pilotage.store import Workspace
 VERSIONS_SHOWN = 50
 PROPOSALS_SHOWN = 50
 COLUMNS_DRAWN = 40
-LEVELS_READ = 12
+# What the figures of a proposal's evidence say, in words; those of likeness and deciles are drawn.
+FIGURES = {
+    "ks_before": "unlike what is stored, as it arrives (0 alike to 1)",
+    "ks_after": "unlike what is stored, once converted",
+    "ks_runner_up": "unlike what is stored, by the next best unit",
+    "n": "values looked at",
+    "n_old": "values stored",
+    "n_new": "values arriving",
+    "count": "values",
+    "share": "share of the values",
+}
 
 
 @dataclass(frozen=True)
@@ -144,13 +154,24 @@ def find_proposal(workspace: Workspace, name: str, proposal_id: str) -> StoredPr
     raise NotFound(f"There is no such proposal to '{name}'.", where=proposal_id, mend="open it from the contract's page")
 
 
+def require_no_queue(workspace: Workspace, stored: StoredProposal) -> None:
+    """Raise ``Conflict`` if the proposal waits in a review queue: its pipeline acts on the answer given there, and on no other."""
+    queue = _queues(workspace, [stored.id]).get(stored.id)
+    if queue is not None:
+        raise Conflict(
+            f"This waits in the review queue of {queue}.",
+            why="the pipeline acts on the answer given there: it then reads the held deliveries anew",
+            mend=f"answer it under /review/{queue}",
+        )
+
+
 def _view(stored: StoredProposal, *, queue: str | None, result: int | None) -> ProposalView:
     evidence = stored.proposal.evidence
     likeness = evidence.get("likeness")
-    known = ("likeness", "deciles_old", "deciles_new")
+    known = ("likeness", "deciles_old", "deciles_new") if "deciles_old" not in evidence else ("deciles_old", "deciles_new", "n_old", "n_new")
     return ProposalView(
         stored=stored,
-        figures=[(name, _short(value)) for name, value in evidence.items() if name not in known and value not in (None, {}, [])],
+        figures=[(FIGURES.get(name, name), _short(value)) for name, value in evidence.items() if name not in known and value not in (None, {}, [])],
         likeness=sorted(((str(part), float(share)) for part, share in likeness.items()), key=lambda one: -one[1])
         if isinstance(likeness, Mapping)
         else [],
