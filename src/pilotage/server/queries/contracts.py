@@ -110,7 +110,7 @@ def list_contracts(workspace: Workspace) -> list[ContractLine]:
             .order_by(c.name)
         ).all()
         counted = select(p.contract, func.count()).where(p.workspace_id == workspace.id, p.state == "open").group_by(p.contract)
-        waiting: dict[str, int] = dict(row._tuple() for row in conn.execute(counted))
+        waiting: dict[str, int] = {row[0]: row[1] for row in conn.execute(counted)}
     return [
         ContractLine(
             name=row.name,
