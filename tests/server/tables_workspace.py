@@ -62,7 +62,9 @@ def payments(first: int, n: int, *, factor: float = 1.0, with_receipts: bool = T
             "amount": [None if number == 3 else factor * (10 + number % 40) for number in numbers],
             "channel": ["web" if number % 3 else "pos" for number in numbers],
             "note": [CANARY if number == 1 else None for number in numbers],
-            "receipt": pa.array([b"%PDF receipt " + str(number).encode() if with_receipts and number % 2 else None for number in numbers], pa.large_binary()),
+            "receipt": pa.array(
+                [b"%PDF receipt " + str(number).encode() if with_receipts and number % 2 else None for number in numbers], pa.large_binary()
+            ),
         },
         schema=PAYMENTS.arrow_schema(),
     )
@@ -83,7 +85,12 @@ def fill(workspace: Workspace, clock: ManualClock) -> Tables:
     put_contract(workspace, PAYMENTS)
     later()
     publish_table(
-        workspace, payments(0, ROWS), dataset="payments", contract=PAYMENTS, card=CARD, operation=Operation(name="import", counts={"in": ROWS, "kept": ROWS})
+        workspace,
+        payments(0, ROWS),
+        dataset="payments",
+        contract=PAYMENTS,
+        card=CARD,
+        operation=Operation(name="import", counts={"in": ROWS, "kept": ROWS}),
     )
     tag(workspace, "payments@1", "golden")
     gate_version(workspace, "payments@1")
@@ -110,7 +117,9 @@ def fill(workspace: Workspace, clock: ManualClock) -> Tables:
         operation=Operation(name="import", counts={"in": 60, "kept": 60}),
     )
     gate_version(workspace, "payments-minor@1")
-    put_proposal(workspace, Proposal(second.id, "rename", "note", "note", "remark", 0.91, {"likeness": {"levels": 0.9, "name": 0.4}, "rivals": {}, "n": 60}))
+    put_proposal(
+        workspace, Proposal(second.id, "rename", "note", "note", "remark", 0.91, {"likeness": {"levels": 0.9, "name": 0.4}, "rivals": {}, "n": 60})
+    )
     evidence = {"deciles_old": [float(n) for n in range(10, 21)], "deciles_new": [100.0 * n for n in range(10, 21)], "n_old": 130, "n_new": 60}
     unit = put_proposal(workspace, Proposal(second.id, "unit", "amount", "EUR_minor", "EUR", 0.95, {**evidence, "ks_before": 0.99}))
     level = put_proposal(workspace, Proposal(second.id, "level", "channel", CANARY, None, 0.2, {"count": 3, "share": 0.02, "n": 130}))

@@ -37,7 +37,17 @@ def test_contracts_are_listed_with_what_waits(tables_client: Client) -> None:
 def test_a_contract_says_columns_units_times_and_checks(tables_client: Client) -> None:
     answer = tables_client.get("/data/contracts/payments")
     text = plain(answer.text)
-    for said in ("payments @2", "EUR_minor", "money:EUR", "1h after it happened", "the person in holder", "web", "new ones: review", "enough", "at least 20"):
+    for said in (
+        "payments @2",
+        "EUR_minor",
+        "money:EUR",
+        "1h after it happened",
+        "the person in holder",
+        "web",
+        "new ones: review",
+        "enough",
+        "at least 20",
+    ):
         assert said in text
     assert "semantic suspect" in text and 'href="/data/contracts/payments/diff?before=1&amp;after=2"' in answer.text
     first = plain(tables_client.get("/data/contracts/payments?version=1").text)
@@ -83,9 +93,7 @@ def test_hostile_text_in_a_contract_stays_text(tables_client: Client) -> None:
 # --- proposals
 
 
-def test_a_proposal_shows_its_evidence_and_is_decided_with_a_reason(
-    own_tables: Workspace, made_tables: tuple[Path, Tables]
-) -> None:
+def test_a_proposal_shows_its_evidence_and_is_decided_with_a_reason(own_tables: Workspace, made_tables: tuple[Path, Tables]) -> None:
     client, wanted = sign_in(own_tables), made_tables[1].open_proposal
     text = client.get("/data/contracts/payments").text
     assert "now arrives in EUR" in text and 'aria-label="amount as stored and as it arrives. stored: median 15' in text and "Alike in" in text
@@ -135,7 +143,7 @@ def test_every_quantile_lies_on_the_drawing_in_order(grids: list[list[float]]) -
     for bar in drawing.bars:
         places = [bar.low, bar.p10, bar.p25, bar.p50, bar.p75, bar.p90, bar.high]
         assert places == sorted(places)
-        assert LEFT <= places[0] and places[-1] <= WIDTH - RIGHT
+        assert places[0] >= LEFT and places[-1] <= WIDTH - RIGHT
 
 
 def test_what_spans_many_sizes_is_drawn_logarithmically_and_says_so() -> None:
@@ -144,7 +152,10 @@ def test_what_spans_many_sizes_is_drawn_logarithmically_and_says_so() -> None:
     assert draw_quantiles([("a", 2, [5.0, 5.0])]).bars[0].p50 == pytest.approx((LEFT + WIDTH - RIGHT) / 2)
 
 
-@given(st.dictionaries(st.text(max_size=5), st.integers(1, 100), min_size=1, max_size=20), st.dictionaries(st.text(max_size=5), st.integers(1, 100), min_size=1, max_size=20))
+@given(
+    st.dictionaries(st.text(max_size=5), st.integers(1, 100), min_size=1, max_size=20),
+    st.dictionaries(st.text(max_size=5), st.integers(1, 100), min_size=1, max_size=20),
+)
 def test_levels_and_the_rest_add_up_on_both_sides(before: dict[str, int], after: dict[str, int]) -> None:
     sides = [{level: n / sum(side.values()) for level, n in side.items()} for side in (before, after)]
     drawing = draw_levels(("before", sum(before.values()), sides[0]), ("after", sum(after.values()), sides[1]))

@@ -20,6 +20,7 @@ from pilotage.server import create_app
 from pilotage.server.queries import table_differences
 from pilotage.store import Workspace
 
+
 @pytest.fixture
 def client(tables_client: Client) -> Client:
     return tables_client
@@ -123,7 +124,12 @@ def test_why_a_row_is_not_here(client: Client) -> None:
 
 
 def test_personal_columns_are_not_shown_and_not_told_by_filters_or_order(client: Client) -> None:
-    for path in ("/data/payments/1", "/data/payments/1/row?key=p0001", "/data/payments/diff?before=1&after=2", "/data/payments/diff?before=2&after=3"):
+    for path in (
+        "/data/payments/1",
+        "/data/payments/1/row?key=p0001",
+        "/data/payments/diff?before=1&after=2",
+        "/data/payments/diff?before=2&after=3",
+    ):
         text = client.get(path).text
         assert "holder-" not in text, path
     for query in ("where=" + quote("holder = 'holder-1'"), "where=" + quote("amount > 1 AND holder starts with 'h'"), "order_by=holder"):
@@ -241,7 +247,7 @@ def test_a_withdrawn_version_is_shown_as_such_and_nothing_of_its_rows(own: Works
     withdraw(own, subject="holder-2", reason="asked to be forgotten")
     shown = client.get("/data/payments/1")
     assert shown.status == 200 and "Withdrawn" in shown.text and "asked to be forgotten" in shown.text and "digest" in shown.text
-    assert rows_of(shown.text) == [] and "<h2 id=\"rows\">" not in shown.text
+    assert rows_of(shown.text) == [] and '<h2 id="rows">' not in shown.text
     assert client.get("/data/payments/diff?before=1&after=2").status == 403
     assert "withdrawn" in client.get("/data/payments/versions").text
     erased = client.follow("/data/payments")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -110,7 +110,7 @@ def show_version(
 ) -> Response:
     """One version: card, operation, lineage, what was refused, rows."""
     found = versions.find_version(workspace, name, number)
-    shared = {"version": found, "start": start, "at": _plain_time(at), "with_query": with_query}
+    shared: dict[str, Any] = {"version": found, "start": start, "at": _plain_time(at), "with_query": with_query}
     if found.line.kind != TABLE:
         rows = list_rows(workspace, found.line.id, start=start)
         return page(

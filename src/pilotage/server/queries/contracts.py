@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -304,13 +304,13 @@ def compare(workspace: Workspace, name: str, before: int, after: int) -> Contrac
     differs = {each.column for each in change.differences if each.column}
     renamed = {str(each.after): str(each.before) for each in change.differences if each.kind == "renamed"}
     try:
-        sides = [_profiled(workspace, one, newest=newest) for one, newest in ((old, True), (new, False))]
+        earlier, later = _profiled(workspace, old, newest=True), _profiled(workspace, new, newest=False)
     except PilotageError as error:
         return ContractChange(old, new, change, None, None, [], 0, f"{error.what} {error.mend or ''}".strip())
-    if None in sides:
-        lacking = old if sides[0] is None else new
+    if earlier is None or later is None:
+        lacking = old if earlier is None else new
         return ContractChange(old, new, change, None, None, [], 0, f"no version of a dataset under {lacking.ref} has a gate report with a profile")
-    (seen_before, profile_before), (seen_after, profile_after) = sides  # type: ignore[misc]
+    (seen_before, profile_before), (seen_after, profile_after) = earlier, later
     drawn = []
     for column in sorted(profile_after.columns, key=lambda one: (one not in differs, list(profile_after.columns).index(one))):
         was = renamed.get(column, column)
@@ -322,20 +322,20 @@ def compare(workspace: Workspace, name: str, before: int, after: int) -> Contrac
 
 
 def _draw(column: str, was: str, old: Contract, new: Contract, before: Any, after: Any, *, differs: bool) -> Drawn:
-    units = tuple(None if one is None else one.unit for one in (old.columns.get(was), new.columns.get(column)))
-    nulls = (before.null_share, after.null_share)
+    units = [None if one is None else one.unit for one in (old.columns.get(was), new.columns.get(column))]
+    drawn = Drawn(column, differs, units[0], units[1], nulls=(before.null_share, after.null_share))
     if "hidden" in (before.kind, after.kind):
-        return Drawn(column, differs, *units, nulls=nulls, reason="personal: only how many are missing is kept")
+        return replace(drawn, reason="personal: only how many are missing is kept")
     if before.kind != after.kind:
-        return Drawn(column, differs, *units, nulls=nulls, reason=f"{before.kind} before and {after.kind} after: there is nothing to lay side by side")
+        return replace(drawn, reason=f"{before.kind} before and {after.kind} after: there is nothing to lay side by side")
     if not before.values or not after.values:
-        return Drawn(column, differs, *units, nulls=nulls, reason="one side has no value")
+        return replace(drawn, reason="one side has no value")
     if before.levels or after.levels:
         levels = draw_levels(("before", before.values, before.shares()), ("after", after.values, after.shares()))
-        return Drawn(column, differs, *units, levels=levels, nulls=nulls, what="share of values")
+        return replace(drawn, levels=levels, what="share of values")
     sides: Sequence[tuple[str, int | None, Sequence[float]]] = [("before", before.values, before.grid), ("after", after.values, after.grid)]
     what = {"length": "characters", "time": "time, UTC"}.get(before.kind, "value")
-    return Drawn(column, differs, *units, quantiles=draw_quantiles(sides, times=before.kind == "time"), nulls=nulls, what=what)
+    return replace(drawn, quantiles=draw_quantiles(sides, times=before.kind == "time"), what=what)
 
 
 def _profiled(workspace: Workspace, contract: Contract, *, newest: bool) -> tuple[Seen, Any] | None:

@@ -860,7 +860,7 @@ function decileBars(sides) {
   const log = low > 0 && Math.max(...inner) / Math.min(...inner) > 40;
   const bend = log ? Math.log10 : Number;
   const spread = bend(high) - bend(low) || 1;
-  const at = (value) => (78 + ((bend(value) - bend(low)) / spread) * 430).toFixed(1);
+  const at = (value) => (62 + ((bend(value) - bend(low)) / spread) * 306).toFixed(1);
   const said = sides.map(([label, values]) => `${label}: median ${figure(values[Math.round((values.length - 1) / 2)])}, from ${figure(values[0])} to ${figure(values.at(-1))}`);
   const bars = sides.map(([label, values], row) => {
     const part = (share) => values[Math.round((values.length - 1) * share)];
@@ -872,8 +872,8 @@ function decileBars(sides) {
   });
   const height = sides.length * 30 + 18;
   return [
-    drawn("svg", { class: "quantiles", viewBox: `0 0 520 ${height}`, role: "img", "aria-label": `Deciles. ${said.join(". ")}.` }, bars,
-      drawn("text", { class: "tick", x: 78, y: height - 4 }, figure(low)), drawn("text", { class: "tick", x: 508, y: height - 4, "text-anchor": "end" }, figure(high))),
+    drawn("svg", { class: "quantiles", viewBox: `0 0 380 ${height}`, role: "img", "aria-label": `Deciles. ${said.join(". ")}.` }, bars,
+      drawn("text", { class: "tick", x: 62, y: height - 4 }, figure(low)), drawn("text", { class: "tick", x: 368, y: height - 4, "text-anchor": "end" }, figure(high))),
     el("p", { class: "hint" }, `${sides.map(([label, , n]) => (n == null ? label : `${label}, n = ${figure(n)}`)).join("; ")}${log ? "; logarithmic scale" : ""}. Line: least to largest; bar: the middle 80 %; stroke: the median.`),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Deciles as figures" },
       el("table", { class: "list wb-deciles" },
