@@ -28,9 +28,10 @@ PRODUCED, BATCH = 10_000, 20_000
 
 SOURCE = EventSource(
     "payments",
-    {"id": "text", "at": "timestamp", "card": "text", "amount": "float"},
+    {"id": "text", "at": "timestamp", "known_at": "timestamp", "card": "text", "amount": "float"},
     event_id="id",
     event_time="at",
+    available_time="known_at",
     backlog=10 * BATCH,
     remember="7d",
 )
@@ -40,7 +41,7 @@ VIEW = FeatureView(
     source="payments",
     entity=("card",),
     event_time="at",
-    available_time="at",
+    available_time="known_at",
     aggregates=(
         Aggregate("n", "count", window="1h"),
         Aggregate("total", "sum", of=col("amount"), window="1h"),
@@ -100,6 +101,7 @@ def check(events: pl.DataFrame, kept: dict[tuple[str, int], tuple[object, ...]],
         pl.int_range(pl.len(), dtype=pl.Int64).alias("__position"),
         pl.col("at").to_physical().alias("__event"),
         pl.col("at").to_physical().alias("__available"),
+        pl.col("at").alias("known_at"),
     )
     rows = worker.plan.inputs(whole).rows
     summed = partials(rows, ["__entity", "__tile"], worker.plan.aggregators)
