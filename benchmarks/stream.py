@@ -2,7 +2,8 @@
 
 Usage: python benchmarks/stream.py [events]. One million payments of 5000 cards in order of time, 1 h tiles, sum, count and maximum: each event goes
 into the durable log (once, by its id), then through the worker into tiles, raw rows and position, one transaction a batch, each synced to disk.
-``events_per_s`` is over both; ``cpu_us_per_event`` is the process's own, with the comparison at the end; the tiles are compared with one batch over all events. No peer: engines with a broker or a cluster do other work.
+``events_per_s`` is over both; ``cpu_us_per_event`` is the process's own, with the comparison at the end.
+The tiles are compared with one batch over all events. No peer: engines with a broker or a cluster do other work.
 """
 
 from __future__ import annotations
