@@ -188,6 +188,35 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'batch_id', 'position', name=op.f('pk_ingest_quarantine'))
     )
+    op.create_table('lineage_edge',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('parent_kind', sa.Text(), nullable=False),
+    sa.Column('parent_id', sa.Text(), nullable=False),
+    sa.Column('child_kind', sa.Text(), nullable=False),
+    sa.Column('child_id', sa.Text(), nullable=False),
+    sa.Column('via', sa.Text(), nullable=False),
+    sa.Column('from_us', sa.BigInteger(), nullable=True),
+    sa.Column('until_us', sa.BigInteger(), nullable=True),
+    sa.Column('columns', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_lineage_edge'))
+    )
+    op.create_index('ix_lineage_edge_down', 'lineage_edge', ['workspace_id', 'parent_kind', 'parent_id', 'child_kind', 'child_id', 'from_us', 'until_us'], unique=False)
+    op.create_index('ix_lineage_edge_up', 'lineage_edge', ['workspace_id', 'child_kind', 'child_id', 'parent_kind', 'parent_id', 'from_us', 'until_us'], unique=False)
+    op.create_table('openlineage_event',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('producer', sa.Text(), nullable=False),
+    sa.Column('event_time', sa.BigInteger(), nullable=False),
+    sa.Column('job', sa.Text(), nullable=False),
+    sa.Column('run', sa.Text(), nullable=True),
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_openlineage_event'))
+    )
     op.create_table('quality_acceptance',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('report_id', sa.Text(), nullable=False),
@@ -224,72 +253,3 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_quality_report_dataset'), 'quality_report', ['dataset'], unique=False)
     op.create_index(op.f('ix_quality_report_subject_id'), 'quality_report', ['subject_id'], unique=False)
-    op.create_table(
-        "lineage_edge",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("parent_kind", sa.Text(), nullable=False),
-        sa.Column("parent_id", sa.Text(), nullable=False),
-        sa.Column("child_kind", sa.Text(), nullable=False),
-        sa.Column("child_id", sa.Text(), nullable=False),
-        sa.Column("via", sa.Text(), nullable=False),
-        sa.Column("from_us", sa.BigInteger(), nullable=True),
-        sa.Column("until_us", sa.BigInteger(), nullable=True),
-        sa.Column("columns", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_lineage_edge")),
-    )
-    op.create_index(
-        "ix_lineage_edge_down",
-        "lineage_edge",
-        ["workspace_id", "parent_kind", "parent_id", "child_kind", "child_id", "from_us", "until_us"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_lineage_edge_up",
-        "lineage_edge",
-        ["workspace_id", "child_kind", "child_id", "parent_kind", "parent_id", "from_us", "until_us"],
-        unique=False,
-    )
-    op.create_table(
-        "openlineage_event",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("producer", sa.Text(), nullable=False),
-        sa.Column("event_time", sa.BigInteger(), nullable=False),
-        sa.Column("job", sa.Text(), nullable=False),
-        sa.Column("run", sa.Text(), nullable=True),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_openlineage_event")),
-    op.create_table('lineage_edge',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('parent_kind', sa.Text(), nullable=False),
-    sa.Column('parent_id', sa.Text(), nullable=False),
-    sa.Column('child_kind', sa.Text(), nullable=False),
-    sa.Column('child_id', sa.Text(), nullable=False),
-    sa.Column('via', sa.Text(), nullable=False),
-    sa.Column('from_us', sa.BigInteger(), nullable=True),
-    sa.Column('until_us', sa.BigInteger(), nullable=True),
-    sa.Column('columns', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_lineage_edge'))
-    )
-    op.create_index('ix_lineage_edge_down', 'lineage_edge', ['workspace_id', 'parent_kind', 'parent_id', 'child_kind', 'child_id', 'from_us', 'until_us'], unique=False)
-    op.create_index('ix_lineage_edge_up', 'lineage_edge', ['workspace_id', 'child_kind', 'child_id', 'parent_kind', 'parent_id', 'from_us', 'until_us'], unique=False)
-    op.create_table('openlineage_event',
-    sa.Column('workspace_id', sa.Text(), nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('producer', sa.Text(), nullable=False),
-    sa.Column('event_time', sa.BigInteger(), nullable=False),
-    sa.Column('job', sa.Text(), nullable=False),
-    sa.Column('run', sa.Text(), nullable=True),
-    sa.Column('body', sa.Text(), nullable=False),
-    sa.Column('created_by', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_openlineage_event'))
-    )
