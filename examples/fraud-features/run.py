@@ -119,7 +119,7 @@ def release(workspace: Workspace, place: Path) -> None:
         values = {name: request[name] for name in view.request_inputs}
         with ServingLog(workspace, rate=1.0) as log:
             server = FeatureServer(workspace, [view], log=log)
-            for start in range(0, 200, 50):
+            for start in range(0, generate.CARDS, 50):
                 server.serve([{"card": f"card-{number:04d}"} for number in range(start, start + 50)], values)
         skew = measure_skew(workspace, view, from_us=now, to_us=workspace.clock.now_us() + 1, max_rate=0.01)
         print(f"        skew of {view.ref}: {skew.verdict}, {skew.compared} served vectors", flush=True)
@@ -135,7 +135,8 @@ def review(workspace: Workspace, pipeline: Pipeline, *, play: bool) -> bool:
         ada = Rater(kind="person", name="ada")
         for task in claim(workspace, pipeline.name, ada, 10):
             print(f"        ada answers yes: {task.payload['title']}", flush=True)
-            answer(workspace, task.task_id, ada, {"accept": "yes"}, idempotency_key=task.task_id, active_ms=1, reason="the switch team confirmed it")
+            why = "the switch team confirmed it"
+            answer(workspace, task.task_id, ada, {"accept": "yes"}, idempotency_key=task.task_id, active_ms=1, reason=why)
         return True
     print(f"        a proposal waits for you: /review/{pipeline.name} (answer it, and the weeks go on)", flush=True)
     while counts(workspace, pipeline.name).open:
