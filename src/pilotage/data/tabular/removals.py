@@ -18,7 +18,6 @@ from pilotage.data.tabular.keys import key_text, key_values
 from pilotage.store import WriteTransaction
 
 _COLUMNS = ("workspace_id", "dataset_id", "row_key", "removed_in", "rule", "evidence", "reason", "created_by", "created_at")
-_CHUNK = 50_000
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,11 @@ def write_removals(tx: WriteTransaction, removals: Removals, *, dataset_id: str,
         for key, rule, reason, shown in zip(removals.keys, rules, reasons, evidence, strict=False)
     )
     names = ", ".join(_COLUMNS)
+    driver: Any = tx.conn.connection.driver_connection
     if tx.conn.dialect.name == "postgresql":
-        driver: Any = tx.conn.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {dataset_removal.name} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        return
-    marks = ", ".join("?" * len(_COLUMNS))
-    statement = f"INSERT INTO {dataset_removal.name} ({names}) VALUES ({marks})"  # noqa: S608  the names are ours
-    while chunk := list(itertools.islice(rows, _CHUNK)):
-        tx.conn.exec_driver_sql(statement, chunk)
+    else:
+        marks = ", ".join("?" * len(_COLUMNS))
+        driver.executemany(f"INSERT INTO {dataset_removal.name} ({names}) VALUES ({marks})", rows)  # noqa: S608  the names are ours
