@@ -60,10 +60,20 @@ def page() -> str:
     for name, command in sorted(root.commands.items(), key=lambda item: hasattr(item[1], "commands")):
         if hasattr(command, "commands"):
             parts.append(f"## pilotage {name}\n\n{command.help}")
-            parts += [_verb(f"pilotage {name} {verb}", each, level=3) for verb, each in command.commands.items()]
+            parts += _verbs(f"pilotage {name}", command)
         else:
             parts.append(_verb(f"pilotage {name}", command, level=2))
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _verbs(called: str, group: Any) -> Iterator[str]:
+    """The verbs of a group, and of the groups in it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield f"### {called} {name}\n\n{command.help}"
+            yield from _verbs(f"{called} {name}", command)
+        else:
+            yield _verb(f"{called} {name}", command, level=3)
 
 
 def _verb(called: str, command: Any, *, level: int) -> str:

@@ -103,22 +103,6 @@ def row(context: typer.Context, ref: Ref, row_id: Annotated[str, typer.Argument(
 
 
 @app.command()
-def quarantine(context: typer.Context, ref: Ref) -> None:
-    """Show the rows an import set aside, and why."""
-    from pilotage.cli.render import table
-    from pilotage.data import load_version
-    from pilotage.data import quarantine as quarantined
-
-    with session(context).open() as workspace:
-        version = load_version(workspace, ref)
-        rows = [(row.source, row.line, row.field or "", row.reason) for row in quarantined(workspace, version.id)]
-    if rows:
-        table(("file", "line", "field", "reason"), rows)
-    else:
-        typer.echo(f"No row of {version.ref} was set aside.")
-
-
-@app.command()
 def diff(context: typer.Context, before: Ref, after: Ref) -> None:
     """Show which rows were added, removed and changed between two versions."""
     from pilotage.data import TABLE, load_version

@@ -8,7 +8,25 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import contracts, data, findings, ledger, lineage, pilot, practice, review, runs, server, users
+from pilotage.cli import (
+    contracts,
+    data,
+    features,
+    features_stream,
+    findings,
+    ingest,
+    ledger,
+    lineage,
+    monitoring,
+    pilot,
+    pipelines,
+    practice,
+    quality,
+    review,
+    runs,
+    server,
+    users,
+)
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
 
@@ -39,13 +57,19 @@ def _common(
 
 
 pilot.register(app)
+ingest.register(data.app)
 data.app.add_typer(contracts.app, name="contract")
+data.app.add_typer(quality.app, name="gate")
 app.add_typer(data.app, name="data")
 app.add_typer(lineage.app, name="lineage")
+app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")
+features_stream.register(features.app)
+app.add_typer(features.app, name="features")
 app.add_typer(practice.app, name="practice")
+app.add_typer(monitoring.app, name="monitor")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(users.app, name="user")
 ledger.register(app)

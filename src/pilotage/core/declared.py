@@ -262,7 +262,7 @@ def _closest(name: str, known: list[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known)}"
 
 
-_PRIVATE = ("key", "token", "secret", "password")
+_PRIVATE = ("key", "token", "secret", "password", "_env")
 
 
 def _got(loc: tuple[int | str, ...], value: Any) -> str | None:

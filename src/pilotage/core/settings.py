@@ -28,6 +28,10 @@ class Settings:
         Who acts when nobody is signed in, as written in the ledger.
     host, port
         Where ``pilotage serve`` listens. Loopback unless told otherwise.
+    engine
+        What computes features over tables: ``polars``, or a Spark master: ``local[2]``, ``spark://host:7077``.
+    online
+        Where features are served from: ``workspace`` (its own database), or the URL of a Redis: ``redis://host:6379/0``.
     """
 
     workspace: str = ".pilotage"
@@ -35,6 +39,8 @@ class Settings:
     actor: str = ""
     host: str = "127.0.0.1"
     port: int = 8321
+    engine: str = "polars"
+    online: str = "workspace"
 
 
 def _default_key_dir(environ: Mapping[str, str]) -> str:

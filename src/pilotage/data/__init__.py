@@ -14,6 +14,7 @@ from pilotage.data.catalogue import Dataset, Family, datasets, family, load_vers
 from pilotage.data.contract import Contract, FieldRule
 from pilotage.data.exporting import Export, ExportedFile, ExportRecord, LeftOut, export, exports
 from pilotage.data.importing import ImportResult, import_file
+from pilotage.data.jsonl import read_jsonl_rows
 from pilotage.data.licences import Use, effective_use, use_of
 from pilotage.data.publishing import derive
 from pilotage.data.quarantine import QuarantinedRow, quarantine
@@ -58,6 +59,7 @@ __all__ = [
     "import_file",
     "load_version",
     "quarantine",
+    "read_jsonl_rows",
     "rows",
     "rows_page",
     "tag",

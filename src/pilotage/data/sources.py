@@ -43,10 +43,9 @@ class Found:
     raw: bytes | str
 
 
-def read_jsonl(file: BinaryIO, *, limits: ImportLimits) -> Iterator[Found]:
-    """One JSON object a line. Blank lines are not rows."""
-    offset = 0
-    for number, (line, size) in enumerate(_lines(file, limits.line_bytes), start=1):
+def read_jsonl(file: BinaryIO, *, limits: ImportLimits, before: int = 0, offset: int = 0) -> Iterator[Found]:
+    """One JSON object a line. Blank lines are not rows. ``before`` lines and ``offset`` bytes of the file were read earlier."""
+    for number, (line, size) in enumerate(_lines(file, limits.line_bytes), start=before + 1):
         start, offset = offset, offset + size
         if number == 1 and line.startswith(_BOM):
             line, start = line[len(_BOM) :], start + len(_BOM)
@@ -65,11 +64,22 @@ def read_csv(file: BinaryIO, *, limits: ImportLimits, contract: Mapping[str, Fie
     An empty cell is a missing value, unless the contract says text. A record whose quotes never close costs its first line; reading goes on at the
     second.
     """
-    if csv.field_size_limit() < limits.line_bytes:
-        csv.field_size_limit(limits.line_bytes)  # global to the process, and only ever raised
-    lines = _CsvLines(file, limits.line_bytes)
-    reader = csv.reader(lines, strict=True)
-    header = _csv_header(lines, reader, where=where)
+    lines = CsvLines(file, limits.line_bytes)
+    reader = csv_reader(lines)
+    header = csv_header(lines, reader, where=where)
+    for first, cells, raw in csv_records(lines, reader, width=len(header)):
+        yield Found(first, cells if isinstance(cells, Problem) else _csv_row(header, cells, contract), raw)
+
+
+def csv_reader(lines: CsvLines, *, delimiter: str = ",", quote: str = '"') -> Iterator[list[str]]:
+    """Python's reader over ``lines``, strict about quotes."""
+    if csv.field_size_limit() < lines.limit:
+        csv.field_size_limit(lines.limit)  # global to the process, and only ever raised
+    return csv.reader(lines, strict=True, delimiter=delimiter, quotechar=quote)
+
+
+def csv_records(lines: CsvLines, reader: Iterator[list[str]], *, width: int) -> Iterator[tuple[int, list[str] | Problem, bytes]]:
+    """Each record: the line it begins on, its ``width`` cells or what is wrong with it, and its bytes."""
     while True:
         lines.start_record()
         problem: Problem | None = None
@@ -87,17 +97,17 @@ def read_csv(file: BinaryIO, *, limits: ImportLimits, contract: Mapping[str, Fie
         first, raw = lines.first_line, lines.raw
         if problem is not None:
             lines.retry_after_first()
-            yield Found(first, problem, lines.raw)
+            yield first, problem, lines.raw
             continue
         if not cells:  # a blank line is no row
             continue
         bad_bytes = lines.find_bad_bytes()
         if bad_bytes is not None:
-            yield Found(first, bad_bytes, raw)
-        elif len(cells) != len(header):
-            yield Found(first, Problem(None, f"{len(cells)} cells where the header has {len(header)}"), raw)
+            yield first, bad_bytes, raw
+        elif len(cells) != width:
+            yield first, Problem(None, f"{len(cells)} cells where the header has {width}"), raw
         else:
-            yield Found(first, _csv_row(header, cells, contract), raw)
+            yield first, cells, raw
 
 
 def read_parquet(path: Path, *, limits: ImportLimits) -> Iterator[Found]:
@@ -111,7 +121,7 @@ def read_parquet(path: Path, *, limits: ImportLimits) -> Iterator[Found]:
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
                 raise InputError(f"The column '{doubled[0]}' stands twice in this Parquet file.", where=str(path))
-            _check_parquet_size(file.metadata, limits, where=str(path))
+            check_parquet_size(file.metadata, limits, where=str(path))
             number = unpacked = 0
             for batch in file.iter_batches(batch_size=_PARQUET_BATCH):
                 unpacked += batch.nbytes
@@ -151,7 +161,8 @@ def _values(column: Any) -> list[Any]:
     return found
 
 
-def _check_parquet_size(metadata: Any, limits: ImportLimits, *, where: str) -> None:
+def check_parquet_size(metadata: Any, limits: ImportLimits, *, where: str) -> None:
+    """Raise ``InputError`` if the file says itself that it holds more than the limits allow."""
     if metadata.num_rows > limits.rows:
         raise _too_large(Path(where), f"has {metadata.num_rows} rows, at most {limits.rows} allowed")
     unpacked = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
@@ -198,19 +209,29 @@ class _TooLong(Exception):
     pass
 
 
-class _CsvLines:
+class CsvLines:
     """Feeds lines to ``csv.reader``, remembers those of the record being read, and can go back to the record's second line."""
 
-    def __init__(self, file: BinaryIO, limit: int) -> None:
+    def __init__(self, file: BinaryIO, limit: int, *, line: int = 0, offset: int = 0) -> None:
+        """``line`` lines and ``offset`` bytes of the file were read before."""
         self._source = _lines(file, limit)
-        self._limit = limit
+        self.limit = limit
         self._waiting: list[tuple[int, int, bytes, int]] = []
-        self._number = 0
-        self._offset = 0
+        self._number = line
+        self._offset = offset
         self.record: list[tuple[int, int, bytes, int]] = []
 
     def start_record(self) -> None:
         self.record = []
+
+    @property
+    def lines_read(self) -> int:
+        """How many lines of the file were read; None of them waits to be read again where :attr:`at_rest`."""
+        return self._number
+
+    @property
+    def at_rest(self) -> bool:
+        return not self._waiting
 
     @property
     def first_line(self) -> int:
@@ -231,15 +252,15 @@ class _CsvLines:
                 return found
         return None
 
-    def __iter__(self) -> _CsvLines:
+    def __iter__(self) -> CsvLines:
         return self
 
     def __next__(self) -> str:
         entry = self._waiting.pop(0) if self._waiting else self._read()
         self.record.append(entry)
         size = sum(length for _, _, _, length in self.record)
-        if size > self._limit:
-            raise _TooLong(f"the record is longer than {self._limit} bytes (a quote that does not close?)")
+        if size > self.limit:
+            raise _TooLong(f"the record is longer than {self.limit} bytes (a quote that does not close?)")
         return entry[2].decode("utf-8", errors="surrogateescape")
 
     def _read(self) -> tuple[int, int, bytes, int]:
@@ -251,7 +272,8 @@ class _CsvLines:
         return self._number, offset, line, size
 
 
-def _csv_header(lines: _CsvLines, reader: Iterator[list[str]], *, where: str) -> list[str]:
+def csv_header(lines: CsvLines, reader: Iterator[list[str]], *, where: str) -> list[str]:
+    """The names on the header line. Raises ``InputError`` if it is missing, not UTF-8, or does not name every column once."""
     mend = "the first line must name the columns, each once, in UTF-8"
     try:
         header = next(reader)

@@ -5,7 +5,6 @@ A file is JSONL, one item a line. It is read strictly: an unknown key, a missing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from pilotage.core import InputError
-from pilotage.data import Contract, FieldRule
+from pilotage.data import Contract, FieldRule, read_jsonl_rows
 
 SPLITS = ("develop", "gate")
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -54,25 +53,7 @@ class EvaluationItem(BaseModel):
 
 def load_suite(path: str | Path) -> tuple[EvaluationItem, ...]:
     """Read a JSONL file of items, whole or not at all. Raises ``InputError`` with file, line and field."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"The suite cannot be read: {error.strerror}.", where=str(path), mend="check the path") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError("The suite is not UTF-8.", where=f"{path}:{line}", mend="save the file as UTF-8") from error
-    found: list[tuple[str, Any]] = []
-    for number, line_text in enumerate(text.split("\n"), start=1):
-        if not line_text.strip():
-            continue
-        try:
-            found.append((f"{path}:{number}", json.loads(line_text)))
-        except json.JSONDecodeError as error:
-            raise InputError(f"This line is not JSON: {error.msg}.", where=f"{path}:{number} character {error.pos}") from error
-    if not found:
-        raise InputError("The file holds no item.", where=str(path), mend="give at least one row")
-    return _suite(found)
+    return _suite(read_jsonl_rows(path, what="item"))
 
 
 def suite_of(rows: Iterable[Mapping[str, Any]], *, where: str = "suite") -> tuple[EvaluationItem, ...]:

@@ -6,14 +6,13 @@ field, and nothing of the file is used then.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from pilotage.core import InputError, content_id
-from pilotage.data import Contract, FieldRule
+from pilotage.data import Contract, FieldRule, read_jsonl_rows
 
 Split = Literal["develop", "gate"]
 SPLITS: tuple[Split, ...] = ("develop", "gate")
@@ -117,22 +116,7 @@ def load_objectives(path: str | Path) -> tuple[Objective, ...]:
     InputError
         If the file cannot be read, a line is no JSON object, a field is missing, unknown or of the wrong kind, or an id stands twice.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"The objectives cannot be read: {error.strerror}.", where=str(path), mend="check the path") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError("The objectives are not UTF-8.", where=f"{path}:{line}", mend="save the file as UTF-8") from error
-    rows: list[tuple[str, Any]] = []
-    for number, line_text in enumerate(text.split("\n"), start=1):
-        if line_text.strip():
-            where = f"{path}:{number}"
-            rows.append((where, _parse(line_text, where)))
-    if not rows:
-        raise InputError("The file holds no objective.", where=str(path), mend="give at least one row")
-    return _unique((where, objective_of(row, where=where)) for where, row in rows)
+    return _unique((where, objective_of(row, where=where)) for where, row in read_jsonl_rows(path, what="objective"))
 
 
 def objectives_of(rows: Iterable[Mapping[str, Any]], *, where: str = "objectives") -> tuple[Objective, ...]:
@@ -154,23 +138,6 @@ def _unique(found: Iterable[tuple[str, Objective]]) -> tuple[Objective, ...]:
         seen[objective.id] = where
         objectives.append(objective)
     return tuple(objectives)
-
-
-def _parse(text: str, where: str) -> Any:
-    def refuse(name: str) -> Any:
-        raise InputError(f"{name} is not JSON.", where=where, mend="write null, or leave the field out")
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in items]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(f"The key '{name}' stands twice.", where=f"{where} field '{name}'")
-        return dict(items)
-
-    try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=pairs)
-    except json.JSONDecodeError as error:
-        raise InputError(f"This line is not JSON: {error.msg}.", where=f"{where} character {error.pos}") from error
 
 
 def objective_of(row: Any, *, where: str) -> Objective:

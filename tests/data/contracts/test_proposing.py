@@ -152,9 +152,10 @@ def test_columns_renamed_all_at_once_are_found_by_their_look(seed: int) -> None:
     shuffled = renamed.select(np.random.default_rng(seed).permutation(renamed.column_names).tolist())
     found = propose_changes(TRIPS, trips(0, 1_000), shuffled)
     named = {each.before: each.after for each in found if each.kind == "rename"}
-    # Names of the new columns say nothing here. What is proposed is right; codes and keys of free text may stay unsaid.
+    # The new names say nothing. What is proposed is right, and of values that repeat or measure nothing is missed; a key's values are all new, so its
+    # look alone may not be enough.
     assert {name: NEW_NAMES[name] for name in named} == named
-    assert {"distance", "fare", "tip", "seats", "payment", "city", "shared"} <= named.keys() or len(named) >= 6
+    assert NEW_NAMES.keys() - named.keys() <= {"trip"}
 
 
 def test_a_renamed_column_is_not_confused_with_one_that_is_new() -> None:

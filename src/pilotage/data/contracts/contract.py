@@ -299,6 +299,18 @@ class Contract(BaseModel):
                 self._column(name, f"check '{check.name}'")
         return self
 
+    def as_stored(self) -> Contract:
+        """What the contract says of rows that are stored, without how values arrive: no ``arrives_in``, ``renamed_from``, ``zone`` or ``level_map``.
+
+        Two versions with the same stored side differ only in how a source is read; rows taken in under the one keep the other as they are.
+        """
+        read = {"arrives_in": None, "renamed_from": (), "zone": None}
+        columns = {
+            name: column.model_copy(update=read | ({"level_map": {}, "level_policy": "refuse"} if column.level_policy == "map" else {}))
+            for name, column in self.columns.items()
+        }
+        return self.model_copy(update={"columns": columns})
+
     def _column(self, name: str, role: str) -> Column:
         if name not in self.columns:
             raise ValueError(f"{role}: there is no column {name!r}")
