@@ -83,9 +83,7 @@ def as_of(workspace: Workspace, dataset: str, at_us: int) -> Version:
     first = load_version(workspace, dataset)
     query = (
         select(dataset_version.c.id)
-        .join(
-            dataset_table, (dataset_table.c.id == dataset_version.c.dataset_id) & (dataset_table.c.workspace_id == dataset_version.c.workspace_id)
-        )
+        .join(dataset_table, (dataset_table.c.id == dataset_version.c.dataset_id) & (dataset_table.c.workspace_id == dataset_version.c.workspace_id))
         .where(dataset_version.c.workspace_id == workspace.id, dataset_table.c.name == first.dataset, dataset_version.c.created_at <= at_us)
         .order_by(desc(dataset_version.c.number))
         .limit(1)

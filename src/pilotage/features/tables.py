@@ -144,3 +144,12 @@ feature_view = table(
     Index(None, "workspace_id", "hash"),
     key=("name", "version"),
 )
+
+# Views that models may be served with, and the replay each rests on.
+feature_release = table(
+    "feature_release",
+    Column("view", Text),
+    Column("view_hash", Text, nullable=False),
+    Column("replay_id", Text, nullable=False),
+    key="view",
+)

@@ -11,7 +11,7 @@ from pilotage.features.algebra import Order, aggregator_for
 from pilotage.features.streams import EventSource
 
 MINUTE = 60_000_000
-START = 1_700_000_000_000_000 // MINUTE * MINUTE
+START = 1_700_000_000_000_000 // (5 * MINUTE) * 5 * MINUTE
 
 CARDS = EventSource(
     name="payments",

@@ -249,7 +249,9 @@ def _unshared(view: LanceVersion, other: LanceVersion, names: list[str], contrac
 
 
 def _alive(view: LanceVersion, fragment: int) -> np.ndarray[Any, Any]:
-    return np.concatenate([np.asarray(batch[ADDRESS]) for batch in view.batches(columns=[], fragments=[fragment], addresses=True)] or [np.empty(0, np.uint64)])
+    return np.concatenate(
+        [np.asarray(batch[ADDRESS]) for batch in view.batches(columns=[], fragments=[fragment], addresses=True)] or [np.empty(0, np.uint64)]
+    )
 
 
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -304,7 +304,11 @@ def _publish_without(workspace: Workspace, files: LanceFiles, latest: Version, s
 
 def _holders(view: LanceVersion, condition: str) -> list[int]:
     """The fragments that hold such rows, deleted ones included."""
-    return [part.fragment for part in view.parts() if any(batch.num_rows for batch in view.batches(columns=[], where=condition, fragments=[part.fragment], deleted=True))]
+    return [
+        part.fragment
+        for part in view.parts()
+        if any(batch.num_rows for batch in view.batches(columns=[], where=condition, fragments=[part.fragment], deleted=True))
+    ]
 
 
 def _rewrite(workspace: Workspace, files: LanceFiles, version: Version, subject: Any) -> bool:
@@ -376,9 +380,7 @@ def _mark(
     hashes = [hash_of(text, salt=salt) for text in texts]
 
     def job(tx: WriteTransaction) -> tuple[list[Version], int]:
-        marked = set(
-            tx.conn.execute(select(dataset_withdrawn.c.version_id).where(dataset_withdrawn.c.workspace_id == tx.workspace_id)).scalars()
-        )
+        marked = set(tx.conn.execute(select(dataset_withdrawn.c.version_id).where(dataset_withdrawn.c.workspace_id == tx.workspace_id)).scalars())
         new = [version for version in holding if version.id not in marked]
         tx.insert(dataset_withdrawn, *({"version_id": version.id, "withdrawal_id": act, "reason": reason} for version in new))
         fresh = 0
@@ -476,5 +478,3 @@ def _clear_source(workspace: Workspace, source: str, tally: _Tally) -> None:
         dead = set(conn.execute(select(dataset_version.c.blob).where(*mine, dataset_version.c.id.in_(gone))).scalars())
     for blob in sorted(dead - needed):
         workspace.blobs.delete(blob)
-
-

@@ -6,31 +6,28 @@ micro-batches: position, tiles, outputs and the account of late events change in
 (:class:`RedisStream` is one). Late events are corrected and accounted for, never dropped; producers are held back (:class:`Busy`) when streams lag.
 """
 
+from pilotage.features.streams.brokers import Broker, Delivery, Pumped, RedisStream, pump
 from pilotage.features.streams.inputs import Plan, entity_keys
 from pilotage.features.streams.lease import LeaseLost
 from pilotage.features.streams.log import Appended, Busy, append, declare_source, forget_ids, source_of
+from pilotage.features.streams.outputs import EntityState, OnlineWriter, entity_values, features_at
 from pilotage.features.streams.source import EventSource
+from pilotage.features.streams.stream import StreamStatus, open_stream, stream_status
 from pilotage.features.streams.tiles import StoredRow, stored_tiles
-from pilotage.features.streams.worker import (
-    EntityState,
-    OnlineWriter,
-    Step,
-    StreamStatus,
-    StreamWorker,
-    entity_values,
-    features_at,
-    open_stream,
-    stream_status,
-)
+from pilotage.features.streams.worker import Step, StreamWorker
 
 __all__ = [
     "Appended",
+    "Broker",
     "Busy",
+    "Delivery",
     "EntityState",
     "EventSource",
     "LeaseLost",
     "OnlineWriter",
     "Plan",
+    "Pumped",
+    "RedisStream",
     "Step",
     "StoredRow",
     "StreamStatus",
@@ -42,6 +39,7 @@ __all__ = [
     "features_at",
     "forget_ids",
     "open_stream",
+    "pump",
     "source_of",
     "stored_tiles",
     "stream_status",

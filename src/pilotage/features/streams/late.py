@@ -1,6 +1,6 @@
 """Which events are late.
 
-The watermark is the highest event time that the log holds so far, less the allowed lateness; an event before it is late. Going by position in the log,
+The watermark is the highest event time that the log holds so far, less the allowed lateness; an event before it is late. Position in the log decides,
 so the same events are late however the log is cut into batches. An event from the future (its time after it became available) moves the watermark
 only to when it became available: one producer's wrong clock does not make all others late.
 """

@@ -42,7 +42,10 @@ class EventSource:
     event_id, event_time
         The columns that name an event (text) and say when it happened (timestamp).
     available_time
-        The column with the time from which an event was known; for history only. Live events are known when the log takes them.
+        The column with the time from which an event was known. Live producers leave it null: the log fills in when it took the event. With history
+        it is given. A view over this source uses the same column, so that training sets made from the log see what the stream saw.
+    lag
+        That ``available_time`` was made from a view's declared lag: for history of sources that never noted when a row was known.
     revision
         The column (int) that counts corrections: a higher revision of an event replaces the lower one. Without it an event never changes.
     deleted
@@ -58,6 +61,7 @@ class EventSource:
     event_id: str
     event_time: str
     available_time: str | None = None
+    lag: str | None = None
     revision: str | None = None
     deleted: str | None = None
     remember: str = "7d"
@@ -66,19 +70,20 @@ class EventSource:
 
     def __post_init__(self) -> None:
         where = f"source '{self.name}'"
-        for column, kind in self.columns.items():
-            if kind not in KINDS:
-                raise InputError(f"'{column}' has the unknown kind '{kind}'.", where=where, mend=f"use one of {', '.join(KINDS)}")
-        for role, column, kind in (
+        roles: tuple[tuple[str, str | None, str], ...] = (
             ("event_id", self.event_id, "text"),
             ("event_time", self.event_time, "timestamp"),
             ("available_time", self.available_time, "timestamp"),
             ("revision", self.revision, "int"),
             ("deleted", self.deleted, "bool"),
-        ):
-            if column is not None and self.columns.get(column) != kind:
+        )
+        for column, kind in self.columns.items():
+            if kind not in KINDS:
+                raise InputError(f"'{column}' has the unknown kind '{kind}'.", where=where, mend=f"use one of {', '.join(KINDS)}")
+        for role, named, wanted in roles:
+            if named is not None and self.columns.get(named) != wanted:
                 raise InputError(
-                    f"'{role}' must name a column of kind {kind}; '{column}' is {self.columns.get(column, 'not declared')}.", where=where
+                    f"'{role}' must name a column of kind {wanted}; '{named}' is {self.columns.get(named, 'not declared')}.", where=where
                 )
         if self.backlog < 1 or self.remember_us < 1:
             raise InputError("'backlog' and 'remember' are more than nothing.", where=where)
@@ -119,10 +124,26 @@ class EventSource:
         for name in self.columns:
             if self.columns[name] == "timestamp" and given.schema[name] == pl.Datetime and getattr(given.schema[name], "time_zone", None) is None:
                 raise self._refusal(f"'{name}' holds times without a zone.", mend="give them in UTC, or with their zone")
+        for name, kind in self.columns.items():
+            if kind == "float" and (odd := frame.select((~pl.col(name).is_finite()).arg_true()).to_series()).len():
+                raise self._refusal(f"'{name}' is {frame[name][int(odd[0])]}.", row=int(odd[0]), mend="send null where there is no number")
         for name in (self.event_id, self.event_time):
             if frame[name].null_count():
                 raise self._refusal(f"'{name}' is missing.", row=int(frame[name].is_null().arg_true()[0]))
         return frame
+
+    def require_known(self, frame: pl.DataFrame, *, now_us: int) -> None:
+        """Raise ``InputError`` if an event of ``frame`` says it was available after ``now_us``."""
+        if self.available_time is None:
+            return
+        ahead = (frame[self.available_time].to_physical() > now_us).arg_true()
+        if len(ahead):
+            raise InputError(
+                "An event says it was available in the future.",
+                where=f"source '{self.name}', event {int(ahead[0]) + 1} of the batch, column '{self.available_time}'",
+                why="nothing can be known before it is known: a training set would use it too early",
+                mend="check the clock of the producer",
+            )
 
     def _from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         series = []

@@ -1,12 +1,12 @@
 """The stream loop: micro-batches from the log into tiles, exactly once.
 
 A step reads the next events of the log, evaluates the view's expressions, makes partial states per entity and tile, and in **one transaction** merges
-them into the stored tiles, keeps raw rows and latest rows, writes down late and refused events, hands touched entities to the online store and moves the
-stream's position. Killed at any moment, all of it happened or none of it: the next worker starts at the same position.
+them into the stored tiles, keeps raw rows and latest rows, writes down late and refused events, hands touched entities to the online store and moves
+the stream's position. Killed at any moment, all of it happened or none of it: the next worker starts at the same position.
 
-Late events are counted, kept in ``feature_late`` and merged into their tiles like all others, however late; touched entities are written to the online
-store again. A revision of an event makes its tiles (the old and the new) anew from the log. Training is not touched by any of it: a training set goes
-by when an event was available, so history stays as it was known.
+Late events are counted, kept in ``feature_late`` and merged into their tiles like all others, however late; touched entities are written to the
+online store again. A revision of an event makes its tiles (the old and the new) anew from the log. Training is not touched by any of it: a training
+set goes by when an event was available, so history stays as it was known.
 
 Delivered twice does not matter either: the log holds an event once (:mod:`.log`), and the log and the position are the only input.
 
@@ -16,51 +16,30 @@ Cost: 5 to 10 µs an event in batches of thousands; one disk sync a step.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 from sqlalchemy import select, update
 
-from pilotage.core import Refused, new_id, parse_duration
-from pilotage.features.algebra import Order, State, merge_states, partials, states
+from pilotage.core import new_id, parse_duration
+from pilotage.features.algebra import State, merge_states, partials, states
 from pilotage.features.algebra.aggregator import AVAILABLE, EVENT, SEQUENCE
 from pilotage.features.definition import FeatureView
 from pilotage.features.streams import tiles
-from pilotage.features.streams.inputs import ENTITY, TILE, Plan
+from pilotage.features.streams.inputs import ENTITY, TILE
 from pilotage.features.streams.late import BEHIND, WATERMARK, with_lateness
 from pilotage.features.streams.lease import LeaseLost, acquire, let_go, renew, require, stream_row
-from pilotage.features.streams.log import events_at, events_between, read_log, source_of
+from pilotage.features.streams.log import events_at, events_between, forget_ids_if_due, read_log
+from pilotage.features.streams.outputs import OnlineWriter, entity_states, latest_rows
 from pilotage.features.streams.source import POSITION, REPLACES
+from pilotage.features.streams.stream import open_stream
 from pilotage.features.streams.tiles import StoredRow
 from pilotage.features.tables import event_source, feature_late, feature_refused, feature_stream
-from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction
 
-_NEVER = -(2**62)
-
-
-@dataclass(frozen=True)
-class EntityState:
-    """Everything an entity's features need from now on: what an online store keeps.
-
-    ``tiles`` are the states of complete tiles in the longest window, by start; ``tail`` the raw rows (inputs of the aggregates) of tiles not yet
-    complete; ``latest`` the latest known row and those of the future (values of the row features).
-    """
-
-    entity: str
-    latest: tuple[StoredRow, ...]
-    tiles: Mapping[int, Sequence[State]]
-    tail: tuple[StoredRow, ...]
-
-
-class OnlineWriter(Protocol):
-    """Where a stream's outputs go. Called inside the stream's transaction, which may be run again."""
-
-    def write(self, tx: WriteTransaction, view: FeatureView, entities: Sequence[EntityState], *, as_of_us: int) -> None:
-        """Keep the states of ``entities`` as of ``as_of_us``, over what was kept before."""
-        ...
+_STEPS_BETWEEN_SWEEPS = 64
 
 
 @dataclass(frozen=True)
@@ -75,83 +54,6 @@ class Step:
     refused: int = 0
     position: int = 0
     waiting: int = 0
-
-
-@dataclass(frozen=True)
-class StreamStatus:
-    """How a stream stands. ``lag_us``: how long the oldest waiting event has been available, 0 where none waits."""
-
-    view: str
-    source: str
-    position: int
-    waiting: int
-    lag_us: int
-    events: int
-    late: int
-    corrected: int
-    refused: int
-    watermark_us: int | None
-    holder: str | None
-    lease_until_us: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return dict(vars(self))
-
-
-def open_stream(workspace: Workspace, view: FeatureView, *, source: str) -> Plan:
-    """Set up the stream of ``view`` over the log of ``source``, from the log's beginning. Doing it again is a no-op.
-
-    Raises
-    ------
-    InputError
-        If the view does not fit the source.
-    Refused
-        If the view cannot run in a stream, or its definition is not the one the stream was opened with.
-    """
-    with workspace.read() as conn:
-        plan = Plan(view, source_of(conn, workspace.id, source))
-
-    def job(tx: WriteTransaction) -> None:
-        c = feature_stream.c
-        held = tx.conn.execute(select(c.view_hash, c.source).where(c.workspace_id == tx.workspace_id, c.view == view.ref)).first()
-        if held is None:
-            zero = dict.fromkeys(("next_position", "events", "late", "corrected", "refused", "fence"), 0)
-            tx.insert(feature_stream, {"view": view.ref, "source": source, "view_hash": view.hash, "clock_us": _NEVER, **zero})
-            record(tx, type="features.stream.opened", subject=view.ref, body={"source": source, "view_hash": view.hash})
-        elif (held.view_hash, held.source) != (view.hash, source):
-            raise Refused(
-                f"The stream of '{view.ref}' was opened with another definition or source.",
-                why="its tiles hold what that definition counted",
-                mend="give the view a new version and open a stream for it",
-            )
-
-    workspace.write(job)
-    return plan
-
-
-def stream_status(workspace: Workspace, view: str) -> StreamStatus:
-    """How the stream of ``view`` (``name@version``) stands."""
-    with workspace.read() as conn:
-        held = stream_row(conn, workspace.id, view)
-        s = event_source.c
-        ahead = conn.execute(select(s.next_position).where(s.workspace_id == workspace.id, s.name == held.source)).scalar_one()
-        first = read_log(conn, workspace.id, source_of(conn, workspace.id, held.source), from_position=held.next_position, limit=1)
-    lag = 0 if first is None else max(0, workspace.clock.now_us() - int(first[AVAILABLE][0]))
-    return StreamStatus(
-        view=view,
-        source=held.source,
-        position=held.next_position,
-        waiting=0 if first is None else ahead - held.next_position,
-        lag_us=lag,
-        events=held.events,
-        late=held.late,
-        corrected=held.corrected,
-        refused=held.refused,
-        watermark_us=held.watermark_us,
-        holder=held.holder,
-        lease_until_us=held.lease_until_us,
-    )
 
 
 @dataclass
@@ -213,6 +115,7 @@ class StreamWorker:
         self._lease_us = parse_duration(lease)
         self._fence: int | None = None
         self._renewed_us = 0
+        self._steps = 0
 
     def acquire(self) -> bool:
         """Take the stream; False while another worker has it."""
@@ -248,6 +151,9 @@ class StreamWorker:
             return Step(position=held.next_position)
         done = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
         self._renewed_us = self.workspace.clock.now_us()
+        self._steps += 1
+        if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
+            forget_ids_if_due(self.workspace, self.plan.source.name)
         return done
 
     def catch_up(self) -> Step:
@@ -418,72 +324,3 @@ class StreamWorker:
         every = {**{entity: before[entity] + rows for entity, rows in fresh.items()}, **batch.restarted}
         kept = [(entity, latest_rows(rows, at_us=batch.clock_us, closed=self.view.closed)) for entity, rows in every.items()]
         tiles.put_latest(tx, self.view.ref, kept)
-
-
-def latest_rows(rows: Sequence[StoredRow], *, at_us: int, closed: str) -> list[StoredRow]:
-    """The last of ``rows`` that lies before ``at_us``, and all after it, in the order of the tie rule."""
-    ordered = sorted(rows, key=lambda row: (row.event_us, row.available_us, row.sequence, row.position))
-    known = [index for index, row in enumerate(ordered) if is_seen(row.event_us, at_us, closed)]
-    return ordered[known[-1] :] if known else ordered
-
-
-def is_seen(event_us: int, at_us: int, closed: str) -> bool:
-    """Whether a window that ends at ``at_us`` holds an event of ``event_us``."""
-    return event_us <= at_us if closed == "right" else event_us < at_us
-
-
-def entity_states(conn: Any, workspace_id: str, view: FeatureView, entities: Sequence[str], *, clock_us: int) -> list[EntityState]:
-    """What the stream knows of ``entities`` as of its clock."""
-    first = clock_us - view.longest_window_us
-    complete = clock_us - view.tile_us  # a tile that starts here or before has ended
-    done = (
-        tiles.entity_tiles(conn, workspace_id, view.ref, entities, from_us=first - first % view.tile_us, to_us=complete + 1)
-        if view.aggregates
-        else {}
-    )
-    tail = tiles.entity_tail(conn, workspace_id, view.ref, entities, after_us=complete) if view.aggregates else {}
-    latest = tiles.load_latest(conn, workspace_id, view.ref, entities) if view.columns else {}
-    return [EntityState(entity, tuple(latest.get(entity, ())), done.get(entity, {}), tuple(tail.get(entity, ()))) for entity in entities]
-
-
-def entity_values(plan: Plan, state: EntityState, *, at_us: int) -> dict[str, Any]:
-    """The features of one entity at ``at_us``, which must not lie before the stream's clock. Times are µs, dates days since the epoch."""
-    view = plan.view
-    values: dict[str, Any] = {}
-    known = [row for row in state.latest if is_seen(row.event_us, at_us, view.closed)]
-    row = known[-1] if known else None
-    expired = row is not None and view.ttl_us is not None and at_us - row.event_us > view.ttl_us
-    for index, name in enumerate(view.columns):
-        values[name] = None if row is None or expired else row.values[index]
-    for index, ((name, aggregator), start) in enumerate(zip(plan.aggregators.items(), plan.window_starts(at_us), strict=True)):
-        found = aggregator.init()
-        for tile, held in state.tiles.items():
-            if tile >= start:
-                found = aggregator.merge(found, held[index])
-        for raw in state.tail:
-            if raw.event_us >= start and is_seen(raw.event_us, at_us, view.closed):
-                found = aggregator.update(found, raw.values[index], Order(raw.event_us, raw.available_us, raw.sequence))
-        values[name] = aggregator.finalize(found)
-    return values
-
-
-def features_at(workspace: Workspace, plan: Plan, entities: Sequence[str], *, at_us: int) -> list[dict[str, Any]]:
-    """The features of ``entities`` (keys as :func:`.inputs.entity_keys` writes them) at ``at_us``, from the stream's tiles and raw rows.
-
-    Raises
-    ------
-    Refused
-        If the stream's clock has passed ``at_us``: a stream knows what is, not what was. Ask the batch path.
-    """
-    view = plan.view
-    with workspace.read() as conn:
-        held = stream_row(conn, workspace.id, view.ref)
-        if at_us < held.clock_us:
-            raise Refused(
-                "A stream does not answer for the past.",
-                where=f"asked for {at_us}, the stream stands at {held.clock_us}",
-                why="its tiles hold what became available since then",
-                mend="use a point-in-time join over the source's versions",
-            )
-        found = entity_states(conn, workspace.id, view, entities, clock_us=held.clock_us)
-    return [entity_values(plan, state, at_us=at_us) for state in found]

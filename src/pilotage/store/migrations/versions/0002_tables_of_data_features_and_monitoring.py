@@ -220,6 +220,15 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'view', 'position', name=op.f('pk_feature_refused'))
     )
+    op.create_table('feature_release',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('view', sa.Text(), nullable=False),
+    sa.Column('view_hash', sa.Text(), nullable=False),
+    sa.Column('replay_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'view', name=op.f('pk_feature_release'))
+    )
     op.create_table('feature_replay',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
