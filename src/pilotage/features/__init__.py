@@ -28,6 +28,7 @@ from pilotage.features.expression import (
     without_nan,
 )
 from pilotage.features.inspect import Candidate, Explanation, explain_value
+from pilotage.features.leaks import Leak, LeakReport, ProbedView, probe_leaks, probe_training_set
 from pilotage.features.point_in_time import point_in_time
 from pilotage.features.registry import RegisteredView, register_view, registered_view, view_of, views
 from pilotage.features.split import Split
@@ -46,7 +47,10 @@ __all__ = [
     "FeatureView",
     "FittedTransforms",
     "Label",
+    "Leak",
+    "LeakReport",
     "Literal",
+    "ProbedView",
     "Rebuilt",
     "RegisteredView",
     "Split",
@@ -66,6 +70,8 @@ __all__ = [
     "log1p",
     "parse_expression",
     "point_in_time",
+    "probe_leaks",
+    "probe_training_set",
     "rebuild_training_set",
     "register_view",
     "registered_view",

@@ -17,7 +17,7 @@ from pilotage.features.definition import FeatureView
 from pilotage.features.expression import timestamp_us
 from pilotage.features.point_in_time import SOURCE_ROW, point_in_time
 from pilotage.features.registry import registered_view
-from pilotage.features.rows import check_source, known_from
+from pilotage.features.rows import Whole, check_source, known_from
 from pilotage.features.windows import window_start
 from pilotage.store import Workspace
 
@@ -48,7 +48,8 @@ class Candidate:
 class Explanation:
     """The features of one entity at one moment, and the rows behind them, latest event first.
 
-    ``left_out`` counts candidates beyond the limit: the oldest. ``features`` has no request features, which depend on the request.
+    ``left_out`` counts candidates beyond the limit: the oldest, and those long after the moment. ``features`` has no request features, which depend
+    on the request.
     """
 
     view: str
@@ -63,7 +64,7 @@ class Explanation:
     def __str__(self) -> str:
         lines = [f"{self.view} of {dict(self.entity)} at {iso(self.at_us)}: {dict(self.features)}"]
         lines += [f"  {iso(each.event_us)} known {iso(each.available_us)}  {each.state}: {each.why}" for each in self.candidates]
-        return "\n".join(lines + ([f"  and {self.left_out} older rows"] if self.left_out else []))
+        return "\n".join(lines + ([f"  and {self.left_out} more rows"] if self.left_out else []))
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as plain data, for the API and the pages."""
@@ -135,7 +136,7 @@ def explain(
     best = next((place for place in order if known[place] <= at_us), None)
     windows = {each.name: int(window_start(np.array([at_us]), window_us=each.window_us, tile_us=view.tile_us)[0]) for each in view.aggregates}
     candidates = []
-    for place in order[:limit]:
+    for place in _nearest(order, checked.event, at_us, limit):
         event, available = int(checked.event[place]), int(checked.available[place])
         state, why = _state(
             int(place), event, available, at_us, winner=winner, best=None if best is None else int(best), view=view, events=checked.event
@@ -153,6 +154,14 @@ def explain(
         candidates=tuple(candidates),
         left_out=max(rows.height - limit, 0),
     )
+
+
+def _nearest(order: Whole, event: Whole, at_us: int, limit: int) -> Whole:
+    """The latest ``limit`` rows; of those after the moment, which can be many, only the nearest, a quarter of them at most."""
+    ahead = order[event[order] > at_us]
+    behind = order[event[order] <= at_us]
+    shown = ahead[max(ahead.size - max(limit // 4, limit - behind.size), 0) :]
+    return np.concatenate([shown, behind[: limit - shown.size]])
 
 
 def _state(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -80,8 +81,8 @@ class Leak:
 class LeakReport:
     """What the probe found.
 
-    ``verdict`` is pass (no leak), leak, or not_assessable with its ``reason``. ``metric`` is auc for a label of two values, r2 for numbers; ``offline`` and
-    ``served`` are its scores and ``gap`` the difference, None where no model could be scored.
+    ``verdict`` is pass (no leak), leak, or not_assessable with its ``reason``. ``metric`` is auc for a label of two values, r2 for numbers;
+    ``offline`` and ``served`` are its scores and ``gap`` the difference, None where no model could be scored.
     """
 
     verdict: Literal["pass", "leak", "not_assessable"]
@@ -311,7 +312,7 @@ def _scores(offline: Floats, served: Floats, target: Floats, *, metric: str, see
     classes = np.unique(target)
     bounds = np.linspace(0, len(target), FOLDS + 2).astype(int)
     guesses: list[tuple[Floats, Floats, Floats]] = []
-    for start, end in zip(bounds[1:-1], bounds[2:], strict=True):
+    for start, end in pairwise(bounds[1:]):
         if len(np.unique(target[:start])) < 2:
             continue
         model = made(max_iter=40, max_depth=4, early_stopping=False, random_state=seed)
