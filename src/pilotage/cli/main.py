@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilotage import __version__
-from pilotage.cli import contracts, data, features, features_stream, findings, ledger, pilot, practice, quality, review, runs, server, users
+from pilotage.cli import contracts, data, features, features_online, features_stream, findings, ledger, pilot, practice, quality, review, runs, server, users
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
 
@@ -46,6 +46,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
+features_online.add_verbs(features.app)
 app.add_typer(features.app, name="features")
 app.add_typer(practice.app, name="practice")
 app.add_typer(ledger.app, name="ledger")

@@ -39,14 +39,17 @@ class OnlineVector(msgspec.Struct, frozen=True):
     """One view's stored features for one entity.
 
     flag
-        ``ok``; ``stale``: the latest row is older than the view's ttl, so its features are null; ``missing``: nothing is stored, so every feature is what
-        it is over nothing (null, a count 0), as in training; ``version``: what is stored was made by another definition and is not served: all null.
+        ``ok``; ``stale``: the latest row is older than the view's ttl, so its features are null; ``missing``: nothing is stored, so every feature is
+        what it is over nothing (null, a count 0), as in training; ``version``: what is stored was made by another definition and is not served:
+        all null.
     as_of_us
         The moment the values hold for: now, or the stored state's own moment where this clock is behind the writer's.
     row_event_us
         When the latest known row happened.
+    made_us
+        The moment the stored state was made for: what was available by then is in it.
     event_us, available_us, written_us
-        The newest event and availability the stored state knows of, and when it was written.
+        The times the stored state is compared by, and when it was written.
     """
 
     entity: str
@@ -54,6 +57,7 @@ class OnlineVector(msgspec.Struct, frozen=True):
     flag: str
     as_of_us: int
     row_event_us: int | None
+    made_us: int | None
     event_us: int | None
     available_us: int | None
     written_us: int | None
@@ -91,7 +95,7 @@ class OnlineRows:
 
     @property
     def ages_us(self) -> list[tuple[int | None, ...]]:
-        """The age of each value in µs, for each entity: of a row feature since the row's event, of an aggregate since the newest event it knows of."""
+        """The age of each value in µs, for each entity: of a row feature since its row's event, of an aggregate since its state was made."""
         return [tuple(age for vector, rows in zip(row, self.row_features, strict=True) for age in _ages(vector, rows)) for row in self.vectors]
 
     def __len__(self) -> int:
@@ -111,7 +115,7 @@ def _ages(vector: OnlineVector, rows: int) -> list[int | None]:
     def age(since: int | None) -> int | None:
         return None if since is None or vector.flag == VERSION else max(0, vector.as_of_us - since)
 
-    return [age(vector.row_event_us)] * rows + [age(vector.event_us)] * (len(vector.values) - rows)
+    return [age(vector.row_event_us)] * rows + [age(vector.made_us)] * (len(vector.values) - rows)
 
 
 @dataclass(frozen=True)
@@ -195,9 +199,9 @@ def _prepare(view: FeatureView) -> _Prepared:
 
 def _vector(view: _Prepared, key: str, stored: Stored | None, now: int) -> OnlineVector:
     if stored is None:
-        return OnlineVector(key, view.nothing, MISSING, now, None, None, None, None)
+        return OnlineVector(key, view.nothing, MISSING, now, None, None, None, None, None)
     times = (stored.event_us, stored.available_us, stored.written_us)
     if stored.definition != view.definition:
-        return OnlineVector(key, view.unknown, VERSION, now, None, *times)
+        return OnlineVector(key, view.unknown, VERSION, now, None, None, *times)
     read = read_state(view.layout, stored.blob, now)
-    return OnlineVector(key, tuple(read.values), STALE if read.stale else OK, read.as_of_us, read.row_event_us, *times)
+    return OnlineVector(key, tuple(read.values), STALE if read.stale else OK, read.as_of_us, read.row_event_us, read.made_us, *times)

@@ -24,7 +24,10 @@ _ROWS_A_WRITE = 20_000
 
 @dataclass(frozen=True)
 class Materialized:
-    """What filling the online store did: of ``entities``, ``written`` now stand and ``older`` gave way to newer rows; ``dropped`` were of another definition."""
+    """What filling the online store did: of ``entities``, ``written`` now stand and ``older`` gave way to newer ones.
+
+    ``dropped`` rows of another definition were taken away first.
+    """
 
     view: str
     definition: str
@@ -45,7 +48,12 @@ class Materialized:
 
 
 def materialize(
-    workspace: Workspace, view: FeatureView, source: pl.LazyFrame, *, as_of_us: int | None = None, store: OnlineStore | None = None
+    workspace: Workspace,
+    view: FeatureView,
+    source: pl.LazyFrame | str | None = None,
+    *,
+    as_of_us: int | None = None,
+    store: OnlineStore | None = None,
 ) -> Materialized:
     """Compute ``view`` for every entity of ``source`` and write it to the online store.
 
@@ -56,7 +64,7 @@ def materialize(
     Parameters
     ----------
     source
-        The rows of the view's source.
+        The rows of the view's source, or the ref of a version of it. Default: the latest version.
     as_of_us
         The moment the states are made for (default: now). They may be read at that moment or later.
     store
@@ -73,6 +81,10 @@ def materialize(
             "The online store cannot be filled as of a moment to come.", why="what will be known by then is not known", mend="leave as_of out"
         )
     target = store or DatabaseStore(workspace)
+    if source is None or isinstance(source, str):
+        from pilotage.data.tabular import scan
+
+        source = scan(workspace, source or view.source, columns=view.source_columns())
     rows = engine().rows(view, source)
     dropped = target.drop(view.ref, keep=view.hash)
     entities = written = older = 0

@@ -81,10 +81,14 @@ class Layout:
 
 
 class Read(msgspec.Struct, frozen=True):
-    """An entity's features at a moment. ``as_of_us`` is the moment: never before that of the blob. ``row_event_us`` is the latest known row's."""
+    """An entity's features at a moment.
+
+    ``as_of_us`` is the moment: never before ``made_us``, the moment the state was made for. ``row_event_us`` is the latest known row's.
+    """
 
     values: list[Any]
     as_of_us: int
+    made_us: int
     row_event_us: int | None
     stale: bool
 
@@ -108,15 +112,6 @@ def latest_rows(rows: Sequence[KnownRow], layout: Layout, as_of_us: int) -> list
 def in_tail(layout: Layout, event_us: int, available_us: int, as_of_us: int) -> bool:
     """Whether a row must stay raw: its tile is not complete at ``as_of_us``, or it is not yet available."""
     return available_us > as_of_us or event_us - event_us % layout.tile_us + layout.tile_us > as_of_us
-
-
-def event_stamp(layout: Layout, event_us: int) -> int:
-    """The event time a stored state is compared by, from that of its newest row.
-
-    A state of windows alone forgets where in a complete tile its newest row lay, so there the tile's last moment stands for it: the same stamp whether a
-    stream or the batch path made the state, sooner or later.
-    """
-    return event_us if layout.rows else event_us - event_us % layout.tile_us + layout.tile_us - 1
 
 
 def encode_state(
@@ -167,7 +162,7 @@ def read_state(layout: Layout, blob: bytes, now_us: int) -> Read:
         values: list[Any] = [None] * len(layout.rows) if row is None or stale else row[3]
         if layout.aggregators:
             values = [*values, *_aggregates(layout, parts, at_us)]
-        return Read(values, at_us, None if row is None else row[0], stale)
+        return Read(values, at_us, parts[0], None if row is None else row[0], stale)
     except (msgspec.DecodeError, IndexError, TypeError, ValueError) as error:
         raise IntegrityError("A stored online state cannot be read.", why=str(error), mend="write it anew: pilotage features materialize") from error
 

@@ -13,7 +13,7 @@ from pilotage.features.algebra.partials import value_columns
 from pilotage.features.definition import FeatureView
 from pilotage.features.online.entity import entity_key
 from pilotage.features.online.get import layout_of
-from pilotage.features.online.state import KnownRow, Layout, TailRow, encode_state, event_stamp
+from pilotage.features.online.state import KnownRow, Layout, TailRow, encode_state
 from pilotage.features.online.store import OnlineRow
 
 _ORDER = [EVENT, AVAILABLE, SEQUENCE]
@@ -37,7 +37,7 @@ def online_rows(view: FeatureView, rows: pl.DataFrame, *, as_of_us: int) -> Iter
     for values in newest.iter_rows():
         key = values[:width]
         blob = encode_state(layout, as_of_us=as_of_us, known=known.get(key, ()), tiles=tiles.get(key), tail=tail.get(key, ()))
-        yield OnlineRow(entity_key(by, dict(zip(by, key, strict=True))), event_stamp(layout, values[width]), values[width + 1], blob)
+        yield OnlineRow(entity_key(by, dict(zip(by, key, strict=True))), values[width], values[width + 1], blob)
 
 
 def plain_times(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
