@@ -1,8 +1,8 @@
 """Why a served value differs from the one the batch path computes: hypotheses, each tested by computing again under it.
 
 Every hypothesis is a way in which serving goes wrong, told as a change of what the batch path is given. If under it the batch path gives exactly
-what was served, it explains that value. A feature's cause is the hypothesis that explains most of its differing values, the simpler one on a tie; what
-none explains is ``unknown``. The hypotheses, simpler first:
+what was served, it explains that value. A feature's cause is the hypothesis that explains most of its differing values, the simpler one on a tie;
+what none explains is ``unknown``. The hypotheses, simpler first:
 
 ``version``
     The value was made by another definition than the view's.
