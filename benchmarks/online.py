@@ -2,9 +2,8 @@
 
 Both hold the same rows and are asked for the same random keys; answers are compared. Each measurement is a process of its own, run in turn (ours,
 Feast, ours, …), so that a busy moment of the machine falls on both; figures are medians of n. What is timed is the library's own call for a
-lookup, from the
-keys to the values: ours is ``OnlineReader.get(...).values``, Feast's is ``get_online_features(...).to_dict()``. Filling is by the batch path of each:
-``materialize``.
+lookup, from the keys to the values: ours is ``OnlineReader.get(...).values``, Feast's is ``get_online_features(...).to_dict()``. Filling is by the
+batch path of each: ``materialize``.
 
     python benchmarks/online.py [--n 3] [--keys 20000] [--lookups 300]
 """

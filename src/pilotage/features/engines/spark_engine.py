@@ -46,7 +46,7 @@ _CONFIG: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-_LOOPBACK: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+_LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.shuffle.partitions": "2"}
 
 
 class SparkEngine:
@@ -316,7 +316,7 @@ def _start(master: str) -> Any:
     found = sql.SparkSession.getActiveSession()
     if found is None:
         builder = sql.SparkSession.builder.master(master).appName("pilotage")
-        for name, value in {**_CONFIG, **(_LOOPBACK if master.startswith("local") else {})}.items():
+        for name, value in {**_CONFIG, **(_LOCAL if master.startswith("local") else {})}.items():
             builder = builder.config(name, value)
         try:
             found = builder.getOrCreate()
