@@ -215,3 +215,9 @@ def test_row_groups_are_cut_by_rows_and_by_bytes(monkeypatch: pytest.MonkeyPatch
         writer.finish()
         metadata = pq.ParquetFile(writer.path).metadata
         assert [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("name", ["batches", "contracts", "gates"])
+def test_a_name_that_is_a_page_of_the_workbench_names_no_dataset(workspace, name):
+    with pytest.raises(InputError, match="cannot name a dataset"):
+        derive(workspace, dataset=name, kind="documents", rows=[{"id": "1"}], card=EVALUATION_CARD, operation=Operation("x", counts={"added": 1}))

@@ -181,8 +181,13 @@ def is_version_id(text: str) -> bool:
     return _VERSION_ID.fullmatch(text) is not None
 
 
+RESERVED = ("batches", "contracts", "gates")
+
+
 def require_dataset_name(name: str) -> None:
     """Raise ``InputError`` unless ``name`` can name a dataset."""
+    if name in RESERVED:
+        raise InputError(f"'{name}' cannot name a dataset.", why="the workbench has a page of that name", mend=f"choose another, say 'my-{name}'")
     if not _NAME.fullmatch(name) or is_version_id(name):
         raise InputError(
             f"Not a dataset's name: {name!r}.",
