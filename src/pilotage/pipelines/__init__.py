@@ -16,7 +16,7 @@ from pilotage.pipelines.pipeline import Pipeline, PipelineConfig, load_pipeline
 from pilotage.pipelines.registry import ModelDecision, TrainedModel, champion, decisions, load_model, models, promote
 from pilotage.pipelines.running import plan, retraining_decisions, run_pipeline
 from pilotage.pipelines.triggers import Decision, RetrainPolicy, Situation, Trigger, decide
-from pilotage.pipelines.workflow import Hold, RunRecord, Step, StepContext, StepRecord, advance, load_run, retry, runs
+from pilotage.pipelines.workflow import Hold, RunRecord, Step, StepContext, StepRecord, advance, load_run, pipeline_names, retry, runs
 
 __all__ = [
     "Challenge",
@@ -47,6 +47,7 @@ __all__ = [
     "load_pipeline",
     "load_run",
     "models",
+    "pipeline_names",
     "plan",
     "promote",
     "retraining_decisions",
