@@ -14,10 +14,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, errors, review_routes
+from pilotage.server import api, api_pushing, errors, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
-from pilotage.server.pages import data, findings, gates, ledger, login, overview, people, queues, revealing, runs
+from pilotage.server.pages import (
+    batches,
+    data,
+    findings,
+    gate_reports,
+    gates,
+    ledger,
+    login,
+    overview,
+    people,
+    pipelines,
+    queues,
+    revealing,
+    runs,
+)
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -34,13 +48,17 @@ ROUTED = (
     revealing,
     findings,
     # Data
+    batches,
+    gate_reports,
     data,
     # Features
     # Monitoring
+    pipelines,
     # What is kept of all
     ledger,
     people,
     api,
+    api_pushing,
 )
 
 

@@ -40,8 +40,10 @@ PLACES: tuple[Place, ...] = (
     Place("Review", "Review", "/review"),
     # Data
     Place("Data", "Datasets", "/data"),
+    Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
     # Features
     # Monitoring
+    Place("Monitoring", "Pipelines", "/pipelines"),
     # What is kept of all
     Place("Ledger", "Ledger", "/ledger"),
     Place("People", "People", "/people"),
