@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, func, select
 
 from pilotage.core import NotFound
+from pilotage.review import counts
 from pilotage.server.queries.drawing import IntervalDrawing, draw_interval
 from pilotage.server.queries.paging import Page, Turn, turn_page
 from pilotage.server.queries.versions import VersionLine, name_versions
@@ -33,11 +34,16 @@ class Waiting:
 
 @dataclass(frozen=True)
 class StepLine:
-    """A step of a run: ``done``, ``held``, ``failed`` or ``pending``. ``short`` says in some words what came of it."""
+    """A step of a run: ``done``, ``held``, ``failed`` or ``pending``. ``short`` says in some words what came of it.
+
+    ``tone`` is the state it is drawn as: a step that is done and left deliveries waiting is not simply well. ``idle``: it had nothing to do.
+    """
 
     name: str
     state: str
     short: str
+    tone: str
+    idle: bool = False
     tries: int = 0
     reason: str | None = None
     result: dict[str, Any] | None = None
@@ -261,9 +267,15 @@ def _tick(row: Row[Any], steps: list[Row[Any]]) -> TickLine:
 
 def _step(name: str, row: Row[Any] | None) -> StepLine:
     if row is None:
-        return StepLine(name, "pending", "not begun")
-    short = _said(name, row.result or {}) if row.state == "done" else str(row.reason or row.state)
-    return StepLine(name, row.state, short, row.tries, row.reason, row.result, row.started_at, row.ended_at)
+        return StepLine(name, "pending", "not begun", "pending", True)
+    result = row.result or {}
+    short = _said(name, result) if row.state == "done" else str(row.reason or row.state)
+    waits = name == "deliver" and row.state == "done" and any(result.get(state) for state in ("held", "failing", "poisoned", "missing"))
+    idle = row.state == "done" and short in _IDLE
+    return StepLine(name, row.state, short, "held" if waits else row.state, idle, row.tries, row.reason, row.result, row.started_at, row.ended_at)
+
+
+_IDLE = ("nothing new", "no training", "no challenger", "nothing scored")
 
 
 def _said(name: str, result: dict[str, Any]) -> str:
@@ -272,7 +284,7 @@ def _said(name: str, result: dict[str, Any]) -> str:
         parts = [f"{len(result[state])} {state}" for state in ("taken", "held", "failing", "poisoned", "missing") if result.get(state)]
         return ", ".join(parts) or "nothing new"
     if name == "versions":
-        return f"{len(result.get('datasets') or {})} versions past their gates"
+        return f"{len(result.get('datasets') or {})} versions"
     if name == "watch":
         return "train" if result.get("train") else "do not train"
     if name == "assemble":
@@ -280,9 +292,9 @@ def _said(name: str, result: dict[str, Any]) -> str:
     if name == "train":
         return f"a model of {result.get('rows')} rows" if result.get("model") else "no training"
     if name == "challenge":
-        return "promoted" if result.get("promoted") else str(result.get("why") or "kept the champion")
+        return "promoted" if result.get("promoted") else "no challenger" if result.get("why") == "no challenger" else "champion kept"
     if name == "score":
-        return f"{result.get('rows') or 0} rows scored"
+        return f"{result['rows']} rows scored" if result.get("rows") else "nothing scored"
     return "done"
 
 
@@ -320,6 +332,9 @@ def _waiting(workspace: Workspace, name: str, last: TickLine | None, challenges:
     if delivered["poisoned"]:
         n = delivered["poisoned"]
         found.append(Waiting(f"{n} {'deliveries were' if n > 1 else 'delivery was'} given up", "operator", f"{address}/deliveries?state=poisoned"))
+    asked = counts(workspace, name).open  # a pipeline asks in the queue of its name
+    if asked:
+        found.append(Waiting(f"{asked} {'questions' if asked > 1 else 'question'} in review", "reviewer", f"/review/{name}"))
     won = next((one for one in challenges if one.waits), None)
     if won is not None:
         found.append(Waiting("a challenger has won and is not promoted yet", "owner", f"{address}#models"))
