@@ -77,7 +77,7 @@ def fill(workspace: Workspace, folder: Path) -> Deliveries:
     (folder / "payments.yaml").write_text(SOURCE, encoding="utf-8")
     register_source(workspace, load_source(folder / "payments.yaml"))
     good = [push(workspace, rows(1000 * n, 150), batch_key=f"day-{n}") for n in range(6)]
-    bad = [{"id": f"bad{n}", "at": "2025-01-01", "amount": 1.0, "note": HOSTILE, "person": SECRET} for n in range(3)]
+    bad = [{"id": f"bad{n}", "at": "2025-01-01T00:00:00", "amount": 1.0, "note": HOSTILE, "person": SECRET} for n in range(3)]
     bad += [{"id": "bad3", "at": "2025-01-01T00:00:00Z", "amount": HOSTILE, "note": None, "person": SECRET}, "no row at all"]
     dirty = push(workspace, rows(7000, 150) + bad)
     changed = push(workspace, rows(8000, 150, times=100))
@@ -124,7 +124,16 @@ def _models(workspace: Workspace, version: str) -> tuple[str, str]:
 def _ticks(workspace: Workspace, taken: Batch, held: Batch, champion: str, challenger: str) -> tuple[str, str]:
     delivered = {"taken": {"payments/1.csv": taken.id}, "held": {f"payments/{HOSTILE}": held.reason}, "failing": {}, "poisoned": {}, "missing": {}}
     triggers = [
-        {"name": "realised_fall", "fired": True, "why": f"fall {HOSTILE}", "figure": 0.08, "lower": 0.06, "upper": 0.1, "limit": 0.05, "evidence": None},
+        {
+            "name": "realised_fall",
+            "fired": True,
+            "why": f"fall {HOSTILE}",
+            "figure": 0.08,
+            "lower": 0.06,
+            "upper": 0.1,
+            "limit": 0.05,
+            "evidence": None,
+        },
         {"name": "schedule", "fired": False, "why": "young", "figure": 86400.0, "lower": None, "upper": None, "limit": 2419200.0, "evidence": None},
     ]
     results: dict[str, dict[str, Any]] = {

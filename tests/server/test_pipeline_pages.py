@@ -11,8 +11,8 @@ from pilotage import people
 from pilotage.ledger import entries
 from pilotage.pipelines import champion, load_run
 from pilotage.server import create_app
-from pilotage.server.queries.pipelines import find_pipeline, list_deliveries, list_runs
 from pilotage.server.queries.paging import Turn
+from pilotage.server.queries.pipelines import find_pipeline, list_deliveries, list_runs
 from pilotage.store import Workspace
 
 PASSWORD = "correct horse battery staple"
@@ -48,7 +48,7 @@ def test_a_decision_shows_every_trigger_with_its_figure_interval_and_limit(looki
 
 def test_a_challenge_shows_the_gain_with_its_interval_and_margin(looking: Client, has: Any) -> None:
     said = in_words(looking.get(HERE).text)
-    assert "+0.0200 [+0.0110, +0.0290], margin 0.005" in said and "4\u202f321" in said and "waits for a person" in said
+    assert "+0.0200 [+0.0110, +0.0290], margin 0.005" in said and "4 321" in said and "waits for a person" in said
 
 
 def test_hostile_text_stays_text_on_every_page(looking: Client, has: Any) -> None:
@@ -66,8 +66,7 @@ def test_deliveries_are_listed_by_state_and_lead_to_their_batches(looking: Clien
 
 def test_a_run_shows_what_each_step_said_or_why_it_did_not(looking: Client, has: Any) -> None:
     said = in_words(looking.get(f"{HERE}/runs/{has.done}").text)
-    assert "payments@" in said and "Do not train" not in said and "12" not in said[:1]
-    assert "promote" not in said.lower() or "Promoted no" in said
+    assert "payments@" in said and "Champion kept" in said and "1 taken, 1 held" in said and "realised fall fires 0.08" in said
     failed = looking.get(f"{HERE}/runs/{has.failed_run}").text
     assert "It could not be trained" in failed and "Let it be tried again" in failed
 

@@ -25,9 +25,7 @@ STATES = ("held", "refused", "published", "discarded", "empty", "received", "con
 
 
 @router.get("")
-def show_batches(
-    request: Request, workspace: WorkspaceDep, turn: TurnDep, source: Name = None, dataset: Name = None, state: Name = None
-) -> Response:
+def show_batches(request: Request, workspace: WorkspaceDep, turn: TurnDep, source: Name = None, dataset: Name = None, state: Name = None) -> Response:
     """Deliveries, the newest first."""
     found = batches.show_batches(workspace, source=source or None, dataset=dataset or None, state=state or None, turn=turn)
     wanted = {"source": source, "dataset": dataset, "state": state}
@@ -35,7 +33,9 @@ def show_batches(
 
 
 @router.post("/erase", dependencies=[require("erase")])
-def erase_subject(request: Request, workspace: WorkspaceDep, person: PersonDep, subject: Annotated[str, Form(max_length=1000)], reason: Reason) -> Response:
+def erase_subject(
+    request: Request, workspace: WorkspaceDep, person: PersonDep, subject: Annotated[str, Form(max_length=1000)], reason: Reason
+) -> Response:
     """Erase what quarantined rows of every batch say about one person."""
     from pilotage.data.ingest import erase_quarantine
 

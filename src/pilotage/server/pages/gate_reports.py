@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
@@ -21,13 +21,11 @@ def show_report(request: Request, workspace: WorkspaceDep, report_id: str) -> Re
 
 
 @router.post("/{report_id}/accept", dependencies=[require("waive")])
-def accept(
-    request: Request, workspace: WorkspaceDep, person: PersonDep, report_id: str, reason: Annotated[str, Form(max_length=2000)]
-) -> Response:
+def accept(request: Request, workspace: WorkspaceDep, person: PersonDep, report_id: str, reason: Annotated[str, Form(max_length=2000)]) -> Response:
     """Accept as the new normal. A token is refused: it acts without anybody looking."""
     from pilotage.data.quality import accept_as_normal
 
     visitor = visitor_of(request)
-    via = "session" if visitor is not None and visitor.via == "cookie" else "token"
+    via: Literal["session", "token"] = "session" if visitor is not None and visitor.via == "cookie" else "token"
     accept_as_normal(workspace, report_id, person=person, reason=reason, via=via)
     return RedirectResponse(f"/data/gates/{report_id}", 303)

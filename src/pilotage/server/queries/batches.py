@@ -136,7 +136,9 @@ def find_batch(workspace: Workspace, batch_id: str, *, code: str | None = None, 
     of = ingest_quarantine.c
     mine = (of.workspace_id == workspace.id, of.batch_id == batch_id)
     with workspace.read() as conn:
-        config = conn.execute(select(ingest_batch.c.config).where(ingest_batch.c.workspace_id == workspace.id, ingest_batch.c.id == batch_id)).scalar()
+        config = conn.execute(
+            select(ingest_batch.c.config).where(ingest_batch.c.workspace_id == workspace.id, ingest_batch.c.id == batch_id)
+        ).scalar()
         untried = (of.content.is_not(None), of.retried_as.is_(None))
         retriable = conn.execute(select(func.count()).select_from(ingest_quarantine).where(*mine, *untried)).scalar_one()
         erasable = conn.execute(select(func.count()).select_from(ingest_quarantine).where(*mine, of.erased_at.is_(None))).scalar_one()

@@ -212,7 +212,11 @@ def find_run(workspace: Workspace, name: str, run_id: str) -> RunDetail:
         raise NotFound("There is no such run of this pipeline.", where=run_id, mend="open it from the pipeline's page")
     line = _ticks(workspace, [row])[0]
     said = {step.name: step.result or {} for step in line.steps}
-    ids = [*(said.get("versions", {}).get("datasets") or {}).values(), said.get("assemble", {}).get("training_set"), said.get("score", {}).get("version")]
+    ids = [
+        *(said.get("versions", {}).get("datasets") or {}).values(),
+        said.get("assemble", {}).get("training_set"),
+        said.get("score", {}).get("version"),
+    ]
     decided = _decisions(workspace, name, run_id=run_id)
     return RunDetail(line, decided[0] if decided else None, name_versions(workspace, [str(one) for one in ids if one]))
 
@@ -325,7 +329,9 @@ def _waiting(workspace: Workspace, name: str, last: TickLine | None, challenges:
     address, delivered = f"/pipelines/{name}", _delivered(workspace, name)
     found = []
     if last is not None and last.state in ("failed", "held"):
-        found.append(Waiting(f"the tick {last.key[:10]} {last.state}: {last.reason or 'no reason was kept'}", "operator", f"{address}/runs/{last.id}"))
+        found.append(
+            Waiting(f"the tick {last.key[:10]} {last.state}: {last.reason or 'no reason was kept'}", "operator", f"{address}/runs/{last.id}")
+        )
     if delivered["held"]:
         n = delivered["held"]
         found.append(Waiting(f"{n} {'deliveries are' if n > 1 else 'delivery is'} held", "owner", f"{address}/deliveries?state=held"))
@@ -395,4 +401,3 @@ def _challenges(workspace: Workspace, name: str) -> list[ChallengeLine]:
 def _model(model: TrainedModel, serving: TrainedModel | None, sets: dict[str, VersionLine]) -> ModelLine:
     serves = serving is not None and serving.id == model.id
     return ModelLine(model.id, model.kind, model.rows, sets.get(model.training_set), model.training_set, model.created_at, serves)
-
