@@ -43,7 +43,7 @@ def feed(deciding: Workspace) -> Client:
 
 
 def test_rows_are_pushed_and_the_answer_is_the_batch(feed: Client, deciding: Workspace) -> None:
-    sent = rows(2_500, 150) + [{"id": "bad", "at": "never", "amount": 1.0}]
+    sent = [*rows(2_500, 150), {"id": "bad", "at": "never", "amount": 1.0}]
     answer = send(feed, "/api/v1/ingest/payments", sent, idempotency_key="monday")
     assert answer.status == 201
     batch = answer.json()

@@ -79,7 +79,7 @@ def test_an_owner_releases_with_a_reason_and_is_named(deciding: Workspace, has: 
     assert client.post(f"/data/batches/{has.changed}/release", {"reason": " "}).status == 422
     assert client.post(f"/data/batches/{has.changed}/release", {"reason": "the bank pays in cents now"}).status == 303
     assert load_batch(deciding, has.changed).state == "published"
-    said = [one for one in entries(deciding, type="ingest.released")]
+    said = list(entries(deciding, type="ingest.released"))
     assert [(one.actor, one.body["reason"]) for one in said] == [("ada", "the bank pays in cents now")]
     assert "the bank pays in cents now" in client.get(f"/data/batches/{has.changed}").text
     assert client.post(f"/data/batches/{has.changed}/discard", {"reason": "late"}).status == 409

@@ -95,9 +95,14 @@ def test_failing_rows_of_a_version_lead_to_the_page_that_shows_them(deciding: Wo
     assert report.verdict == "fail"
     client = sign_in(deciding)
     text = client.get(f"/data/gates/{report.id}").text
-    found = re.findall(r'href="(/data/payments/\d+\?start=\d+#rows)"', text)
-    assert found and client.get(found[0].partition("#")[0]).status == 200
+    found = re.findall(r'href="(/data/payments/\d+/row\?key=p\d+)"', text)
+    assert found and client.get(found[0]).status == 200
     assert "The contract itself says otherwise" in text
+
+
+def test_the_page_of_a_version_leads_to_its_gate_and_its_batch(looking: Client, has: Any) -> None:
+    text = looking.get("/data/payments/6").text
+    assert f"/data/gates/{has.passed}" in text and re.search(r"/data/batches/ib_\w+", text)
 
 
 def test_what_is_not_there_says_so(looking: Client, newcomer: Client) -> None:

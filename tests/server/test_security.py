@@ -37,16 +37,22 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/pilots/{name}/sign"): EVERYBODY - {"admin"},
     ("POST", "/pilots/{name}/run"): frozenset({"operator", "owner"}),
     ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
+    # Data
+    ("POST", "/data/{name}/{number}/cell"): frozenset({"operator", "owner"}),
+    ("POST", "/data/{name}/{number}/personal"): frozenset({"operator", "owner"}),
+    ("POST", "/data/contracts/{name}/proposals/{proposal_id}"): REVIEWERS,
     ("POST", "/data/batches/erase"): frozenset({"admin"}),
     ("POST", "/data/batches/{batch_id}/release"): frozenset({"owner"}),
     ("POST", "/data/batches/{batch_id}/discard"): OPERATORS,
     ("POST", "/data/batches/{batch_id}/retry"): OPERATORS,
     ("POST", "/data/batches/{batch_id}/erase"): frozenset({"admin"}),
     ("POST", "/data/gates/{report_id}/accept"): frozenset({"owner"}),
+    ("POST", "/api/v1/ingest/{source}"): OPERATORS,
+    # Features
+    ("POST", "/api/v1/events/{source}"): OPERATORS,
+    # Monitoring
     ("POST", "/pipelines/{name}/promote"): frozenset({"owner"}),
     ("POST", "/pipelines/{name}/runs/{run_id}/retry"): OPERATORS,
-    ("POST", "/api/v1/ingest/{source}"): OPERATORS,
-    ("POST", "/api/v1/events/{source}"): OPERATORS,
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
 }
 FOR_SOME: dict[str, frozenset[str]] = {

@@ -19,6 +19,7 @@ from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
     batches,
+    contracts,
     data,
     findings,
     gate_reports,
@@ -50,6 +51,7 @@ ROUTED = (
     # Data
     batches,
     gate_reports,
+    contracts,
     data,
     # Features
     # Monitoring

@@ -89,7 +89,7 @@ class HistoryDrawing:
 
 
 def draw_history(past: list[float | None], present: float | None, *, limit: float | None) -> HistoryDrawing:
-    """Positions of ``past`` figures and the ``present`` one. The scale ends at three times the largest of past and limit, so that they stay legible."""
+    """Positions of ``past`` figures and the ``present`` one. The scale ends at three times the largest of past and limit: they stay legible."""
     known = [value for value in past if value is not None]
     top = max([*known, limit or 0.0])
     ceiling = min(max([top, present or 0.0]), 3 * top) if top else (present or 1.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlalchemy import desc, select
 
 from pilotage.core import NotFound
 from pilotage.server.queries.drawing import HistoryDrawing, draw_history
-from pilotage.server.queries.rows import ROWS_A_PAGE
 from pilotage.server.queries.versions import VersionLine, name_versions
 from pilotage.store import Workspace
 
@@ -33,7 +33,7 @@ class PastFigure:
 
 @dataclass(frozen=True)
 class FailingLine:
-    """A failing row and, where the rows of the gated version can be opened, the address of the page that shows it."""
+    """A failing row and, where it can be named in a version that is there, the address of the page that shows it."""
 
     row: FailingRow
     address: str | None
@@ -64,6 +64,24 @@ class ReportDetail:
     batch: str | None
     columns: list[str]
     not_acceptable: str | None
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """What the gate said of a version, for the version's page."""
+
+    id: str
+    headline: str
+    verdict: str
+    accepted_by: str | None
+
+
+def gate_line(workspace: Workspace, version_id: str) -> GateLine | None:
+    """The newest report on a version, or None where no gate has looked at it."""
+    from pilotage.data.quality import gate_of
+
+    report = gate_of(workspace, version_id)
+    return None if report is None else GateLine(report.id, report.headline, report.verdict, report.accepted.person if report.accepted else None)
 
 
 def find_report(workspace: Workspace, report_id: str) -> ReportDetail:
@@ -157,11 +175,14 @@ def _check(result: CheckResult, report: GateReport, version: VersionLine | None,
     drawing = None
     if any(one.figure is not None for one in before):
         drawing = draw_history([one.figure for one in before], result.figure, limit=result.at_most)
-    own = version if version is not None and report.version_id == version.id else None
-    failing = [FailingLine(row, _row_address(own, row.row)) for row in result.examples]
+    failing = [FailingLine(row, _row_address(version, row)) for row in result.examples]
     return CheckLine(result, failing, before, drawing)
 
 
-def _row_address(version: VersionLine | None, row: int) -> str | None:
-    """Rows of a batch are numbered in the batch: only those of a gated version have a page of their own."""
-    return None if version is None else f"/data/{version.dataset}/{version.number}?start={row - row % ROWS_A_PAGE}#rows"
+def _row_address(version: VersionLine | None, row: FailingRow) -> str | None:
+    """A row has a page where its version is there (a held batch has none) and it can be named: its key is not personal, and of plain values."""
+    from pilotage.data.tabular.keys import key_text
+
+    if version is None or not row.key or not all(isinstance(value, str | int) for value in row.key.values()):
+        return None
+    return f"/data/{quote(version.dataset)}/{version.number}/row?key={quote(key_text(list(row.key.values())), safe='')}"
