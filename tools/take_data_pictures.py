@@ -37,9 +37,14 @@ EXAMPLE = REPOSITORY / "examples" / "fraud-features"
 TOKEN = "picture"  # noqa: S105 - opens a temporary folder on loopback
 ASKED_IN_WEEK, LAST_WEEK = 9, 11
 
-# name, page, width, height of the page that is kept (None: the window)
+# name, page (and the links to follow from it, after >>), width, height of the page that is kept (None: the window)
 BEFORE = [
     ("contract-review", "/review/card-fraud", 1280, None),
+    ("batches", "/data/batches?dataset=transactions", 1280, None),
+    ("batch-narrow", "/data/batches?state=held >> a[data-row]", 390, None),
+    ("gate-report", "/data/batches?state=held >> a[data-row] >> a[href^='/data/gates/']", 1280, 890),
+    ("pipeline", "/pipelines/card-fraud", 1280, 900),
+    ("tick", "/pipelines/card-fraud >> .ticks a[data-row]", 1280, None),
 ]
 AFTER = [
     ("table", "/data/transactions/40?where=amount%20%3E%20100&order_by=amount&descending=true#rows", 1280, None),
@@ -112,7 +117,9 @@ def shoot(address: str, pictures: list[tuple[str, str, int, int | None]]) -> Non
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, page, width, height in pictures:
-            camera = Camera(browser, address, width=width, height=844 if width < 500 else 860).open(page)
+            camera = Camera(browser, address, width=width, height=844 if width < 500 else 860).open(page.partition(" >> ")[0])
+            for link in page.split(" >> ")[1:]:
+                camera.open(str(camera.page.locator(link).first.get_attribute("href")))
             if page.startswith("/review/"):
                 camera.page.wait_for_selector(".wb-change")
             camera.take(name, height=height)

@@ -30,3 +30,11 @@ def test_a_batch_is_brought_in_held_looked_at_and_decided_on(terminal: Terminal)
     assert "payments" in terminal("data", "list").out
     assert "Unknown state" in terminal.refused("data", "batches", "--state", "lost", code=2)
     assert "outside" in terminal.refused("data", "ingest", "pay.yaml", "/etc/passwd", code=1)
+
+
+def test_a_source_is_registered_and_listed(terminal: Terminal) -> None:
+    (terminal.folder / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
+    (terminal.folder / "pay.yaml").write_text(SOURCE.replace("csv", "push"), encoding="utf-8")
+    assert "POST /api/v1/ingest/pay" in terminal("data", "source", "put", "pay.yaml").out
+    assert "pay@1" in terminal("data", "source", "put", "pay.yaml").out
+    assert "payments@1" in terminal("data", "source", "list").out

@@ -14,7 +14,7 @@ import pytest
 from pilotage.core import Conflict, InputError, ManualClock, NotFound, Unavailable
 from pilotage.ledger import create_workspace, open_workspace, verify
 from pilotage.pipelines import workflow
-from pilotage.pipelines.workflow import Hold, Step, advance, load_run, retry, runs
+from pilotage.pipelines.workflow import Hold, Step, advance, load_run, pipeline_names, retry, runs
 
 PIPELINE = {"pipeline": "cards", "key": "2026-05-01", "declared": "d1"}
 
@@ -235,3 +235,10 @@ def test_a_run_killed_again_and_again_goes_on_where_it_left_off(tmp_path):
         assert verify(workspace).integrity == "ok"
     begun = (tmp_path / "ran.txt").read_text().splitlines()
     assert len(begun) <= 12 + kills, "a step whose result was kept was begun again"
+
+
+def test_the_pipelines_that_have_run_are_known_by_name(workspace):
+    assert pipeline_names(workspace) == []
+    for name, key in (("cards", "1"), ("loans", "1"), ("cards", "2")):
+        advance(workspace, pipeline=name, key=key, declared="d1", steps=[Step("first", lambda context: {})])
+    assert pipeline_names(workspace) == ["cards", "loans"]

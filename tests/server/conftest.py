@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,6 +29,9 @@ from pilotage.ledger import create_workspace, open_workspace
 from pilotage.people import passwords
 from pilotage.server import create_app
 from pilotage.store import Workspace
+
+if TYPE_CHECKING:
+    from deliveries_workspace import Deliveries
 
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NOBODYS_HASH = QUICK_HASHER.hash("nobody's")
@@ -129,6 +133,47 @@ def newcomer(empty: Workspace) -> Client:
 def regular(filled: Workspace) -> Client:
     """Signed in to the filled workspace, to change something."""
     return sign_in(filled)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The folder of a workspace with deliveries, and what is where in it."""
+
+    folder: Path
+    has: Deliveries
+
+
+@pytest.fixture(scope="session")
+def delivered(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Delivered:
+    import deliveries_workspace  # needs the extra [tables], which most pages do not
+
+    folder = tmp_path_factory.mktemp("delivered")
+    shutil.copytree(blank, folder / "workspace")
+    with open_workspace(folder / "workspace", actor="ada") as workspace:
+        return Delivered(folder / "workspace", deliveries_workspace.fill(workspace, folder / "sources"))
+
+
+@pytest.fixture(scope="session")
+def has(delivered: Delivered) -> Deliveries:
+    """What is where in the workspace with deliveries."""
+    return delivered.has
+
+
+@pytest.fixture(scope="session")
+def looking(delivered: Delivered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Signed in to the workspace with deliveries, for tests that only look."""
+    folder = tmp_path_factory.mktemp("looking") / "workspace"
+    shutil.copytree(delivered.folder, folder)
+    with open_workspace(folder, actor="ada") as workspace:
+        yield sign_in(workspace)
+
+
+@pytest.fixture
+def deciding(delivered: Delivered, tmp_path: Path) -> Iterator[Workspace]:
+    """The workspace with deliveries, for one test to change."""
+    shutil.copytree(delivered.folder, tmp_path / "deciding")
+    with open_workspace(tmp_path / "deciding", actor="ada") as workspace:
+        yield workspace
 
 
 # A workspace with tables and contracts

@@ -21,6 +21,7 @@ from pilotage.store.schema import metadata
 PASSWORD = "correct horse battery staple"
 EVERYBODY = frozenset(people.ROLES)
 REVIEWERS = frozenset({"reviewer", "owner"})
+OPERATORS = frozenset({"operator", "owner"})
 
 # Who may do what: every route that changes something, and every one that not everybody may read. A new one is put here, or the test fails.
 CHANGES: dict[tuple[str, str], frozenset[str]] = {
@@ -40,8 +41,18 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/data/{name}/{number}/cell"): frozenset({"operator", "owner"}),
     ("POST", "/data/{name}/{number}/personal"): frozenset({"operator", "owner"}),
     ("POST", "/data/contracts/{name}/proposals/{proposal_id}"): REVIEWERS,
+    ("POST", "/data/batches/erase"): frozenset({"admin"}),
+    ("POST", "/data/batches/{batch_id}/release"): frozenset({"owner"}),
+    ("POST", "/data/batches/{batch_id}/discard"): OPERATORS,
+    ("POST", "/data/batches/{batch_id}/retry"): OPERATORS,
+    ("POST", "/data/batches/{batch_id}/erase"): frozenset({"admin"}),
+    ("POST", "/data/gates/{report_id}/accept"): frozenset({"owner"}),
+    ("POST", "/api/v1/ingest/{source}"): OPERATORS,
     # Features
+    ("POST", "/api/v1/events/{source}"): OPERATORS,
     # Monitoring
+    ("POST", "/pipelines/{name}/promote"): frozenset({"owner"}),
+    ("POST", "/pipelines/{name}/runs/{run_id}/retry"): OPERATORS,
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
 }
 FOR_SOME: dict[str, frozenset[str]] = {
@@ -210,6 +221,14 @@ QUERIES = [
     f"/data/items/1?start={HUGE}",
     "/data/items/1?start=-1",
     "/data/items/-1",
+    f'/data/batches?after=[{HUGE},"x"]',
+    "/data/batches?state=%00&source=%ff",
+    "/data/batches/ib_%00",
+    f"/data/batches/ib_nothing?start={HUGE}",
+    "/data/gates/..%2f..%2fetc",
+    "/pipelines/%00",
+    f"/pipelines/x/deliveries?after=[{HUGE}]",
+    "/api/v1/batches?after={}",
     f'/runs?after=[{HUGE},"x"]',
     f"/findings?after=[{HUGE},{HUGE}]",
     f"/ledger?after=[{HUGE}]",

@@ -126,3 +126,11 @@ def test_a_guard_that_refuses_stops_every_write(tmp_path):
 
     with Workspace.create(tmp_path, guard=guard) as workspace, pytest.raises(Refused, match="sealed"):
         workspace.write(lambda tx: tx.conn.execute(update(response_cache).values(fingerprint="other")))
+
+
+def test_what_is_written_in_anothers_name_has_that_name_and_no_other(workspace: Workspace) -> None:
+    as_grace = workspace.acting_as("grace")
+    assert (as_grace.actor, as_grace.id) == ("grace", workspace.id)
+    assert [each.write(lambda tx: tx.actor) for each in (as_grace, workspace, as_grace)] == ["grace", workspace.actor, "grace"]
+    assert as_grace.submit(lambda tx: tx.stamp()["created_by"]).result() == "grace"
+    assert workspace.write(lambda tx: tx.actor) == workspace.actor

@@ -26,6 +26,7 @@ from pilotage.cli import (
     review,
     runs,
     server,
+    sources,
     users,
 )
 from pilotage.cli.session import Session
@@ -59,6 +60,7 @@ def _common(
 
 pilot.register(app)
 ingest.register(data.app)
+data.app.add_typer(sources.app, name="source")
 data.app.add_typer(contracts.app, name="contract")
 data.app.add_typer(quality.app, name="gate")
 app.add_typer(data.app, name="data")

@@ -21,7 +21,18 @@ from pilotage.pipelines.registry import ModelDecision, TrainedModel, champion, d
 from pilotage.pipelines.running import plan, retraining_decisions, run_pipeline  # noqa: E402
 from pilotage.pipelines.triggers import Decision, RetrainPolicy, Situation, Trigger, decide  # noqa: E402
 from pilotage.pipelines.withdrawing import WithdrawnEverywhere, withdraw  # noqa: E402
-from pilotage.pipelines.workflow import Hold, RunRecord, Step, StepContext, StepRecord, advance, load_run, retry, runs  # noqa: E402
+from pilotage.pipelines.workflow import (  # noqa: E402
+    Hold,
+    RunRecord,
+    Step,
+    StepContext,
+    StepRecord,
+    advance,
+    load_run,
+    pipeline_names,
+    retry,
+    runs,
+)
 
 __all__ = [
     "Challenge",
@@ -53,6 +64,7 @@ __all__ = [
     "load_pipeline",
     "load_run",
     "models",
+    "pipeline_names",
     "plan",
     "promote",
     "retraining_decisions",

@@ -11,13 +11,14 @@ workflow_run = table(
     Column("pipeline", Text, nullable=False),
     Column("key", Text, nullable=False),  # what makes it this run and no other: a tick of the schedule, say
     Column("declared", Text, nullable=False),  # hash of the pipeline's declaration
-    Column("state", Text, nullable=False),  # running | held | failed | done
+    Column("state", Text, nullable=False),  # running | held | failed | done | superseded
     Column("reason", Text),
     Column("holder", Text),
     Column("lease_until", BigInteger, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("ended_at", BigInteger),
     UniqueConstraint("workspace_id", "pipeline", "key"),
+    Index("ix_workflow_run_created", "workspace_id", "pipeline", "created_at", "id"),
 )
 
 workflow_step = table(
@@ -44,6 +45,7 @@ pipeline_delivery = table(
     Column("tries", Integer, nullable=False),
     Column("reason", Text),
     Column("taken_at", BigInteger, nullable=False),
+    Index("ix_pipeline_delivery_taken", "workspace_id", "pipeline", "taken_at", "source", "name"),
     key=("pipeline", "source", "name"),
 )
 

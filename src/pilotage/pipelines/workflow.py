@@ -87,7 +87,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run: ``running``, ``held``, ``failed`` or ``done``, with its steps in order. Times in µs UTC."""
+    """A run: ``running``, ``held``, ``failed``, ``done`` or ``superseded``, with its steps in order. Times in µs UTC."""
 
     id: str
     pipeline: str
@@ -199,6 +199,13 @@ def load_run(workspace: Workspace, run_id: str) -> RunRecord:
     if run is None:
         raise NotFound(f"There is no pipeline run {run_id}.", mend="see 'pilotage pipeline runs'")
     return _run_record(run, tuple(_step_record(row) for row in steps))
+
+
+def pipeline_names(workspace: Workspace) -> list[str]:
+    """The pipelines that have run, by name."""
+    query = select(workflow_run.c.pipeline).where(workflow_run.c.workspace_id == workspace.id).distinct().order_by(workflow_run.c.pipeline)
+    with workspace.read() as conn:
+        return list(conn.execute(query).scalars())
 
 
 def runs(workspace: Workspace, pipeline: str | None = None, *, limit: int = 50) -> list[RunRecord]:

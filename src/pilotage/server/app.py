@@ -14,10 +14,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, errors, review_routes
+from pilotage.server import api, api_pushing, errors, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
-from pilotage.server.pages import contracts, data, findings, gates, ledger, login, overview, people, queues, revealing, runs
+from pilotage.server.pages import (
+    batches,
+    contracts,
+    data,
+    findings,
+    gate_reports,
+    gates,
+    ledger,
+    login,
+    overview,
+    people,
+    pipelines,
+    queues,
+    revealing,
+    runs,
+)
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -34,14 +49,18 @@ ROUTED = (
     revealing,
     findings,
     # Data
+    batches,
+    gate_reports,
     contracts,
     data,
     # Features
     # Monitoring
+    pipelines,
     # What is kept of all
     ledger,
     people,
     api,
+    api_pushing,
 )
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from pilotage.core import Refused
 from pilotage.people import PERMISSIONS
 from pilotage.people import require as require_permission
 from pilotage.server.errors import SignInNeeded
@@ -77,8 +78,18 @@ def _person(request: Request) -> Person:
     return visitor.person
 
 
+def _present(request: Request) -> Person:
+    person = _person(request)
+    visitor = visitor_of(request)
+    if visitor is None or visitor.via != "cookie":
+        raise Refused("Only a person decides this.", why="a token acts without anybody looking", mend="sign in to the workbench and decide there")
+    return person
+
+
 WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
 PersonDep = Annotated[Person, Depends(_person)]
+PresentDep = Annotated[Person, Depends(_present)]
+"""The person who asks, in a session of their own: whoever comes with a token is refused (403)."""
 
 
 def require(permission: str) -> Any:

@@ -58,6 +58,9 @@ def wants_json(request: Request) -> bool:
 def error_response(request: Request, error: PilotageError, *, headers: dict[str, str] | None = None) -> Response:
     """``error`` as JSON or as a page."""
     told = _without_folder(request, error.to_dict())
+    wait_s = getattr(error, "retry_after_s", None)  # of features.streams.Busy: held back, not turned away
+    if wait_s is not None:
+        headers = {**(headers or {}), "retry-after": str(wait_s)}
     if wants_json(request):
         return JSONResponse(told, status_code=error.http_status, headers=headers)
     from pilotage.server.render import page

@@ -40,9 +40,11 @@ PLACES: tuple[Place, ...] = (
     Place("Review", "Review", "/review"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
+    Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
     Place("Data", "Contracts", "/data/contracts"),
     # Features
     # Monitoring
+    Place("Monitoring", "Pipelines", "/pipelines"),
     # What is kept of all
     Place("Ledger", "Ledger", "/ledger"),
     Place("People", "People", "/people"),

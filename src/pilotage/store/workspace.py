@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
@@ -56,7 +58,7 @@ class Workspace:
         """The folder beside the blobs in which a room keeps files of another form, in a folder of its own."""
         self.clock = clock
         self.actor = actor
-        self._writer = Writer(engine, workspace_id=workspace_id, actor=actor, clock=clock, guard=guard)
+        self._writer: Writer = Writer(engine, workspace_id=workspace_id, actor=actor, clock=clock, guard=guard)
 
     @classmethod
     def create(cls, location: str | Path, *, actor: str = "local", clock: Clock | None = None, guard: Job[None] | None = None) -> Workspace:
@@ -132,6 +134,13 @@ class Workspace:
         """As :meth:`write`, without waiting."""
         return self._writer.submit(job)
 
+    def acting_as(self, actor: str) -> Workspace:
+        """The same workspace with everything written in the name of ``actor``: for a server, through which several people act. Do not close it."""
+        made = copy.copy(self)
+        made.actor = actor
+        made._writer = cast(Writer, _InTheNameOf(self._writer, actor))
+        return made
+
     async def write_async(self, job: Callable[[WriteTransaction], T]) -> T:
         """As :meth:`write`, for use inside an event loop."""
         return await asyncio.wrap_future(self._writer.submit(job))
@@ -146,6 +155,22 @@ class Workspace:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class _InTheNameOf:
+    """The writer of a workspace, for one person: the same queue and groups, another actor in the transaction."""
+
+    def __init__(self, writer: Writer, actor: str) -> None:
+        self._writer, self._actor = writer, actor
+
+    def write(self, job: Callable[[WriteTransaction], T]) -> T:
+        return self.submit(job).result()
+
+    def submit(self, job: Callable[[WriteTransaction], T]) -> Future[T]:
+        return self._writer.submit(lambda tx: job(replace(tx, actor=self._actor)))
+
+    def close(self) -> None:
+        """The writer stays open: it is not this one's to close."""
 
 
 def _locate(location: str | Path) -> tuple[URL, str, Path]:

@@ -179,3 +179,10 @@ def test_a_source_that_nobody_declared_is_not_found(cards: Workspace) -> None:
 def test_a_role_must_name_a_column_of_its_kind(role: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must name a column of kind"):
         EventSource(**{**CARDS.to_dict(), role: "amount"})
+
+
+def test_a_value_that_no_column_holds_refuses_the_batch_with_its_column() -> None:
+    source = EventSource("odd", {"id": "text", "at": "timestamp", "day": "date"}, event_id="id", event_time="at")
+    for odd, column in (({"day": "someday"}, "day"), ({"at": 2**70}, "at"), ({"id": "\ud800"}, "id")):
+        with pytest.raises(InputError, match=f"'{column}'"):
+            source.frame([{"id": "a", "at": START}, {"id": "b", "at": START, **odd}])

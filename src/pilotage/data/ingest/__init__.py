@@ -5,7 +5,7 @@ delivers now, conforms it, sets bad rows aside with source, line, field and reas
 rows that are handed over. ``rows_in == kept + quarantined``, always. A **batch** is named by its content, so a delivery that comes twice, or a
 process that is killed at any step and started again, makes one version. A failed gate or too many bad rows hold the batch: a person releases or
 discards it (:func:`release`, :func:`discard`). :func:`quarantined` lists what was set aside, :func:`retry` tries it again under a mended contract,
-:func:`erase_quarantine` erases it.
+:func:`erase_quarantine` erases it. :func:`register_source` makes a source known by its name, for pushes over HTTP.
 
 Needs the extra ``pilotage[tables]``.
 """
@@ -28,6 +28,13 @@ from pilotage.data.ingest.quarantine import (  # noqa: E402
     reason_counts,
     retry,
 )
+from pilotage.data.ingest.registering import (  # noqa: E402
+    RegisteredSource,
+    register_source,
+    registered_source,
+    registered_sources,
+    source_of,
+)
 from pilotage.data.ingest.source import (  # noqa: E402
     Dialect,
     FileSource,
@@ -40,7 +47,7 @@ from pilotage.data.ingest.source import (  # noqa: E402
     SourceConfig,
     SqlSource,
     load_source,
-    source_of,
+    parse_source,
 )
 
 __all__ = [
@@ -56,6 +63,7 @@ __all__ = [
     "ObjectSource",
     "PushSource",
     "ReasonCount",
+    "RegisteredSource",
     "Retry",
     "SetAside",
     "SetAsidePage",
@@ -69,8 +77,12 @@ __all__ = [
     "ingest_rows",
     "load_batch",
     "load_source",
+    "parse_source",
     "quarantined",
     "reason_counts",
+    "register_source",
+    "registered_source",
+    "registered_sources",
     "release",
     "retry",
     "source_of",

@@ -238,10 +238,10 @@ def load_source(path: str | Path) -> SourceConfig:
         If there is no such file.
     """
     path = Path(path)
-    return source_of(read_declared(path), folder=path.resolve().parent)
+    return parse_source(read_declared(path), folder=path.resolve().parent)
 
 
-def source_of(declared: Declared, *, folder: Path) -> SourceConfig:
+def parse_source(declared: Declared, *, folder: Path) -> SourceConfig:
     """As :func:`load_source`, from a part of a file that was read."""
     if not isinstance(declared.value, dict) or "kind" not in declared.value:
         declared.refuse("A source needs a 'kind'.", mend=f"add 'kind:' with one of: {', '.join(KINDS)}")

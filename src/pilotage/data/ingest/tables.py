@@ -23,8 +23,20 @@ ingest_batch = table(
     Column("reason", Text),
     Column("changed_at", TimeUs, nullable=False),
     UniqueConstraint("workspace_id", "source", "batch_key"),
-    Index("ix_ingest_batch_state", "workspace_id", "state"),
-    Index("ix_ingest_batch_dataset", "workspace_id", "dataset", "created_at"),
+    # Lists are turned by (created_at, id), whole or by one of these.
+    Index("ix_ingest_batch_created", "workspace_id", "created_at", "id"),
+    Index("ix_ingest_batch_state", "workspace_id", "state", "created_at", "id"),
+    Index("ix_ingest_batch_source", "workspace_id", "source", "created_at", "id"),
+    Index("ix_ingest_batch_dataset", "workspace_id", "dataset", "created_at", "id"),
+)
+
+# A source as somebody put it into the workspace. Never updated: another declaration is the next number, the same one is the row that is there.
+ingest_source = table(
+    "ingest_source",
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("config", JsonText, nullable=False),
+    UniqueConstraint("workspace_id", "name", "number"),
 )
 
 # One conformed piece of a batch, staged as Parquet in a blob; gone once the batch is published or discarded.

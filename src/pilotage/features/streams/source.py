@@ -157,7 +157,10 @@ class EventSource:
                     mend=f"declare it, or leave it out; declared are {', '.join(self.columns)}",
                 )
             values = [self._value(row.get(name), kind, name, index) for index, row in enumerate(rows)]
-            series.append(pl.Series(name, values, dtype=pl.Int64() if kind == "timestamp" else KINDS[kind], strict=True))
+            try:
+                series.append(pl.Series(name, values, dtype=pl.Int64() if kind == "timestamp" else KINDS[kind], strict=True))
+            except (OverflowError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+                raise self._refusal(f"'{name}' holds a value that cannot be kept: {type(error).__name__}.", mend="mend the producer") from error
         return pl.DataFrame(series)
 
     def _value(self, value: Any, kind: str, name: str, row: int) -> Any:
@@ -175,7 +178,10 @@ class EventSource:
             case "date" if isinstance(value, date) and not isinstance(value, datetime):
                 return value
             case "date" if isinstance(value, str):
-                return date.fromisoformat(value)
+                try:
+                    return date.fromisoformat(value)
+                except ValueError as error:
+                    raise self._refusal(f"'{name}' is no date: {value[:40]!r}.", row=row, mend="use ISO 8601: 2025-12-31") from error
             case "timestamp":
                 return self._time(value, name, row)
         raise self._refusal(f"'{name}' must be {kind}, not {type(value).__name__}.", row=row)

@@ -15,7 +15,7 @@ from pilotage.data import tagging
 from pilotage.data.version import TABLE
 from pilotage.server.context import Person, PersonDep, WorkspaceDep, require
 from pilotage.server.pages.asking import TurnDep, with_query
-from pilotage.server.queries import table_differences, tables, versions
+from pilotage.server.queries import gate_reports, table_differences, tables, versions
 from pilotage.server.queries.paging import Turn
 from pilotage.server.queries.rows import ROWS_A_PAGE, list_rows
 from pilotage.server.render import page
@@ -132,6 +132,7 @@ def show_version(
         **shared,
         contract=tables.contract_of(version),
         table=table,
+        gate=gate_reports.gate_line(workspace, version.id),
         wanted=wanted,
         may_see=person.may("export"),
     )

@@ -67,3 +67,43 @@ def _place(
         high=high,
         counted=counted,
     )
+
+
+HISTORY_HEIGHT = 40.0
+
+
+@dataclass(frozen=True)
+class HistoryDrawing:
+    """A figure's way through earlier reports, left to right, the last point being the present one; y grows downwards.
+
+    ``points`` are (x, y), or None where nothing was measured; ``line`` the polyline through them; ``limit`` the y of the limit, None without one.
+    ``cut``: the present figure is beyond the scale and is drawn at its edge.
+    """
+
+    points: list[tuple[float, float] | None]
+    line: str
+    limit: float | None
+    cut: bool
+    width: float = WIDTH
+    height: float = HISTORY_HEIGHT
+
+
+def draw_history(past: list[float | None], present: float | None, *, limit: float | None) -> HistoryDrawing:
+    """Positions of ``past`` figures and the ``present`` one. The scale ends at three times the largest of past and limit: they stay legible."""
+    known = [value for value in past if value is not None]
+    top = max([*known, limit or 0.0])
+    ceiling = min(max([top, present or 0.0]), 3 * top) if top else (present or 1.0)
+    ceiling = (ceiling or 1.0) * 1.1
+    figures = [*past, present]
+    step = (WIDTH - 2 * MARGIN) / max(len(figures) - 1, 1)
+
+    def height(value: float) -> float:
+        return round(HISTORY_HEIGHT - 5 - min(max(value, 0.0) / ceiling, 1.0) * (HISTORY_HEIGHT - 10), 1)
+
+    points = [None if value is None else (round(MARGIN + at * step, 1), height(value)) for at, value in enumerate(figures)]
+    return HistoryDrawing(
+        points=points,
+        line=" ".join(f"{x},{y}" for x, y in (point for point in points if point is not None)),
+        limit=None if limit is None else height(limit),
+        cut=present is not None and present > ceiling,
+    )

@@ -398,8 +398,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_ingest_batch")),
         sa.UniqueConstraint("workspace_id", "source", "batch_key", name=op.f("uq_ingest_batch_workspace_id_source_batch_key")),
     )
-    op.create_index("ix_ingest_batch_dataset", "ingest_batch", ["workspace_id", "dataset", "created_at"], unique=False)
-    op.create_index("ix_ingest_batch_state", "ingest_batch", ["workspace_id", "state"], unique=False)
+    op.create_index("ix_ingest_batch_created", "ingest_batch", ["workspace_id", "created_at", "id"], unique=False)
+    op.create_index("ix_ingest_batch_dataset", "ingest_batch", ["workspace_id", "dataset", "created_at", "id"], unique=False)
+    op.create_index("ix_ingest_batch_source", "ingest_batch", ["workspace_id", "source", "created_at", "id"], unique=False)
+    op.create_index("ix_ingest_batch_state", "ingest_batch", ["workspace_id", "state", "created_at", "id"], unique=False)
     op.create_table(
         "ingest_cursor",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -444,6 +446,18 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "batch_id", "position", name=op.f("pk_ingest_quarantine")),
+    )
+    op.create_table(
+        "ingest_source",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("config", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_ingest_source")),
+        sa.UniqueConstraint("workspace_id", "name", "number", name=op.f("uq_ingest_source_workspace_id_name_number")),
     )
     op.create_table(
         "lineage_edge",
@@ -538,6 +552,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "pipeline", "source", "name", name=op.f("pk_pipeline_delivery")),
     )
+    op.create_index("ix_pipeline_delivery_taken", "pipeline_delivery", ["workspace_id", "pipeline", "taken_at", "source", "name"], unique=False)
     op.create_table(
         "quality_acceptance",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -625,6 +640,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_workflow_run")),
         sa.UniqueConstraint("workspace_id", "pipeline", "key", name=op.f("uq_workflow_run_workspace_id_pipeline_key")),
     )
+    op.create_index("ix_workflow_run_created", "workflow_run", ["workspace_id", "pipeline", "created_at", "id"], unique=False)
     op.create_table(
         "workflow_step",
         sa.Column("workspace_id", sa.Text(), nullable=False),
