@@ -300,12 +300,13 @@ def _batch(spine: pl.DataFrame, rows: pl.DataFrame, view: FeatureView) -> dict[s
 
 
 def _stream(spine: pl.DataFrame, rows: SourceRows, keys: pl.Series, mine: Any, view: FeatureView, chance: random.Random) -> dict[str, list[Any]]:
-    columns = {**{name: rows.kinds[name] for name in rows.frame.columns}, _ID: "text", _KNOWN: "timestamp"}
-    declared = EventSource("replay", columns, event_id=_ID, event_time=view.event_time, available_time=_KNOWN, backlog=2**40)
-    known = pl.Series(_KNOWN, rows.available)
+    column = view.available_time or _KNOWN
+    columns = {**{name: rows.kinds[name] for name in rows.frame.columns}, _ID: "text", column: "timestamp"}
+    declared = EventSource("replay", columns, event_id=_ID, event_time=view.event_time, available_time=column, lag=view.available_lag, backlog=2**40)
+    known = pl.Series(column, rows.available)
     frame = rows.frame.with_columns(known.cast(pl.Datetime("us", "UTC")), pl.int_range(pl.len()).cast(pl.String).alias(_ID))
-    frame = frame.filter(pl.Series(mine)).sort(_KNOWN, maintain_order=True)
-    available = frame[_KNOWN].to_physical().to_list()
+    frame = frame.filter(pl.Series(mine)).sort(column, maintain_order=True)
+    available = frame[column].to_physical().to_list()
     latest = max(available[-1], int(spine[_AT].to_physical().max())) + 1  # type: ignore[arg-type]
     found: dict[str, list[Any]] = {name: [] for name in view.features}
     with (

@@ -9,11 +9,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sqlalchemy import select
 
 from pilotage.core import Conflict, InputError, NotFound
 from pilotage.core.clock import ManualClock
 from pilotage.features.streams import Busy, EventSource, StreamWorker, append, declare_source, forget_ids, source_of, stored_tiles
+from pilotage.features.streams import worker as worker_module
 from pilotage.features.streams.log import read_log
+from pilotage.features.tables import event_id
 from pilotage.ledger import create_workspace
 from pilotage.store import Workspace
 
@@ -144,6 +147,18 @@ def test_ids_leave_their_index_and_are_still_recognised(cards: Workspace) -> Non
     with cards.read() as conn:
         tiles = stored_tiles(conn, cards.id, "card@1")
     assert sum(states[0] for states in tiles.values()) == 4
+
+
+def test_a_worker_forgets_ids_now_and_then(cards: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_STEPS_BETWEEN_SWEEPS", 1)
+    worker = StreamWorker(cards, card_view(), source="payments")
+    append(cards, "payments", [payment("old", known_at=START - MINUTE)])
+    worker.step()
+    append(cards, "payments", [payment("new", minute=8 * 24 * 60)])
+    worker.step()
+    with cards.read() as conn:
+        kept = conn.execute(select(event_id.c.event).where(event_id.c.workspace_id == cards.id)).scalars().all()
+    assert kept == ["new"]
 
 
 def test_a_source_cannot_change_its_columns_but_its_limits(cards: Workspace) -> None:

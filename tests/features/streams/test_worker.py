@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from pilotage.features.streams import (
     stored_tiles,
     stream_status,
 )
+from pilotage.features.streams.log import read_log
 from pilotage.features.tables import feature_late, feature_refused, feature_tail
 from pilotage.ledger import create_workspace, entries
 from pilotage.store import Workspace, WriteTransaction
@@ -237,3 +239,21 @@ def test_an_aggregate_without_a_merge_is_refused(cards: Workspace, monkeypatch: 
 def test_a_view_must_fit_the_source(cards: Workspace) -> None:
     with pytest.raises(InputError, match="no column 'colour'"):
         open_stream(cards, card_view(aggregates=(Aggregate("n", "last", of=col("colour"), window="1h"),)), source="payments")
+
+
+def test_a_view_that_knows_rows_at_other_moments_than_the_log_is_refused(cards: Workspace) -> None:
+    view = card_view(aggregates=COUNT)
+    for changed in ({"available_time": None, "available_lag": "1h"}, {"available_time": "at"}):
+        with pytest.raises(Refused, match="The view says its rows are known by") as refusal:
+            open_stream(cards, replace(view, **changed), source="payments")
+        assert "skew" in str(refusal.value)
+
+
+def test_the_log_writes_down_when_it_took_an_event(cards: Workspace, clock: ManualClock) -> None:
+    append(cards, "payments", [payment("a")])
+    clock.advance(5)
+    append(cards, "payments", [payment("b", known_at=START - 1)])
+    with cards.read() as conn:
+        found = read_log(conn, cards.id, CARDS, from_position=0, limit=10)
+    assert found is not None
+    assert found["known_at"].to_physical().to_list() == [START, START]

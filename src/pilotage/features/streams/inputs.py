@@ -67,6 +67,15 @@ class Plan:
             raise InputError(
                 f"The view's event time is '{self.view.event_time}', the source's '{self.source.event_time}'.", where=f"view '{self.view.ref}'"
             )
+        if (self.view.available_time, self.view.available_lag) != (None if self.source.lag else self.source.available_time, self.source.lag):
+            raise Refused(
+                f"The view says its rows are known by {self.view.available_time or 'a lag of ' + str(self.view.available_lag)}; "
+                f"the log of '{self.source.name}' says when it took them"
+                + (f", in '{self.source.available_time}'." if self.source.available_time else ", and keeps it in no column."),
+                where=f"view '{self.view.ref}'",
+                why="a training set would know rows at other moments than the stream does: skew",
+                mend="declare available_time on the source (the log fills the column in) and name the same column in the view",
+            )
         object.__setattr__(self, "kinds", self.view.kinds(self.source.columns))
         object.__setattr__(self, "aggregators", {aggregate.name: aggregator_for(aggregate) for aggregate in self.view.aggregates})
 

@@ -260,6 +260,18 @@ def forget_ids(workspace: Workspace, source: str) -> int:
     return workspace.write(job)
 
 
+def forget_ids_if_due(workspace: Workspace, source: str) -> int:
+    """:func:`forget_ids`, when the watermark has moved on by a quarter of ``remember`` since the last time; so the index holds at most 5/4 of it."""
+    with workspace.read() as conn:
+        held = _row(conn, workspace.id, source)
+    if held is None or held.watermark_us is None:
+        return 0
+    remember = EventSource(**held.declared).remember_us
+    if held.ids_from_us is not None and held.watermark_us - remember < held.ids_from_us + remember // 4:
+        return 0
+    return forget_ids(workspace, source)
+
+
 def _row(conn: Connection, workspace_id: str, name: str) -> Any:
     return conn.execute(select(event_source).where(event_source.c.workspace_id == workspace_id, event_source.c.name == name)).first()
 
@@ -302,7 +314,10 @@ def _stamped(tx: WriteTransaction, source: EventSource, frame: pl.DataFrame, hel
     )
     source.require_known(frame, now_us=now)
     # What was known never shrinks: availability follows the order of the log.
-    return rows.with_columns(pl.max_horizontal(pl.col(AVAILABLE_US).cum_max(), pl.lit(held.available_us, dtype=pl.Int64)).alias(AVAILABLE_US))
+    rows = rows.with_columns(pl.max_horizontal(pl.col(AVAILABLE_US).cum_max(), pl.lit(held.available_us, dtype=pl.Int64)).alias(AVAILABLE_US))
+    if source.available_time is None:
+        return rows
+    return rows.with_columns(pl.col(AVAILABLE_US).cast(pl.Datetime("us", "UTC")).alias(source.available_time))
 
 
 _NEW = """
@@ -365,6 +380,8 @@ def _known(tx: WriteTransaction, source: EventSource, ids: list[str]) -> dict[st
 def _recall(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: Any) -> None:
     """Put ids that left the index back into it, where the log holds an event of that id: then the ordinary path sees the duplicate."""
     old = rows.filter((pl.col(EVENT_US) < held.ids_from_us) | (pl.col("__revision") > 0))
+    if old.height:
+        old = old.filter(~pl.col(source.event_id).is_in(list(_known(tx, source, old[source.event_id].to_list()))))
     if not old.height:
         return
     # A revision may have moved the event in time, so its predecessor is looked for everywhere.

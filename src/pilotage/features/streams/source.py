@@ -42,7 +42,10 @@ class EventSource:
     event_id, event_time
         The columns that name an event (text) and say when it happened (timestamp).
     available_time
-        The column with the time from which an event was known; for history only. Live events are known when the log takes them.
+        The column with the time from which an event was known. Live producers leave it null: the log fills in when it took the event. With history
+        it is given. A view over this source uses the same column, so that training sets made from the log see what the stream saw.
+    lag
+        That ``available_time`` was made from a view's declared lag: for history of sources that never noted when a row was known.
     revision
         The column (int) that counts corrections: a higher revision of an event replaces the lower one. Without it an event never changes.
     deleted
@@ -58,6 +61,7 @@ class EventSource:
     event_id: str
     event_time: str
     available_time: str | None = None
+    lag: str | None = None
     revision: str | None = None
     deleted: str | None = None
     remember: str = "7d"

@@ -31,13 +31,15 @@ from pilotage.features.streams import tiles
 from pilotage.features.streams.inputs import ENTITY, TILE
 from pilotage.features.streams.late import BEHIND, WATERMARK, with_lateness
 from pilotage.features.streams.lease import LeaseLost, acquire, let_go, renew, require, stream_row
-from pilotage.features.streams.log import events_at, events_between, read_log
+from pilotage.features.streams.log import events_at, events_between, forget_ids_if_due, read_log
 from pilotage.features.streams.outputs import OnlineWriter, entity_states, latest_rows
 from pilotage.features.streams.source import POSITION, REPLACES
 from pilotage.features.streams.stream import open_stream
 from pilotage.features.streams.tiles import StoredRow
 from pilotage.features.tables import event_source, feature_late, feature_refused, feature_stream
 from pilotage.store import Workspace, WriteTransaction
+
+_STEPS_BETWEEN_SWEEPS = 64
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class StreamWorker:
         self._lease_us = parse_duration(lease)
         self._fence: int | None = None
         self._renewed_us = 0
+        self._steps = 0
 
     def acquire(self) -> bool:
         """Take the stream; False while another worker has it."""
@@ -148,6 +151,9 @@ class StreamWorker:
             return Step(position=held.next_position)
         done = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
         self._renewed_us = self.workspace.clock.now_us()
+        self._steps += 1
+        if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
+            forget_ids_if_due(self.workspace, self.plan.source.name)
         return done
 
     def catch_up(self) -> Step:
