@@ -217,8 +217,7 @@ def _kernel(functions: Any, expressions: Mapping[str, Expression], kinds: Mappin
     fields = _arrow(compute(_empty_of(source.select(*kinds).schema)))
 
     def run(columns: pa.Array) -> pa.Array:
-        frame = pl.DataFrame(pa.Table.from_struct_array(columns)) if len(columns) else None
-        made = frame.clear() if frame is None else compute(frame)
+        made = compute(pl.DataFrame(pa.Table.from_struct_array(columns)))
         return made.to_arrow().cast(fields).to_struct_array().combine_chunks()
 
     return _arrow_function(functions, run, _spark_type(fields))
