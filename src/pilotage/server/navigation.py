@@ -41,6 +41,10 @@ PLACES: tuple[Place, ...] = (
     # Data
     Place("Data", "Datasets", "/data"),
     # Features
+    Place("Features", "Views", "/features"),
+    Place("Features", "Training sets", "/features/training-sets"),
+    Place("Features", "Skew", "/features/skew"),
+    Place("Features", "Streams", "/features/streams"),
     # Monitoring
     # What is kept of all
     Place("Ledger", "Ledger", "/ledger"),

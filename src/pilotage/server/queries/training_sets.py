@@ -291,7 +291,7 @@ def _last_probe(workspace: Workspace, version_id: str) -> tuple[dict[str, Any], 
     from pilotage.server.queries.acts import list_acts
 
     found = list_acts(workspace, type=PROBED, subject=version_id, turn=Turn(size=1)).rows
-    return (found[0].body, found[0].created_at) if found else None
+    return (found[0].body["report"], found[0].created_at) if found else None
 
 
 def _learned(value: Any) -> str:
