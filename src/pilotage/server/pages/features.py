@@ -35,6 +35,8 @@ def show_view(request: Request, workspace: WorkspaceDep, person: PersonDep, ref:
         models=training_sets.models_of(workspace, [one.version_id for one in sets]),
         reports=skew.list_reports(workspace, view=found.ref).rows[:5],
         may_release=person.may("gate"),
+        hidden={one.name for one in found.features if one.personal},
+        hide_entity=found.personal_key,
     )
 
 

@@ -118,6 +118,7 @@ class ViewDetail:
     siblings: tuple[tuple[int, str], ...]
     release: Release
     online: Online
+    personal_key: bool = False
     replays: tuple[Replay, ...] = ()
     compared_with: int | None = None
     changes: tuple[Changed, ...] = field(default=())
@@ -172,6 +173,7 @@ def find_view(workspace: Workspace, ref: str, *, against: int | None = None) -> 
             raise NotFound(f"There is no {view.name}@{against} to compare with.", mend=f"there are: {', '.join(one.ref for one in family)}")
     elif len(family) > 1:
         other = next((one for one in reversed(family) if one.version < view.version), None)
+    personal = personal_columns(workspace, found)
     return ViewDetail(
         ref=view.ref,
         name=view.name,
@@ -183,7 +185,7 @@ def find_view(workspace: Workspace, ref: str, *, against: int | None = None) -> 
         entity=view.entity,
         request_inputs=dict(view.request_inputs),
         sentences=in_words(view),
-        features=features_of(found, personal_columns(workspace, found)),
+        features=features_of(found, personal),
         yaml=as_yaml(view),
         contract=found.contract_id,
         created_at=found.created_at,
@@ -191,6 +193,7 @@ def find_view(workspace: Workspace, ref: str, *, against: int | None = None) -> 
         siblings=tuple((one.version, one.hash) for one in family),
         release=releases(workspace, [view])[view.ref],
         online=online_of(workspace, view),
+        personal_key=bool(personal.intersection(view.entity)),
         replays=replays_of(workspace, view),
         compared_with=None if other is None else other.version,
         changes=() if other is None else changes(other, view),
