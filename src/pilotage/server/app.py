@@ -18,6 +18,7 @@ from pilotage.server import api, errors, features_api, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
+    contracts,
     data,
     features,
     findings,
@@ -50,6 +51,7 @@ ROUTED = (
     revealing,
     findings,
     # Data
+    contracts,
     data,
     # Features: the fixed addresses before /features/{ref}
     training_sets,

@@ -56,11 +56,16 @@ def release(workspace: WorkspaceDep, person: PersonDep, ref: str) -> Response:
 def inspect(
     request: Request,
     workspace: WorkspaceDep,
+    person: PersonDep,
     ref: str,
     at: Annotated[str, Query(max_length=100)] = "",
     source: Annotated[str, Query(max_length=200)] = "",
+    of: Annotated[str | None, Query(max_length=200)] = None,
+    row: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
     """Why the features of an entity were what they were at a moment."""
     given = {name.removeprefix("entity."): value for name, value in request.query_params.items() if name.startswith("entity.")}
-    found = inspecting.inspect(workspace, ref, given=given, at=at, source=source)
+    found = inspecting.inspect(
+        workspace, ref, given=given, at=at, source=source, row=(of, row) if of else None, login=person.login if person.may("export") else None
+    )
     return page(request, "feature_inspect.html", status=found.status, found=found)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from pilotage.server.context import WorkspaceDep
+from pilotage.server.context import PersonDep, WorkspaceDep
 from pilotage.server.pages.asking import TurnDep, with_query
 from pilotage.server.queries import skew
 from pilotage.server.render import page
@@ -29,6 +29,6 @@ def show_reports(request: Request, workspace: WorkspaceDep, turn: TurnDep, view:
 
 
 @router.get("/{report_id}")
-def show_report(request: Request, workspace: WorkspaceDep, report_id: str) -> Response:
+def show_report(request: Request, workspace: WorkspaceDep, person: PersonDep, report_id: str) -> Response:
     """One report, feature by feature, with the likeliest cause."""
-    return page(request, "skew_report.html", report=skew.find_report(workspace, report_id))
+    return page(request, "skew_report.html", report=skew.find_report(workspace, report_id, login=person.login if person.may("export") else None))

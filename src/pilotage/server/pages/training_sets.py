@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from pilotage.server.context import WorkspaceDep
+from pilotage.server.context import PersonDep, WorkspaceDep
 from pilotage.server.pages.asking import TurnDep, with_query
 from pilotage.server.queries import training_sets
 from pilotage.server.render import page
@@ -22,10 +22,12 @@ def show_sets(request: Request, workspace: WorkspaceDep, turn: TurnDep) -> Respo
 
 
 @router.get("/{name}/{number}")
-def show_set(request: Request, workspace: WorkspaceDep, name: str, number: int, start: Annotated[int, Query(ge=0)] = 0) -> Response:
+def show_set(
+    request: Request, workspace: WorkspaceDep, person: PersonDep, name: str, number: int, start: Annotated[int, Query(ge=0)] = 0
+) -> Response:
     """One training set, and some of its rows with the way to why each value is what it is."""
     found = training_sets.find_set(workspace, name, number)
-    rows = training_sets.rows_of(workspace, name, number, start=start)
+    rows = training_sets.rows_of(workspace, name, number, start=start, login=person.login if person.may("export") else None)
     size = training_sets.ROWS_A_PAGE
     return page(
         request,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pilotage.core import InputError, PilotageError
-from pilotage.server.queries.training_sets import iso_of
-from pilotage.server.queries.views import personal_columns, personal_features, require_features
+from pilotage.core import InputError, PilotageError, iso
+from pilotage.data import load_version
+from pilotage.server.queries.training_sets import iso_of, row_asked
+from pilotage.server.queries.views import personal_columns, personal_features, require_features, sees_personal
 from pilotage.store import Workspace
 
 if TYPE_CHECKING:
@@ -91,14 +92,25 @@ class Inspection:
     counts: tuple[tuple[str, int], ...] = ()
     masked: bool = False
     request_only: tuple[str, ...] = ()
+    of_row: tuple[str, int] | None = None
     problem: dict[str, str | None] | None = None
     status: int = 200
 
 
-def inspect(workspace: Workspace, ref: str, *, given: Mapping[str, str], at: str, source: str) -> Inspection:
+def inspect(
+    workspace: Workspace,
+    ref: str,
+    *,
+    given: Mapping[str, str],
+    at: str,
+    source: str,
+    row: tuple[str, int] | None = None,
+    login: str | None = None,
+) -> Inspection:
     """Look into one value. ``given`` is column -> text of the entity; nothing given is an empty form.
 
-    Cost: one pass over the source's keys.
+    ``row`` is a training set and a place in it, which say the entity, the moment and the source's version. Personal values are masked unless ``login``
+    has asked to see those of the source's version. Cost: one pass over the source's keys.
     """
     require_features()
     from pilotage.features import explain_value, registered_view
@@ -107,14 +119,24 @@ def inspect(workspace: Workspace, ref: str, *, given: Mapping[str, str], at: str
     view = found.view
     entity = tuple((column, given.get(column, "")) for column in view.entity)
     form = Inspection(view.ref, view.source, entity, at, source)
-    if not any(text for _, text in entity) and not at:
+    if row is None and not any(text for _, text in entity) and not at:
         return form
     try:
-        asked = {column: _key(text, found.source_kinds.get(column, "text"), column) for column, text in entity}
-        answer = explain_value(workspace, view, asked, _moment(at), source=source or None, limit=SHOWN)
+        if row is not None:
+            asked, moment, source = row_asked(workspace, *row, view)
+        else:
+            asked = {column: _key(text, found.source_kinds.get(column, "text"), column) for column, text in entity}
+            moment = _moment(at)
+        version = load_version(workspace, source or view.source)
+        answer = explain_value(workspace, view, asked, moment, source=version.id, limit=SHOWN)
     except PilotageError as error:
-        return Inspection(view.ref, view.source, entity, at, source, problem=error.to_dict(), status=error.http_status)
-    return _shown(form, found, answer, personal_columns(workspace, found))
+        return replace(form, problem=error.to_dict(), status=error.http_status)
+    personal = frozenset() if sees_personal(workspace, version.id, login) else personal_columns(workspace, found)
+    if row is not None:
+        form = replace(form, of_row=row, at=iso(moment), given_source=version.ref)
+        if not personal.intersection(view.entity):
+            form = replace(form, entity=tuple((column, str(value)) for column, value in asked.items()))
+    return _shown(form, found, answer, personal)
 
 
 def _shown(form: Inspection, found: RegisteredView, answer: Explanation, personal: frozenset[str]) -> Inspection:
@@ -129,12 +151,8 @@ def _shown(form: Inspection, found: RegisteredView, answer: Explanation, persona
     states: dict[str, int] = {}
     for row in rows:
         states[row.state] = states.get(row.state, 0) + 1
-    return Inspection(
-        form.ref,
-        form.source,
-        form.entity,
-        form.at,
-        form.given_source,
+    return replace(
+        form,
         values=tuple(values),
         rows=rows,
         left_out=answer.left_out,

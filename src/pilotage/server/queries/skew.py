@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from pilotage.core import NotFound
 from pilotage.server.queries.drawing import IntervalDrawing, draw_interval
 from pilotage.server.queries.paging import Page, Turn, turn_page
-from pilotage.server.queries.views import personal_columns, personal_features, require_features
+from pilotage.server.queries.views import personal_columns, personal_features, require_features, sees_personal
 from pilotage.store import Workspace
 
 TREND = 20
@@ -133,8 +133,8 @@ def served_counts(workspace: Workspace) -> list[Served]:
     return found + [Served(view, 0, int(n), None) for view, n in sorted(lost.items())]
 
 
-def find_report(workspace: Workspace, report_id: str) -> ReportDetail:
-    """One report. Raises ``NotFound``."""
+def find_report(workspace: Workspace, report_id: str, *, login: str | None = None) -> ReportDetail:
+    """One report; personal values masked unless ``login`` has asked to see those of the source's version. Raises ``NotFound``."""
     require_features()
     from pilotage.features import registered_view
     from pilotage.features.online.tables import feature_skew_report as t
@@ -159,7 +159,7 @@ def find_report(workspace: Workspace, report_id: str) -> ReportDetail:
     except NotFound:
         pass  # measured with a view that was never registered: nothing is known to be personal but what the log left out
     else:
-        personal = personal_columns(workspace, view)
+        personal = frozenset() if sees_personal(workspace, report["source_version"], login) else personal_columns(workspace, view)
         hidden = personal_features(view, personal) | (personal & set(view.view.request_inputs))
         entity_masked = bool(personal.intersection(view.view.entity))
         current = view.view.hash == report["definition"]

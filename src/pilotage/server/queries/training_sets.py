@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from sqlalchemy import String, select, type_coerce
 
-from pilotage.core import NotFound, PilotageError, iso
+from pilotage.core import InputError, NotFound, PilotageError, iso
 from pilotage.data.tables import dataset, dataset_version
 from pilotage.server.queries.paging import Page, Turn, turn_page
-from pilotage.server.queries.views import personal_columns, personal_features, require_features
+from pilotage.server.queries.views import personal_columns, personal_features, require_features, sees_personal
 from pilotage.store import Workspace
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class SomeRows:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
     total: int = 0
+    masked: tuple[str, ...] = ()
     problem: dict[str, str | None] | None = None
 
 
@@ -200,8 +201,11 @@ def find_set(workspace: Workspace, name: str, number: int) -> SetDetail:
     )
 
 
-def rows_of(workspace: Workspace, name: str, number: int, *, start: int = 0) -> SomeRows:
-    """A page of rows, each feature's cell with the address that says why it is what it is. Personal cells are masked, and lead nowhere."""
+def rows_of(workspace: Workspace, name: str, number: int, *, start: int = 0, login: str | None = None) -> SomeRows:
+    """A page of rows, each feature's cell with the address that says why it is what it is.
+
+    Personal cells are masked unless ``login`` has asked to see them; where the entity's key is personal, addresses name the row and not the key.
+    """
     require_features()
     from pilotage.data.contracts import Contract
     from pilotage.data.tabular import table_page
@@ -213,8 +217,9 @@ def rows_of(workspace: Workspace, name: str, number: int, *, start: int = 0) -> 
     except PilotageError as error:
         return SomeRows(problem=error.to_dict())
     contract = Contract.from_dict(made.version.contract or {})
+    shown = sees_personal(workspace, made.version.id, login)
     masked = {column for column in found.columns if column in contract.columns and contract.columns[column].personal}
-    came_from: dict[str, tuple[FeatureView, str, str]] = {}
+    came_from: dict[str, tuple[FeatureView, str, str, bool]] = {}
     for each in made.record["views"]:
         try:
             view = registered_view(workspace, each["hash"])
@@ -226,10 +231,30 @@ def rows_of(workspace: Workspace, name: str, number: int, *, start: int = 0) -> 
             for column in _became(made, f"{view.view.name}__{feature}"):
                 if feature in hidden:
                     masked.add(column)
-                if not personal.intersection(view.view.entity):
-                    came_from[column] = (view.view, each["source"]["id"], feature)
-    rows = tuple(tuple(_cell(row, column, masked, came_from, made.record["time"]) for column in found.columns) for row in found.rows)
-    return SomeRows(found.columns, rows, found.total)
+                came_from[column] = (view.view, each["source"]["id"], feature, bool(personal.intersection(view.view.entity)))
+    masked = set() if shown else masked
+    rows = tuple(
+        tuple(_cell(row, column, masked, _address(row, came_from.get(column), made, start + place)) for column in found.columns)
+        for place, row in enumerate(found.rows)
+    )
+    return SomeRows(found.columns, rows, found.total, masked=tuple(column for column in found.columns if column in masked))
+
+
+def row_asked(workspace: Workspace, ref: str, place: int, view: FeatureView) -> tuple[dict[str, Any], int, str]:
+    """The entity, the moment (µs) and the source's version (id) behind the features of ``view`` in row ``place`` of a training set."""
+    from pilotage.data.tabular import table_page
+    from pilotage.features import load_training_set
+    from pilotage.features.expression import timestamp_us
+
+    made = load_training_set(workspace, ref)
+    used = next((each for each in made.record["views"] if each["hash"] == view.hash), None)
+    if used is None:
+        raise InputError(f"{made.version.ref} does not hold the features of {view.ref}.", mend="start from a cell of the training set")
+    found = table_page(workspace, made.version.id, offset=place, limit=1)
+    if not found.rows:
+        raise NotFound(f"{made.version.ref} has no row {place}.", mend=f"it has {found.total} rows, from 0")
+    row = found.rows[0]
+    return {name: row[name] for name in view.entity}, timestamp_us(row[made.record["time"]]), used["source"]["id"]
 
 
 def inspect_address(view: str, entity: Mapping[str, Any], at_us: int, *, source: str, feature: str = "") -> str:
@@ -238,16 +263,22 @@ def inspect_address(view: str, entity: Mapping[str, Any], at_us: int, *, source:
     return f"/features/{view}/inspect?{urlencode([*asked, ('at', iso(at_us)), ('source', source)])}" + (f"#feature-{feature}" if feature else "")
 
 
-def _cell(row: Mapping[str, Any], column: str, masked: set[str], came_from: Mapping[str, Any], time: str) -> Cell:
-    if column in masked:
-        return Cell(None, masked=True)
-    value, address = row[column], None
-    if column in came_from and isinstance(row.get(time), datetime):
-        from pilotage.features.expression import timestamp_us
+def _address(row: Mapping[str, Any], origin: tuple[FeatureView, str, str, bool] | None, made: TrainingSet, place: int) -> str | None:
+    if origin is None:
+        return None
+    from pilotage.features.expression import timestamp_us
 
-        view, source, feature = came_from[column]
-        entity = {name: row[name] for name in view.entity}
-        address = inspect_address(view.ref, entity, timestamp_us(row[time]), source=source, feature=feature)
+    view, source, feature, personal_key = origin
+    if personal_key:  # an address is kept in histories and logs
+        return f"/features/{view.ref}/inspect?{urlencode({'of': made.version.ref, 'row': place})}#feature-{feature}"
+    entity = {name: row[name] for name in view.entity}
+    return inspect_address(view.ref, entity, timestamp_us(row[made.record["time"]]), source=source, feature=feature)
+
+
+def _cell(row: Mapping[str, Any], column: str, masked: set[str], address: str | None) -> Cell:
+    if column in masked:
+        return Cell(None, masked=True, inspect=address)
+    value = row[column]
     return Cell(None if value is None else _text(value), inspect=address)
 
 

@@ -211,6 +211,13 @@ def personal_columns(workspace: Workspace, found: RegisteredView) -> frozenset[s
     return frozenset(name for name, column in contract.columns.items() if column.personal)
 
 
+def sees_personal(workspace: Workspace, version_id: str, login: str | None) -> bool:
+    """Whether ``login`` asked, on the page of this version, to be shown its personal columns. None: somebody whose roles do not allow it."""
+    from pilotage.server.queries.tables import is_personal_shown
+
+    return login is not None and is_personal_shown(workspace, version_id, login)
+
+
 def personal_features(found: RegisteredView, personal: frozenset[str]) -> frozenset[str]:
     """The features whose values are made of personal columns."""
     return frozenset(name for name, columns in found.view.lineage().items() if personal.intersection(columns))
