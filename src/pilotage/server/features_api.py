@@ -1,10 +1,10 @@
 """The HTTP API of features: what a model asks for when it is to decide.
 
-    POST /api/features/get
-    {"views": ["habits@1"], "entities": [{"card": "c17"}, {"card": "c18"}], "request": {"amount": 12.5}}
+POST /api/features/get
+{"views": ["habits@1"], "entities": [{"card": "c17"}, {"card": "c18"}], "request": {"amount": 12.5}}
 
-    {"features": ["habits__payments_7d", …], "views": ["habits@1"], "rows": [
-        {"entity": {"card": "c17"}, "values": {…}, "ages_us": {…}, "flags": {"habits@1": "ok"}}, …]}
+{"features": ["habits__payments_7d", …], "views": ["habits@1"], "rows": [
+    {"entity": {"card": "c17"}, "values": {…}, "ages_us": {…}, "flags": {"habits@1": "ok"}}, …]}
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Asked(BaseModel):
 def get_features(request: Request, asked: Asked) -> Response:
     """The features of at most 100 entities now, each value with its age (µs) and each view with a flag.
 
-    The flag is ``ok``; ``stale`` (the latest row is older than the view's ttl: column features are null); ``missing`` (nothing is stored: every feature
-    is what it is over nothing, as in training); or ``version`` (what is stored was made by another definition and is not served: all null). Ages are
-    those of stored features: a feature computed from the request has none. A sample of what is served is logged, to be compared with the batch path;
-    the answer never waits for that. Needs the permission ``export``: the values leave the workspace.
+    The flag is ``ok``; ``stale`` (the latest row is older than the view's ttl: column features are null); ``missing`` (nothing is stored: every
+    feature is what it is over nothing, as in training); or ``version`` (what is stored was made by another definition and is not served: all null).
+    Ages are those of stored features: a feature computed from the request has none. A sample of what is served is logged, to be compared with the
+    batch path; the answer never waits for that. Needs the permission ``export``: the values leave the workspace.
     """
     import msgspec
 

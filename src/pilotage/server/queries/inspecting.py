@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pilotage.features import Candidate, Explanation, FeatureView, RegisteredView
 
 SHOWN = 40
+AHEAD_SHOWN = 4
 WIDTH, LANE, TOP, MARGIN = 720.0, 16.0, 24.0, 10.0
 LONGEST = 500
 MASK = "masked"
@@ -76,7 +77,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The form as it was filled, and, where it could be answered, the answer; else ``problem``."""
+    """The form as it was filled, and, where it could be answered, the answer; else ``problem``.
+
+    ``left_out`` rows of the entity are not shown; ``complete``: all of them lie after the moment.
+    """
 
     ref: str
     source: str
@@ -86,6 +90,7 @@ class Inspection:
     values: tuple[Value, ...] = ()
     rows: tuple[Row, ...] = ()
     left_out: int = 0
+    complete: bool = True
     at_us: int | None = None
     source_version: str = ""
     timeline: Timeline | None = None
@@ -109,8 +114,8 @@ def inspect(
 ) -> Inspection:
     """Look into one value. ``given`` is column -> text of the entity; nothing given is an empty form.
 
-    ``row`` is a training set and a place in it, which say the entity, the moment and the source's version. Personal values are masked unless ``login``
-    has asked to see those of the source's version. Cost: one pass over the source's keys.
+    ``row`` is a training set and a place in it, which say the entity, the moment and the source's version. Personal values are masked unless
+    ``login`` has asked to see those of the source's version. Cost: one pass over the source's keys.
     """
     require_features()
     from pilotage.features import explain_value, registered_view
@@ -140,12 +145,21 @@ def inspect(
 
 
 def _shown(form: Inspection, found: RegisteredView, answer: Explanation, personal: frozenset[str]) -> Inspection:
+    from pilotage.features.inspect import NOT_YET_HAPPENED
+
     view, hidden = found.view, personal_features(found, personal)
     windows = {each.name: each.window for each in view.aggregates}
+    ahead = sum(each.state == NOT_YET_HAPPENED for each in answer.candidates)
+    # Of what lies after the moment the nearest rows say enough. All behind it are there, unless these are already held back.
+    complete = not answer.left_out or ahead > SHOWN // 4
+    further = max(ahead - AHEAD_SHOWN, 0)
+    answer = replace(answer, candidates=answer.candidates[further:], left_out=answer.left_out + further)
     values = []
     for name, value in answer.features.items():
         masked = name in hidden
-        counted = sum(name in each.windows for each in answer.candidates) if name in windows else sum(each.state == "won" for each in answer.candidates)
+        counted = (
+            sum(name in each.windows for each in answer.candidates) if name in windows else sum(each.state == "won" for each in answer.candidates)
+        )
         values.append(Value(name, MASK if masked else _text(value), masked, value is None, counted, windows.get(name)))
     rows = tuple(_row(number, each, answer, view, personal) for number, each in enumerate(answer.candidates, 1))
     states: dict[str, int] = {}
@@ -156,6 +170,7 @@ def _shown(form: Inspection, found: RegisteredView, answer: Explanation, persona
         values=tuple(values),
         rows=rows,
         left_out=answer.left_out,
+        complete=complete,
         at_us=answer.at_us,
         source_version=answer.source_version,
         timeline=draw(answer, view) if rows else None,
@@ -197,7 +212,14 @@ def draw(answer: Explanation, view: FeatureView) -> Timeline:
 
     begins = {each.window: int(window_start(np.array([answer.at_us]), window_us=each.window_us, tile_us=view.tile_us)[0]) for each in view.aggregates}
     lanes = tuple(
-        Lane(number, TOP + (number - 0.5) * LANE, at(each.event_us), at(each.available_us), each.state.replace(" ", "-"), f"row {number}: {each.state}, {each.why}")
+        Lane(
+            number,
+            TOP + (number - 0.5) * LANE,
+            at(each.event_us),
+            at(each.available_us),
+            each.state.replace(" ", "-"),
+            f"row {number}: {each.state}, {each.why}",
+        )
         for number, each in enumerate(answer.candidates, 1)
     )
     return Timeline(

@@ -115,7 +115,9 @@ def list_reports(workspace: Workspace, *, view: str | None = None, turn: Turn | 
     if view:
         statement = statement.where(t.c.view == view)
     with workspace.read() as conn:
-        return turn_page(conn, statement, keys=[t.c.created_at, t.c.id], turn=turn or Turn(), descending=True).map(lambda rows: [_line(row) for row in rows])
+        return turn_page(conn, statement, keys=[t.c.created_at, t.c.id], turn=turn or Turn(), descending=True).map(
+            lambda rows: [_line(row) for row in rows]
+        )
 
 
 def served_counts(workspace: Workspace) -> list[Served]:
@@ -140,9 +142,7 @@ def find_report(workspace: Workspace, report_id: str, *, login: str | None = Non
     from pilotage.features.online.tables import feature_skew_report as t
 
     with workspace.read() as conn:
-        row = conn.execute(
-            select(t.c.id, t.c.created_at, t.c.report).where(t.c.workspace_id == workspace.id, t.c.id == report_id)
-        ).first()
+        row = conn.execute(select(t.c.id, t.c.created_at, t.c.report).where(t.c.workspace_id == workspace.id, t.c.id == report_id)).first()
         if row is None:
             raise NotFound(f"There is no skew report {report_id}.", mend="go back to the list of reports")
         earlier = conn.execute(
@@ -210,18 +210,21 @@ def _spark(name: str, trend: list[dict[str, Any]], limit: float) -> Spark | None
     top = max(max(rate for _, rate in there), limit, 1e-9) * 1.1
 
     def y(rate: float) -> float:
-        return round(SPARK_HEIGHT - SPARK_MARGIN - rate / top * (SPARK_HEIGHT - 2 * SPARK_MARGIN), 1)
+        return float(round(SPARK_HEIGHT - SPARK_MARGIN - rate / top * (SPARK_HEIGHT - 2 * SPARK_MARGIN), 1))
 
     step = (SPARK_WIDTH - 2 * SPARK_MARGIN) / (len(rates) - 1)
     points = tuple(
-        (round(SPARK_MARGIN + place * step, 1), y(rate), "over" if rate > limit else "under") for place, (_, rate) in enumerate(rates) if rate is not None
+        (round(SPARK_MARGIN + place * step, 1), y(rate), "over" if rate > limit else "under")
+        for place, (_, rate) in enumerate(rates)
+        if rate is not None
     )
     said = f"differing values of {name} over {len(there)} reports: " + ", ".join(f"{rate:.1%}" for _, rate in there)
     return Spark(points, y(limit), " ".join(f"{x},{height}" for x, height, _ in points), said)
 
 
 def _figure(evidence: dict[str, Any]) -> Figure:
-    return Figure(**{name: evidence.get(name) for name in Figure.__dataclass_fields__})
+    known: dict[str, Any] = {name: evidence.get(name) for name in Figure.__dataclass_fields__}
+    return Figure(**known)
 
 
 def _line(row: Any) -> ReportLine:

@@ -113,7 +113,9 @@ def list_late(workspace: Workspace, view: str, *, turn: Turn | None = None) -> P
     statement = select(t).where(t.c.workspace_id == workspace.id, t.c.view == view)
     with workspace.read() as conn:
         page = turn_page(conn, statement, keys=[t.c.position], turn=turn or Turn(), descending=True)
-    return page.map(lambda rows: [LateLine(row.position, None if masked else row.entity, row.event_us, row.available_us, row.behind_us) for row in rows])
+    return page.map(
+        lambda rows: [LateLine(row.position, None if masked else row.entity, row.event_us, row.available_us, row.behind_us) for row in rows]
+    )
 
 
 def list_refused(workspace: Workspace, view: str, *, limit: int = 50) -> list[RefusedLine]:

@@ -119,7 +119,9 @@ def list_sets(workspace: Workspace, *, turn: Turn | None = None) -> Page[SetLine
         .where(v.workspace_id == workspace.id, type_coerce(v.operation, String).like(_MADE))
     )
     with workspace.read() as conn:
-        return turn_page(conn, statement, keys=[v.created_at, v.id], turn=turn or Turn(), descending=True).map(lambda rows: [_line(row) for row in rows])
+        return turn_page(conn, statement, keys=[v.created_at, v.id], turn=turn or Turn(), descending=True).map(
+            lambda rows: [_line(row) for row in rows]
+        )
 
 
 def sets_using(workspace: Workspace, view_hash: str) -> list[SetLine]:
@@ -186,12 +188,17 @@ def find_set(workspace: Workspace, name: str, number: int) -> SetDetail:
         time=record["time"],
         entities=tuple(record["entities"]),
         label=record["label"],
-        views=tuple(UsedView(each["ref"], each["hash"], each["source"]["ref"], each["source"]["id"], *_named(each["source"]["ref"])) for each in record["views"]),
+        views=tuple(
+            UsedView(each["ref"], each["hash"], each["source"]["ref"], each["source"]["id"], *_named(each["source"]["ref"]))
+            for each in record["views"]
+        ),
         split=record["split"],
         counts=counts,
         left_out=tuple(made.left_out.items()),
         spine_rows=int(version.operation.counts.get("in", 0)),
-        transforms=tuple((step.kind, step.column, tuple((key, _learned(value)) for key, value in step.learned.items()), step.columns) for step in made.fitted.steps),
+        transforms=tuple(
+            (step.kind, step.column, tuple((key, _learned(value)) for key, value in step.learned.items()), step.columns) for step in made.fitted.steps
+        ),
         features=made.features,
         models=tuple(models_of(workspace, [version.id]).get(version.id, [])),
         siblings=tuple(one.number for one in versions(workspace, version.dataset) if one.operation.name == version.operation.name),

@@ -34,8 +34,8 @@ class Release:
 class Online:
     """What the online store holds of a view, seen in at most :data:`ENTITIES_LOOKED_AT` entities; ``more``: there are more than that.
 
-    ``place`` is ``workspace``, or ``elsewhere`` where the setting names another store, which is not read here. ``other`` entities are stored by another
-    definition and are not served. Times are when the stored states could last have been told of (available time), µs.
+    ``place`` is ``workspace``, or ``elsewhere`` where the setting names another store, which is not read here. ``other`` entities are stored by
+    another definition and are not served. Times are when the stored states could last have been told of (available time), µs.
     """
 
     place: str
@@ -273,7 +273,9 @@ def in_words(view: FeatureView) -> tuple[str, ...]:
         said.append(f"Aggregates count the known rows whose event lies {edge} and within their window, which begins at a whole {view.tile}.")
     if view.request:
         inputs = ", ".join(f"{name} ({kind})" for name, kind in view.request_inputs.items())
-        said.append(f"Request features are computed when asked for, from {inputs or 'the features before them'}{' and other features' if inputs else ''}.")
+        said.append(
+            f"Request features are computed when asked for, from {inputs or 'the features before them'}{' and other features' if inputs else ''}."
+        )
     if view.sequence:
         said.append(f"Rows of one moment are ordered by '{view.sequence}'.")
     return tuple(said)
@@ -403,9 +405,7 @@ def online_of(workspace: Workspace, view: FeatureView) -> Online:
     c = feature_online.c
     with workspace.read() as conn:
         rows = conn.execute(
-            select(c.definition, c.available_us, c.created_at)
-            .where(c.workspace_id == workspace.id, c.view == view.ref)
-            .limit(ENTITIES_LOOKED_AT + 1)
+            select(c.definition, c.available_us, c.created_at).where(c.workspace_id == workspace.id, c.view == view.ref).limit(ENTITIES_LOOKED_AT + 1)
         ).all()
     more = len(rows) > ENTITIES_LOOKED_AT
     rows = rows[:ENTITIES_LOOKED_AT]
