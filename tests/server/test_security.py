@@ -36,6 +36,8 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/pilots/{name}/sign"): EVERYBODY - {"admin"},
     ("POST", "/pilots/{name}/run"): frozenset({"operator", "owner"}),
     ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
+    ("POST", "/features/{ref}/release"): frozenset({"operator", "owner"}),
+    ("POST", "/api/features/get"): frozenset({"operator", "owner"}),
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
 }
 FOR_SOME: dict[str, frozenset[str]] = {

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pilotage.core import InputError, PilotageError, iso
+from pilotage.core import InputError, PilotageError
 from pilotage.data import load_version
 from pilotage.server.queries.training_sets import iso_of, row_asked
 from pilotage.server.queries.views import personal_columns, personal_features, require_features, sees_personal
+from pilotage.server.words import exact_time
 from pilotage.store import Workspace
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def inspect(
         return replace(form, problem=error.to_dict(), status=error.http_status)
     personal = frozenset() if sees_personal(workspace, version.id, login) else personal_columns(workspace, found)
     if row is not None:
-        form = replace(form, of_row=row, at=iso(moment), given_source=version.ref)
+        form = replace(form, of_row=row, at=exact_time(moment), given_source=version.ref)
         if not personal.intersection(view.entity):
             form = replace(form, entity=tuple((column, str(value)) for column, value in asked.items()))
     return _shown(form, found, answer, personal)

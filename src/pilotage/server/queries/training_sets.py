@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 
 from sqlalchemy import String, select, type_coerce
 
-from pilotage.core import InputError, NotFound, PilotageError, iso
+from pilotage.core import InputError, NotFound, PilotageError
 from pilotage.data.tables import dataset, dataset_version
 from pilotage.server.queries.paging import Page, Turn, turn_page
 from pilotage.server.queries.views import personal_columns, personal_features, require_features, sees_personal
+from pilotage.server.words import exact_time
 from pilotage.store import Workspace
 
 if TYPE_CHECKING:
@@ -267,7 +268,9 @@ def row_asked(workspace: Workspace, ref: str, place: int, view: FeatureView) -> 
 def inspect_address(view: str, entity: Mapping[str, Any], at_us: int, *, source: str, feature: str = "") -> str:
     """The address of the inspector for an entity and a moment."""
     asked = [(f"entity.{column}", str(value)) for column, value in entity.items()]
-    return f"/features/{view}/inspect?{urlencode([*asked, ('at', iso(at_us)), ('source', source)])}" + (f"#feature-{feature}" if feature else "")
+    return f"/features/{view}/inspect?{urlencode([*asked, ('at', exact_time(at_us)), ('source', source)])}" + (
+        f"#feature-{feature}" if feature else ""
+    )
 
 
 def _address(row: Mapping[str, Any], origin: tuple[FeatureView, str, str, bool] | None, made: TrainingSet, place: int) -> str | None:
