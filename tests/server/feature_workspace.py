@@ -193,10 +193,10 @@ def fill(workspace: Workspace, clock: ManualClock) -> Bank:
         split=Split(by="entity", test=0.3),
         seed=7,
     )
-    probe_training_set(workspace, fraud.version.id, keep=True)
     buyers = build_training_set(
         workspace, name="buyers", spine="visits", time="at", label=Label("bought", available_lag="0s"), views=["visitor@1"], as_of=NOW
     )
+    probe_training_set(workspace, buyers.version.id, keep=True)
     reports = [_serve(workspace, rows, lag) for lag in (0, 20 * DAY)]
     _stream(workspace, clock)
     return Bank(source, fraud.version, buyers.version, tuple(reports))

@@ -181,10 +181,25 @@ def test_a_training_set_tells_what_it_was_made_of_and_what_was_left_out(client: 
     assert "transactions@1" in said and ACTIVITY.hash[:8] in said and "by entity" in said and "seed 7" in said
     assert re.search(r"\d+ label not yet known at as_of", said) and "Left out of 300" in said
     assert "impute" in said and "one hot" in said and "pilotage features rebuild fraud@1" in said
-    assert "Leak probe" in said and "Never probed" not in said and ("no leak" in said or "not assessable" in said or "leaks" in said)
+    assert "pilotage features leaks fraud@1" in said
     train, test = (int(re.search(rf"{part} ([\d\u202f]+)", said)[1].replace("\u202f", "")) for part in ("train", "test"))  # type: ignore[index]
     assert train + test == bank[1].fraud.rows
-    assert "Never probed" in text_of(client.get("/features/training-sets/buyers/1").text)
+    assert "not assessable" in text_of(client.get("/features/training-sets/buyers/1").text).partition("Leak probe")[2]
+
+
+def test_a_leak_that_was_found_is_shown_with_what_it_costs(bank_made: tuple[Path, Bank], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pilotage.features import leaks
+
+    score = leaks.Score(0.9, 0.8, 0.95, 90)
+    found = leaks.LeakReport("leak", (leaks.Leak(leaks.OWN_LABEL, f"activity.{CANARY}", 3, 90, "it counts itself"),), "auc", score, score, score, 90, 0)
+    monkeypatch.setattr(leaks, "probe_leaks", lambda *_, **__: found)
+    shutil.copytree(bank_made[0], tmp_path / "workspace")
+    with open_workspace(tmp_path / "workspace", actor="ada", clock=ManualClock(NOW + 90_000_000)) as workspace:
+        assert leaks.probe_training_set(workspace, "fraud@1", keep=True) == found
+        page = sign_in(workspace).get("/features/training-sets/fraud/1").text
+    said = text_of(page)
+    assert "own label in the window" in said and "promised and not kept 0.9000 [0.8000, 0.9500] 90" in said and "3 of 90" in said
+    assert "<script>alert" not in page
 
 
 def test_what_is_no_training_set_is_refused(client: Client) -> None:
