@@ -1,9 +1,9 @@
-"""The online store beside Feast's: 20,000 entities x 10 features, one key and 100 keys at a time, each on its own SQLite; on Redis where one is there.
+"""The online store beside Feast's: 20,000 entities x 10 features, one key and 100 keys at a time, on SQLite, and on Redis where there is one.
 
-Both hold the same rows and are asked for the same random keys; answers are compared. Each measurement is a process of its own, run in turn (ours, Feast,
-ours, …), so that a busy moment of the machine falls on both; figures are medians of n. What is timed is the library's own call for a lookup, from the
-keys to the values: ours is ``OnlineReader.get(...).values``, Feast's is ``get_online_features(...).to_dict()``. Filling is by the batch path of each:
-``materialize``.
+Both hold the same rows and are asked for the same random keys; answers are compared. Each measurement is a process of its own, run in turn (ours,
+Feast, ours, …), so that a busy moment of the machine falls on both; figures are medians of n. What is timed is the library's own call for a
+lookup, from the keys to the values: ours is ``OnlineReader.get(...).values``, Feast's is ``get_online_features(...).to_dict()``. Filling is by the
+batch path of each: ``materialize``.
 
     python benchmarks/online.py [--n 3] [--keys 20000] [--lookups 300]
 """
@@ -93,7 +93,9 @@ def feast(keys: int, lookups: int, redis_url: str) -> dict[str, Any]:
         online: dict[str, Any] = {"type": "sqlite", "path": str(base / "online.db")}
         if redis_url:
             online = {"type": "redis", "connection_string": redis_url.removeprefix("redis://").partition("/")[0]}
-        config = RepoConfig(project="bench", provider="local", registry=str(base / "registry.db"), online_store=online, entity_key_serialization_version=3)
+        config = RepoConfig(
+            project="bench", provider="local", registry=str(base / "registry.db"), online_store=online, entity_key_serialization_version=3
+        )
         store = FeatureStore(config=config)
         entity = Entity(name="k", join_keys=["k"], value_type=ValueType.STRING)
         source = FileSource(path=str(base / "rows.parquet"), timestamp_field="at")

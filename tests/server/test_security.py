@@ -38,6 +38,12 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
     ("POST", "/features/{ref}/release"): frozenset({"operator", "owner"}),
     ("POST", "/api/features/get"): frozenset({"operator", "owner"}),
+    # Data
+    ("POST", "/data/{name}/{number}/cell"): frozenset({"operator", "owner"}),
+    ("POST", "/data/{name}/{number}/personal"): frozenset({"operator", "owner"}),
+    ("POST", "/data/contracts/{name}/proposals/{proposal_id}"): REVIEWERS,
+    # Features
+    # Monitoring
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
 }
 FOR_SOME: dict[str, frozenset[str]] = {

@@ -13,7 +13,7 @@ from pilotage.core import InputError, parse_duration
 View = Annotated[str, typer.Argument(help="A registered view: its name (the latest version) or name@version.")]
 
 
-def add_verbs(app: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Add these verbs to ``pilotage features``."""
     app.command("materialize")(materialize)
     app.command("get")(get)

@@ -1,9 +1,9 @@
 """Skew in production: what was served, held against what the batch path computes for the same entities and moments.
 
-The served vectors are those of the :mod:`.serving_log`. Each is computed again as of the moment it was served, by the engine of batches, from a version of
-the source; per feature the report says how many differ and with which interval (vectors of one entity are one cluster), how many were missing or extra,
-how far numbers were apart, the first examples, and the likeliest cause (:mod:`.skew_causes`). The verdict holds each feature's interval against a declared
-limit: ``pass`` if all of it lies at or below, ``fail`` if above, else ``inconclusive`` with the n that would decide.
+The served vectors are those of the :mod:`.serving_log`. Each is computed again as of the moment it was served, by the engine of batches, from a
+version of the source; per feature the report says how many differ and with which interval (vectors of one entity are one cluster), how many were
+missing or extra, how far numbers were apart, the first examples, and the likeliest cause (:mod:`.skew_causes`). The verdict holds each feature's
+interval against a declared limit: ``pass`` if all of it lies at or below, ``fail`` if above, else ``inconclusive`` with the n that would decide.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Example:
 class FeatureSkew:
     """One feature: ``missing`` were served as null and are not, ``extra`` the other way round.
 
-    ``smape`` is the mean of ``2·|a - b| / (|a| + |b|)`` over pairs of numbers, equal ones too: 0 to 2; None without such pairs. ``causes`` counts the values
-    looked into by cause; ``n_deciding`` is the n at which an inconclusive rate would be decided.
+    ``smape`` is the mean of ``2·|a - b| / (|a| + |b|)`` over pairs of numbers, equal ones too: 0 to 2; None without such pairs. ``causes`` counts the
+    values looked into by cause; ``n_deciding`` is the n at which an inconclusive rate would be decided.
     """
 
     name: str
@@ -74,7 +74,7 @@ class FeatureSkew:
 
 @dataclass(frozen=True)
 class SkewReport:
-    """What the comparison said. ``compared`` vectors; ``dropped`` were lost before they were logged; ``left_out`` features are personal and not logged."""
+    """What the comparison of ``compared`` vectors said. ``dropped`` were lost before they were logged; ``left_out`` features are personal."""
 
     id: str
     view: str

@@ -1,8 +1,8 @@
 """Why a served value differs from the one the batch path computes: hypotheses, each tested by computing again under it.
 
-Every hypothesis is a way in which serving goes wrong, told as a change of what the batch path is given. If under it the batch path gives exactly what
-was served, it explains that value. A feature's cause is the hypothesis that explains most of its differing values, the simpler one on a tie; what none
-explains is ``unknown``. The hypotheses, simpler first:
+Every hypothesis is a way in which serving goes wrong, told as a change of what the batch path is given. If under it the batch path gives exactly
+what was served, it explains that value. A feature's cause is the hypothesis that explains most of its differing values, the simpler one on a tie;
+what none explains is ``unknown``. The hypotheses, simpler first:
 
 ``version``
     The value was made by another definition than the view's.
@@ -41,7 +41,7 @@ _KNOWN_AT: Final = "__known_at"
 
 @dataclass(frozen=True)
 class Case:
-    """A served vector with at least one differing value: its row in the spine, when it was served, what its store had been told, and by which definition."""
+    """A served vector with at least one differing value: when it was served, up to when its store had been told, and by which definition."""
 
     entity: str
     at_us: int

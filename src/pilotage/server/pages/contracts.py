@@ -62,6 +62,7 @@ def decide(
     """Accept or reject a proposed change. What cannot stand is told beside the proposal."""
     found = contracts.find_proposal(workspace, name, proposal_id)
     try:
+        contracts.require_no_queue(workspace, found)
         decide_proposal(workspace, found.id, accept=decision == "accept", by=person.login, by_person=True, reason=reason)
     except PilotageError as error:
         return _show(request, workspace, name, status=error.http_status, cannot={found.id: error.to_dict()}, reason=reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -110,7 +110,7 @@ def show_version(
 ) -> Response:
     """One version: card, operation, lineage, what was refused, rows."""
     found = versions.find_version(workspace, name, number)
-    shared = {"version": found, "start": start, "at": _plain_time(at), "with_query": with_query}
+    shared: dict[str, Any] = {"version": found, "start": start, "at": _plain_time(at), "with_query": with_query}
     if found.line.kind != TABLE:
         rows = list_rows(workspace, found.line.id, start=start)
         return page(
@@ -128,7 +128,7 @@ def show_version(
     return page(
         request,
         "table_version.html",
-        status=400 if table is not None and table.mistake else 200,
+        status=422 if table is not None and table.mistake else 200,
         **shared,
         contract=tables.contract_of(version),
         table=table,
@@ -142,7 +142,7 @@ def show_row(request: Request, workspace: WorkspaceDep, person: PersonDep, name:
     """One row by its key; where this version does not have it, what became of it."""
     version = data.load_version(workspace, f"{name}@{number}")
     found = tables.find_row(workspace, version, key, personal=_sees_personal(workspace, version, person))
-    status = 400 if found.mistake else 200 if found.line else 404
+    status = 422 if found.mistake else 200 if found.line else 404
     return page(request, "table_row.html", status=status, version=version, found=found, may_take=person.may("export"))
 
 

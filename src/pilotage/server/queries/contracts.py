@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
 
-from pilotage.core import NotFound, PilotageError
+from pilotage.core import Conflict, NotFound, PilotageError
 from pilotage.data.contracts import Change, Contract, Proposal, StoredProposal, compare_contracts, contract_of, contracts, proposals
 from pilotage.data.contracts.tables import contract_proposal, data_contract
 from pilotage.data.tables import dataset as dataset_table
@@ -21,7 +21,17 @@ from pilotage.store import Workspace
 VERSIONS_SHOWN = 50
 PROPOSALS_SHOWN = 50
 COLUMNS_DRAWN = 40
-LEVELS_READ = 12
+# What the figures of a proposal's evidence say, in words; those of likeness and deciles are drawn.
+FIGURES = {
+    "ks_before": "unlike what is stored, as it arrives (0 alike to 1)",
+    "ks_after": "unlike what is stored, once converted",
+    "ks_runner_up": "unlike what is stored, by the next best unit",
+    "n": "values looked at",
+    "n_old": "values stored",
+    "n_new": "values arriving",
+    "count": "values",
+    "share": "share of the values",
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ def list_contracts(workspace: Workspace) -> list[ContractLine]:
             .order_by(c.name)
         ).all()
         counted = select(p.contract, func.count()).where(p.workspace_id == workspace.id, p.state == "open").group_by(p.contract)
-        waiting: dict[str, int] = dict(row._tuple() for row in conn.execute(counted))
+        waiting: dict[str, int] = {row[0]: row[1] for row in conn.execute(counted)}
     return [
         ContractLine(
             name=row.name,
@@ -144,13 +154,24 @@ def find_proposal(workspace: Workspace, name: str, proposal_id: str) -> StoredPr
     raise NotFound(f"There is no such proposal to '{name}'.", where=proposal_id, mend="open it from the contract's page")
 
 
+def require_no_queue(workspace: Workspace, stored: StoredProposal) -> None:
+    """Raise ``Conflict`` if the proposal waits in a review queue: its pipeline acts on the answer given there, and on no other."""
+    queue = _queues(workspace, [stored.id]).get(stored.id)
+    if queue is not None:
+        raise Conflict(
+            f"This waits in the review queue of {queue}.",
+            why="the pipeline acts on the answer given there: it then reads the held deliveries anew",
+            mend=f"answer it under /review/{queue}",
+        )
+
+
 def _view(stored: StoredProposal, *, queue: str | None, result: int | None) -> ProposalView:
     evidence = stored.proposal.evidence
     likeness = evidence.get("likeness")
-    known = ("likeness", "deciles_old", "deciles_new")
+    known = ("likeness", "deciles_old", "deciles_new") if "deciles_old" not in evidence else ("deciles_old", "deciles_new", "n_old", "n_new")
     return ProposalView(
         stored=stored,
-        figures=[(name, _short(value)) for name, value in evidence.items() if name not in known and value not in (None, {}, [])],
+        figures=[(FIGURES.get(name, name), _short(value)) for name, value in evidence.items() if name not in known and value not in (None, {}, [])],
         likeness=sorted(((str(part), float(share)) for part, share in likeness.items()), key=lambda one: -one[1])
         if isinstance(likeness, Mapping)
         else [],
@@ -283,13 +304,13 @@ def compare(workspace: Workspace, name: str, before: int, after: int) -> Contrac
     differs = {each.column for each in change.differences if each.column}
     renamed = {str(each.after): str(each.before) for each in change.differences if each.kind == "renamed"}
     try:
-        sides = [_profiled(workspace, one, newest=newest) for one, newest in ((old, True), (new, False))]
+        earlier, later = _profiled(workspace, old, newest=True), _profiled(workspace, new, newest=False)
     except PilotageError as error:
         return ContractChange(old, new, change, None, None, [], 0, f"{error.what} {error.mend or ''}".strip())
-    if None in sides:
-        lacking = old if sides[0] is None else new
+    if earlier is None or later is None:
+        lacking = old if earlier is None else new
         return ContractChange(old, new, change, None, None, [], 0, f"no version of a dataset under {lacking.ref} has a gate report with a profile")
-    (seen_before, profile_before), (seen_after, profile_after) = sides  # type: ignore[misc]
+    (seen_before, profile_before), (seen_after, profile_after) = earlier, later
     drawn = []
     for column in sorted(profile_after.columns, key=lambda one: (one not in differs, list(profile_after.columns).index(one))):
         was = renamed.get(column, column)
@@ -301,20 +322,20 @@ def compare(workspace: Workspace, name: str, before: int, after: int) -> Contrac
 
 
 def _draw(column: str, was: str, old: Contract, new: Contract, before: Any, after: Any, *, differs: bool) -> Drawn:
-    units = tuple(None if one is None else one.unit for one in (old.columns.get(was), new.columns.get(column)))
-    nulls = (before.null_share, after.null_share)
+    units = [None if one is None else one.unit for one in (old.columns.get(was), new.columns.get(column))]
+    drawn = Drawn(column, differs, units[0], units[1], nulls=(before.null_share, after.null_share))
     if "hidden" in (before.kind, after.kind):
-        return Drawn(column, differs, *units, nulls=nulls, reason="personal: only how many are missing is kept")
+        return replace(drawn, reason="personal: only how many are missing is kept")
     if before.kind != after.kind:
-        return Drawn(column, differs, *units, nulls=nulls, reason=f"{before.kind} before and {after.kind} after: there is nothing to lay side by side")
+        return replace(drawn, reason=f"{before.kind} before and {after.kind} after: there is nothing to lay side by side")
     if not before.values or not after.values:
-        return Drawn(column, differs, *units, nulls=nulls, reason="one side has no value")
+        return replace(drawn, reason="one side has no value")
     if before.levels or after.levels:
         levels = draw_levels(("before", before.values, before.shares()), ("after", after.values, after.shares()))
-        return Drawn(column, differs, *units, levels=levels, nulls=nulls, what="share of values")
+        return replace(drawn, levels=levels, what="share of values")
     sides: Sequence[tuple[str, int | None, Sequence[float]]] = [("before", before.values, before.grid), ("after", after.values, after.grid)]
     what = {"length": "characters", "time": "time, UTC"}.get(before.kind, "value")
-    return Drawn(column, differs, *units, quantiles=draw_quantiles(sides, times=before.kind == "time"), nulls=nulls, what=what)
+    return replace(drawn, quantiles=draw_quantiles(sides, times=before.kind == "time"), what=what)
 
 
 def _profiled(workspace: Workspace, contract: Contract, *, newest: bool) -> tuple[Seen, Any] | None:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from pilotage.core import MICROSECONDS
 
-WIDTH = 520.0
-LEFT = 78.0
+WIDTH = 380.0
+LEFT = 62.0
 RIGHT = 12.0
 ROW = 30.0
 LEVELS_DRAWN = 8
@@ -97,19 +97,14 @@ def draw_quantiles(sides: Sequence[tuple[str, int | None, Sequence[float]]], *, 
         return round(LEFT + (bend(value) - start) / (end - start) * (WIDTH - LEFT - RIGHT), 1)
 
     show = _time_text if times else number_text
-    bars = tuple(
-        QuantileBar(
-            label,
-            n,
-            round(ROW * place, 1),
-            *(at(value) for value in row),
-            said=f"{label}: median {show(row[3])}, middle half {show(row[2])} to {show(row[4])}, from {show(row[0])} to {show(row[6])}",
-        )
-        for place, ((label, n, _), row) in enumerate(zip(sides, points, strict=True))
-    )
+    bars = []
+    for place, ((label, n, _), row) in enumerate(zip(sides, points, strict=True)):
+        low_at, p10_at, p25_at, p50_at, p75_at, p90_at, high_at = map(at, row)
+        said = f"{label}: median {show(row[3])}, middle half {show(row[2])} to {show(row[4])}, from {show(row[0])} to {show(row[6])}"
+        bars.append(QuantileBar(label, n, ROW * place, low_at, p10_at, p25_at, p50_at, p75_at, p90_at, high_at, said))
     names = ("least", "10 %", "25 %", "median", "75 %", "90 %", "largest")
     rows = tuple((name, tuple(show(row[place]) for row in points)) for place, name in enumerate(names))
-    return QuantileDrawing(bars, "logarithmic" if log else "linear", ((LEFT, show(low)), (WIDTH - RIGHT, show(high))), rows)
+    return QuantileDrawing(tuple(bars), "logarithmic" if log else "linear", ((LEFT, show(low)), (WIDTH - RIGHT, show(high))), rows)
 
 
 def draw_levels(before: tuple[str, int, Mapping[str, float]], after: tuple[str, int, Mapping[str, float]]) -> LevelDrawing:
