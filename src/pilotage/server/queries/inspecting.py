@@ -225,7 +225,7 @@ def draw(answer: Explanation, view: FeatureView) -> Timeline:
     )
     return Timeline(
         WIDTH,
-        TOP + len(lanes) * LANE + 22,
+        TOP + len(lanes) * LANE + 26,
         at(answer.at_us),
         lanes,
         tuple((name, at(start)) for name, start in begins.items() if start >= low),

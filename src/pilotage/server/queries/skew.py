@@ -130,7 +130,8 @@ def served_counts(workspace: Workspace) -> list[Served]:
         kept = conn.execute(
             select(s.c.view, func.count(), func.max(s.c.at_us)).where(s.c.workspace_id == workspace.id).group_by(s.c.view).order_by(s.c.view)
         ).all()
-        lost = {view: n for view, n in conn.execute(select(d.c.view, func.sum(d.c.rows)).where(d.c.workspace_id == workspace.id).group_by(d.c.view))}
+        rows = conn.execute(select(d.c.view, func.sum(d.c.rows)).where(d.c.workspace_id == workspace.id).group_by(d.c.view))
+        lost = {row[0]: int(row[1]) for row in rows}
     found = [Served(view, n, int(lost.pop(view, 0)), last) for view, n, last in kept]
     return found + [Served(view, 0, int(n), None) for view, n in sorted(lost.items())]
 
