@@ -20,12 +20,19 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
+import polars as pl
 import uvicorn
 from playwright.sync_api import sync_playwright
 from take_pictures import CHROMIUM, FLAGS, PICTURES, REPOSITORY, Camera, folder_named
 
 from pilotage.data.contracts import load_contract, put_contract
-from pilotage.data.tabular import tag
+from pilotage.data.tabular import scan, tag
+from pilotage.features import registered_view
+from pilotage.features.online import DatabaseStore, materialize
+from pilotage.features.replay import release_view, replay
+from pilotage.features.serving import FeatureServer
+from pilotage.features.serving_log import ServingLog
+from pilotage.features.skew import measure_skew
 from pilotage.judging import person
 from pilotage.ledger import create_workspace
 from pilotage.pipelines import load_pipeline, run_pipeline
@@ -52,6 +59,11 @@ AFTER = [
     ("table-difference", "/data/transactions/diff?before=40&after=49", 1280, 760),
     ("contract", "/data/contracts/transactions", 1280, 1230),
     ("contract-change", "/data/contracts/transactions/diff?before=1&after=2", 1280, 1000),
+    ("feature-view", "/features/habits@1", 1280, 1130),
+    ("feature-inspect", "/features/habits@1/inspect?of=card-fraud-training%401&row=868", 1280, 1060),
+    ("feature-inspect-narrow", "/features/habits@1/inspect?of=card-fraud-training%401&row=868#candidates", 390, None),
+    ("training-set", "/features/training-sets/card-fraud-training/1", 1280, 1000),
+    ("skew", "/features/skew/{skew}", 1280, 860),
 ]
 
 
@@ -73,7 +85,8 @@ def main() -> int:
                     )
                 weeks(workspace, folder, generate, range(ASKED_IN_WEEK + 1, LAST_WEEK + 1))
                 tag(workspace, "transactions@40", "month-end")
-                shoot(address, AFTER)
+                report = serve_features(workspace)
+                shoot(address, [(name, page.replace("{skew}", report), width, height) for name, page, width, height in AFTER])
     return 0
 
 
@@ -99,6 +112,27 @@ def weeks(workspace: Workspace, folder: Path, generate: ModuleType, numbers: ran
                     shutil.copy(file, there)
         print(f"week {week}", flush=True)
         run_pipeline(workspace, pipeline, at_us=int(now.timestamp() * 1e6))
+
+
+def serve_features(workspace: Workspace) -> str:
+    """Replay, release and serve a view three times, from a store that lags more and more; the id of the last comparison with the batch path."""
+    found = registered_view(workspace, "habits")
+    rows = scan(workspace, found.view.source).collect()
+    cards = [{"card": card} for card in rows["card"].unique(maintain_order=True).to_list()[:200]]
+    replay(workspace, found.view, entities=6, moments=6)
+    release_view(workspace, found.view)
+    report = ""
+    for days, lag in ((3, 0), (2, 1), (1, 2)):
+        moment = rows["at"].max() - timedelta(days=days)
+        known = moment - timedelta(days=lag)
+        at, told = int(moment.timestamp() * 1e6), int(known.timestamp() * 1e6)
+        DatabaseStore(workspace).drop(found.view.ref)
+        materialize(workspace, found.view, rows.filter(pl.col("arrived_at") <= known).lazy(), as_of_us=told)
+        with ServingLog(workspace, rate=1.0) as log:
+            server = FeatureServer(workspace, [found.view], kinds={found.view.ref: found.source_kinds}, log=log)
+            server.serve(cards, {"amount": 30.0}, now_us=at)
+        report = measure_skew(workspace, found.view, from_us=at, to_us=at + 1, max_rate=0.05).id
+    return report
 
 
 @contextmanager

@@ -222,3 +222,10 @@ def test_one_and_four_workers_make_the_same_bytes() -> None:
         size, found[workers] = done.stdout.split()
         assert size == workers
     assert found["1"] == found["4"]
+
+
+def test_a_spine_without_what_a_request_feature_takes_is_refused_with_its_name(ready: Workspace) -> None:
+    asking = dataclasses.replace(VIEW, name="asking", request={"twice": parse_expression("asked * 2")}, request_inputs={"asked": "float"})
+    register_view(ready, asking)
+    with pytest.raises(InputError, match="'asked' of the spine"):
+        build(ready, views=["asking@1"], transforms=[])

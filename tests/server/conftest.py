@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
@@ -174,6 +175,25 @@ def deciding(delivered: Delivered, tmp_path: Path) -> Iterator[Workspace]:
     shutil.copytree(delivered.folder, tmp_path / "deciding")
     with open_workspace(tmp_path / "deciding", actor="ada") as workspace:
         yield workspace
+@pytest.fixture(scope="session")
+def bank_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """The folder of a workspace with features, and what is where in it."""
+    feature_workspace = pytest.importorskip("feature_workspace", exc_type=ImportError)
+    folder = tmp_path_factory.mktemp("bank") / "workspace"
+    clock = ManualClock(feature_workspace.NOW)
+    with create_workspace(folder, actor="ada", clock=clock) as workspace:
+        return folder, feature_workspace.fill(workspace, clock)
+
+
+@pytest.fixture(scope="module")
+def bank(bank_made: tuple[Path, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Any]]:
+    """A copy of it for the tests of one file, on a clock that stands 90 s after its last event."""
+    import feature_workspace
+
+    folder = tmp_path_factory.mktemp("bank-copy") / "workspace"
+    shutil.copytree(bank_made[0], folder)
+    with open_workspace(folder, actor="ada", clock=ManualClock(feature_workspace.NOW + 90_000_000)) as workspace:
+        yield workspace, bank_made[1]
 
 
 # A workspace with tables and contracts

@@ -37,6 +37,8 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/pilots/{name}/sign"): EVERYBODY - {"admin"},
     ("POST", "/pilots/{name}/run"): frozenset({"operator", "owner"}),
     ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
+    ("POST", "/features/{ref}/release"): frozenset({"operator", "owner"}),
+    ("POST", "/api/features/get"): frozenset({"operator", "owner"}),
     # Data
     ("POST", "/data/{name}/{number}/cell"): frozenset({"operator", "owner"}),
     ("POST", "/data/{name}/{number}/personal"): frozenset({"operator", "owner"}),

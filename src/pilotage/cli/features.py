@@ -133,11 +133,11 @@ def leaks(
     ref: Annotated[str, typer.Argument(help="name or name@number of a training set")],
     seed: Annotated[int, typer.Option(help="of the model and the bootstrap")] = 0,
 ) -> None:
-    """Probe a training set: are its features those that would have been served? Leaves with 1 where they are not."""
+    """Probe a training set: are its features those that would have been served? Kept in the ledger. Leaves with 1 where they are not."""
     from pilotage.features.leaks import probe_training_set
 
     with session(context).open() as workspace:
-        report = probe_training_set(workspace, ref, seed=seed)
+        report = probe_training_set(workspace, ref, seed=seed, keep=True)
     typer.echo(str(report))
     if report.verdict != "pass":
         raise typer.Exit(1)

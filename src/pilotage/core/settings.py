@@ -32,6 +32,8 @@ class Settings:
         What computes features over tables: ``polars``, or a Spark master: ``local[2]``, ``spark://host:7077``.
     online
         Where features are served from: ``workspace`` (its own database), or the URL of a Redis: ``redis://host:6379/0``.
+    served_share
+        Of which share of entities the server logs what it served, to be compared with the batch path: 0 to 1.
     """
 
     workspace: str = ".pilotage"
@@ -41,6 +43,7 @@ class Settings:
     port: int = 8321
     engine: str = "polars"
     online: str = "workspace"
+    served_share: str = "0.1"
 
 
 def _default_key_dir(environ: Mapping[str, str]) -> str:

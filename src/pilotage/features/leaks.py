@@ -41,6 +41,7 @@ NOT_AVAILABLE: Final = "not yet available"
 DUPLICATE: Final = "duplicate of the label"
 DUPLICATE_SHARE: Final = 0.999
 FOLDS: Final = 3
+PROBED: Final = "features.probed"
 REPLICATES: Final = 1_000
 FEWEST_ROWS: Final = 200
 _SERVED_AT = "__served_at"
@@ -175,14 +176,18 @@ def probe_leaks(spine: pl.DataFrame, views: Sequence[ProbedView], *, time: str, 
     return LeakReport("leak" if leaks else "pass", tuple(leaks), metric, offline_score, served_score, gap, spine.height, seed)
 
 
-def probe_training_set(workspace: Workspace, ref: str, *, seed: int = 0) -> LeakReport:
-    """Probe a training set that was built: its spine, views and sources as its record names them, the truth from the sources' contracts."""
+def probe_training_set(workspace: Workspace, ref: str, *, seed: int = 0, keep: bool = False) -> LeakReport:
+    """Probe a training set that was built: its spine, views and sources as its record names them, the truth from the sources' contracts.
+
+    ``keep`` writes the report into the ledger, under the version's id.
+    """
     from pilotage.data import load_version
     from pilotage.data.tabular import contract_of_version, scan
     from pilotage.features.registry import registered_view
     from pilotage.features.training_set import load_training_set
 
-    record = load_training_set(workspace, ref).record
+    made = load_training_set(workspace, ref)
+    record = made.record
     label = Label(**record["label"])
     spine = scan(workspace, record["spine"]["id"]).collect()
     spine_version = load_version(workspace, record["spine"]["id"])
@@ -194,7 +199,22 @@ def probe_training_set(workspace: Workspace, ref: str, *, seed: int = 0) -> Leak
         own = label if version.dataset == spine_version.dataset else None
         columns = _needed(view, contract, own)
         probed.append(ProbedView(view, scan(workspace, version.id, columns=columns).collect(), contract.available_time, contract.available_lag, own))
-    return probe_leaks(spine, probed, time=record["time"], label=label, seed=seed)
+    report = probe_leaks(spine, probed, time=record["time"], label=label, seed=seed)
+    if keep:
+        from pilotage.ledger import record as write_down
+
+        body = {"report": _exact(report.to_dict())}
+        workspace.write(lambda tx: write_down(tx, type=PROBED, subject=made.version.id, body=body))
+    return report
+
+
+def _exact(value: Any) -> Any:
+    """Plain data with its floats as text, all digits: the ledger takes no floats."""
+    if isinstance(value, dict):
+        return {name: _exact(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_exact(each) for each in value]
+    return repr(value) if isinstance(value, float) else value
 
 
 def _needed(view: FeatureView, contract: Contract, label: Label | None) -> list[str]:

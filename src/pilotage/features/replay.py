@@ -194,8 +194,10 @@ def last_replay(workspace: Workspace, view: FeatureView) -> Replay | None:
     return None if found is None else Replay.from_dict(found)
 
 
-def release_view(workspace: Workspace, view: FeatureView) -> Replay:
+def release_view(workspace: Workspace, view: FeatureView, *, by: str | None = None) -> Replay:
     """Release ``view``: models may be served with it. Returns the replay it rests on; doing it again is a no-op.
+
+    ``by`` is who releases, where that is not the workspace's own actor.
 
     Raises
     ------
@@ -215,8 +217,8 @@ def release_view(workspace: Workspace, view: FeatureView) -> Replay:
     def job(tx: WriteTransaction) -> None:
         c = feature_release.c
         if tx.conn.execute(select(c.view).where(c.workspace_id == tx.workspace_id, c.view == view.ref)).first() is None:
-            tx.insert(feature_release, {"view": view.ref, "view_hash": view.hash, "replay_id": report.id})
-            record(tx, type="features.released", subject=view.ref, body={"view_hash": view.hash, "replay": report.id})
+            tx.insert(feature_release, {"view": view.ref, "view_hash": view.hash, "replay_id": report.id}, actor=by)
+            record(tx, type="features.released", subject=view.ref, body={"view_hash": view.hash, "replay": report.id}, actor=by)
 
     workspace.write(job)
     return report

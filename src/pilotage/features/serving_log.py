@@ -111,7 +111,7 @@ class ServingLog:
         self._group = group
         self._linger_s = linger_s
         self._personal = dict(personal or {})
-        self._personal_keys = personal_keys
+        self._personal_keys = set(personal_keys)
         self._lock = threading.Lock()
         self._waiting: list[tuple[str, ServedVector]] = []
         self._losses: dict[str, _Loss] = {}
@@ -122,6 +122,13 @@ class ServingLog:
         self._idle = threading.Condition(self._lock)
         self._thread = threading.Thread(target=self._work, name="pilotage-serving-log", daemon=True)
         self._thread.start()
+
+    def leave_out(self, view: str, names: frozenset[str], *, key: bool) -> None:
+        """Say what is personal in ``view`` (``name@version``), before its first vector is offered; ``key``: its entity's key is."""
+        with self._lock:
+            self._personal[view] = names
+            if key:
+                self._personal_keys.add(view)
 
     def offer(self, vectors: Sequence[ServedVector]) -> int:
         """Take the sampled ones of ``vectors``; return how many were taken. Never waits for the disk, never raises for want of room."""

@@ -378,6 +378,13 @@ def _features(workspace: Workspace, spine: pl.DataFrame, views: Sequence[_View],
         view = each.view
         source = _source(workspace, each)
         taken = [*view.entity, time, *view.request_inputs]
+        for name in taken:
+            if name not in spine.columns:
+                raise InputError(
+                    f"{view.ref} needs the column '{name}' of the spine, which is not there.",
+                    why="its entity, the moment and what its request features take come from the row itself",
+                    mend=f"the spine's columns are: {', '.join(spine.columns)}",
+                )
         joined = point_in_time(spine.select(list(dict.fromkeys(taken))), source, view, time=time)
         features = joined.select(pl.col(name).alias(each.prefixed(name)) for name in view.features)
         features = features.with_columns(_storable(features[name]) for name in features.columns)

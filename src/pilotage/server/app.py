@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, api_pushing, errors, review_routes
+from pilotage.server import api, api_pushing, errors, features_api, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
@@ -23,6 +23,7 @@ from pilotage.server.pages import (
     data,
     findings,
     gate_reports,
+    features,
     gates,
     ledger,
     login,
@@ -32,8 +33,12 @@ from pilotage.server.pages import (
     queues,
     revealing,
     runs,
+    skew,
+    streams,
+    training_sets,
 )
 from pilotage.server.render import STATIC
+from pilotage.server.serving import Serving
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
 from pilotage.store import Workspace
@@ -53,7 +58,12 @@ ROUTED = (
     gate_reports,
     contracts,
     data,
-    # Features
+    # Features: the fixed addresses before /features/{ref}
+    training_sets,
+    skew,
+    streams,
+    features,
+    features_api,
     # Monitoring
     pipelines,
     # What is kept of all
@@ -90,10 +100,12 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     """
     sessions = Sessions(workspace, local_token=local_token)
     advances = Advances(workspace)
+    serving = Serving(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(serving.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -111,6 +123,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.workspace = workspace
     app.state.sessions = sessions
     app.state.advances = advances
+    app.state.serving = serving
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

@@ -43,6 +43,10 @@ PLACES: tuple[Place, ...] = (
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
     Place("Data", "Contracts", "/data/contracts"),
     # Features
+    Place("Features", "Views", "/features"),
+    Place("Features", "Training sets", "/features/training-sets"),
+    Place("Features", "Skew", "/features/skew"),
+    Place("Features", "Streams", "/features/streams"),
     # Monitoring
     Place("Monitoring", "Pipelines", "/pipelines"),
     # What is kept of all

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pilotage.core import MICROSECONDS, iso
@@ -51,6 +51,11 @@ def clock_time(time_us: int | None) -> str:
 def iso_time(time_us: int | None) -> str:
     """A moment as ISO 8601, for ``<time datetime>``."""
     return "" if time_us is None else iso(time_us)
+
+
+def exact_time(time_us: int | None) -> str:
+    """A moment as ISO 8601 with every microsecond it has, as it can be given back: ``2026-11-22T10:54:03.000017Z``."""
+    return "–" if time_us is None else (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)).isoformat().removesuffix("+00:00") + "Z"
 
 
 def ago(time_us: int | None, now_us: int) -> str:
@@ -157,6 +162,7 @@ FILTERS = {
     "share": share,
     "clock_time": clock_time,
     "iso_time": iso_time,
+    "exact_time": exact_time,
     "ago": ago,
     "duration": duration,
     "spent": spent,
