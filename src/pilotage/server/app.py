@@ -23,6 +23,26 @@ from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
 from pilotage.store import Workspace
 
+# Whose routes are tried first stands first.
+ROUTED = (
+    login,
+    overview,
+    review_routes,
+    queues,
+    gates,
+    runs,
+    revealing,
+    findings,
+    # Data
+    data,
+    # Features
+    # Monitoring
+    # What is kept of all
+    ledger,
+    people,
+    api,
+)
+
 
 class _Files(StaticFiles):
     """Our own files. Browsers ask each time whether theirs is current, and are told in a few bytes."""
@@ -74,7 +94,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")
-    for module in (login, overview, review_routes, queues, gates, runs, revealing, findings, data, ledger, people, api):
+    for module in ROUTED:
         app.include_router(module.router)
 
     @app.get("/healthz", include_in_schema=False)

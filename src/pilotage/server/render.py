@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 
 from pilotage.server import words
 from pilotage.server.context import visitor_of
+from pilotage.server.navigation import navigate
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -54,8 +55,8 @@ def _digest(file: Path, _stamp: int) -> str:
 def page(request: Request, template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> HTMLResponse:
     """``template`` filled with ``values``.
 
-    Every template also has: ``person`` (or None), ``csrf_token``, ``path``, ``theme``, ``workspace_name``, ``now_us`` and ``has_vendor`` (whether
-    the browser code was built).
+    Every template also has: ``person`` (or None), ``csrf_token``, ``path``, ``nav``, ``theme``, ``workspace_name``, ``now_us`` and ``has_vendor``
+    (whether the browser code was built).
     """
     visitor = visitor_of(request)
     workspace = request.app.state.workspace
@@ -63,6 +64,7 @@ def page(request: Request, template: str, *, status: int = 200, headers: dict[st
     shared = {
         "request": request,
         "path": request.url.path,
+        "nav": navigate(request.url.path),
         "person": visitor.person if visitor else None,
         "csrf_token": visitor.csrf_token if visitor else "",
         "theme": theme if theme in THEMES else "",
