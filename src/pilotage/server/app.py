@@ -17,7 +17,7 @@ from pilotage import __version__
 from pilotage.server import api, errors, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
-from pilotage.server.pages import data, findings, gates, ledger, login, overview, people, queues, revealing, runs
+from pilotage.server.pages import data, findings, gates, ledger, login, monitoring, overview, people, queues, revealing, runs
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -37,6 +37,7 @@ ROUTED = (
     data,
     # Features
     # Monitoring
+    monitoring,
     # What is kept of all
     ledger,
     people,

@@ -42,6 +42,7 @@ PLACES: tuple[Place, ...] = (
     Place("Data", "Datasets", "/data"),
     # Features
     # Monitoring
+    Place("Monitoring", "Reports", "/monitoring"),
     # What is kept of all
     Place("Ledger", "Ledger", "/ledger"),
     Place("People", "People", "/people"),
