@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, errors, review_routes
+from pilotage.server import api, errors, lineage_api, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
-from pilotage.server.pages import data, findings, gates, ledger, login, monitoring, overview, people, queues, revealing, runs
+from pilotage.server.pages import data, findings, gates, ledger, lineage, login, monitoring, overview, people, queues, revealing, runs
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -35,6 +35,8 @@ ROUTED = (
     findings,
     # Data
     data,
+    lineage,
+    lineage_api,
     # Features
     # Monitoring
     monitoring,

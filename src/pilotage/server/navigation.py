@@ -40,6 +40,7 @@ PLACES: tuple[Place, ...] = (
     Place("Review", "Review", "/review"),
     # Data
     Place("Data", "Datasets", "/data"),
+    Place("Data", "Lineage", "/lineage"),
     # Features
     # Monitoring
     Place("Monitoring", "Reports", "/monitoring"),

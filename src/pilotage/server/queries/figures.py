@@ -14,7 +14,7 @@ LEVEL_ROW = 22.0
 LEVEL_LEFT = 108.0
 TREND_WIDTH = 760.0
 TREND_HEIGHT = 220.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 12.0, 28.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 44.0, 12.0, 28.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _outline(shares: Sequence[float], tallest: float) -> str:
 
 
 def _levels(at: list[Any], before: list[float], after: list[float]) -> ShapeDrawing:
-    room = SHAPE_WIDTH - LEVEL_LEFT - 44
+    room = SHAPE_WIDTH - LEVEL_LEFT - 66
     shares = [(before[place] if before else 0.0, after[place] if after else 0.0) for place in range(len(at))]
     tallest = max((share for pair in shares for share in pair), default=0.0) or 1.0
     bars = tuple(

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Select, Text, column, select, table
 
 from pilotage.core import NotFound
+from pilotage.data.tables import dataset
 from pilotage.evidence import Evidence, load_evidence
 from pilotage.monitoring.tables import monitor_report
 from pilotage.readiness.tables import pilot
@@ -65,11 +66,12 @@ _STEP = table("workflow_step", *(column(name, Text) for name in ("workspace_id",
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two windows compared: a version where its name is one's id, else a name. ``dataset`` where the name begins with one's name."""
+    """One of the two windows compared: a version where its name is one's id, else a name; ``dataset`` where the name begins with that of one."""
 
     name: str
     rows: int
     version: VersionLine | None = None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,7 @@ def _read_lines(workspace: Workspace, rows: Iterable[Any]) -> list[ReportLine]:
     wanted = {row.id: list(row.evidence_ids)[:_FIGURES_READ] for row in rows}
     figures = _evidence(workspace, [one for ids in wanted.values() for one in ids])
     pipelines = _pipelines_of(workspace, list(wanted))
+    datasets = _datasets_of(workspace, [row.production for row in rows])
     return [
         ReportLine(
             id=row.id,
@@ -279,7 +282,7 @@ def _read_lines(workspace: Workspace, rows: Iterable[Any]) -> list[ReportLine]:
             said=row.said,
             why=row.why,
             reference=Side(row.reference, row.n_reference, versions.get(row.reference)),
-            production=Side(row.production, row.n_production, versions.get(row.production)),
+            production=Side(row.production, row.n_production, versions.get(row.production), datasets.get(row.production)),
             pilot_name=row.pilot_name,
             pipelines=pipelines.get(row.id, []),
             headline=_headline(row.kind, [figures[one] for one in wanted[row.id] if one in figures]),
@@ -303,6 +306,15 @@ def _pipelines_of(workspace: Workspace, ids: list[str]) -> dict[str, list[str]]:
         ):
             found.setdefault(row.report, []).append(row.pipeline)
     return found
+
+
+def _datasets_of(workspace: Workspace, names: list[str]) -> dict[str, str]:
+    """Of windows named ``<dataset> at <moment>``, the datasets that are there."""
+    begin = {name: name.partition(" at ")[0] for name in names}
+    with workspace.read() as conn:
+        wanted = dataset.c.workspace_id == workspace.id, dataset.c.name.in_(list(begin.values()))
+        there = set(conn.execute(select(dataset.c.name).where(*wanted)).scalars())
+    return {name: first for name, first in begin.items() if first in there}
 
 
 def _headline(kind: str, figures: list[Evidence]) -> list[Evidence]:
