@@ -125,6 +125,7 @@ def _publish(
         )
     else:
         version = append_table(workspace, pipeline.predictions, rows, operation=Operation("score", params=params), run_id=run_id)
+    edges = [*edges, Edge(edges[0].child, Node("version", version.id), via="score")]
     workspace.write(lambda tx: record_edges(tx, edges))
     return Scored(rows.num_rows, version.id)
 

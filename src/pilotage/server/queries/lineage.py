@@ -18,9 +18,9 @@ from pilotage.store import Workspace
 
 DIRECTIONS = ("both", "up", "down")
 LAYERS = ("source", "batch", "external", "version", "view", "training set", "model", "predictions", "run", "export")
+MANY = {"batch": "batches", "predictions": "predictions", "external": "external datasets"}
 PER_LAYER = 7
 SHOWN_ROWS = 200
-SHOWN_COLUMNS = 40
 SHOWN_ORIGINS = 200
 STARTS = 8
 
@@ -180,9 +180,13 @@ def incident(workspace: Workspace, node: Node, *, from_us: int, until_us: int) -
         from_us=from_us,
         until_us=until_us,
         counts={kind: trace.counts[kind] for kind in lists},
-        lists={kind: [lines[each] for each in nodes] for kind, nodes in lists.items()},
+        lists={kind: sorted((lines[each] for each in nodes), key=_by_name) for kind, nodes in lists.items()},
         complete=trace.complete,
     )
+
+
+def _by_name(line: NodeLine) -> tuple[str, int, str]:
+    return line.dataset or "", line.number, line.title
 
 
 def trace_of(workspace: Workspace, node: Node, *, direction: str, from_us: int | None = None, until_us: int | None = None) -> Trace:
@@ -240,7 +244,7 @@ def _line(node: Node, version: Any, gate: str | None, model: Any) -> NodeLine:
         made = {
             "title": f"{version.name}@{version.number}",
             "detail": f"{version.rows:,} rows, {operation.replace('_', ' ')}".replace(",", "\u202f", 1),
-            "layer": "training set" if operation == "training_set" else "version",
+            "layer": {"training_set": "training set", "score": "predictions"}.get(operation, "version"),
             "dataset": version.name,
             "number": version.number,
             "page": f"/data/{quote(version.name, safe='')}/{version.number}",
@@ -331,8 +335,8 @@ def _edge_line(edge: Edge, named: Mapping[Node, NodeLine]) -> EdgeLine:
 
 # --------------------------------------------------------------------------- the drawing
 
-BOX_WIDTH, BOX_HEIGHT = 172.0, 46.0
-_ACROSS, _DOWN, _TOP = 226.0, 60.0, 26.0
+BOX_WIDTH, BOX_HEIGHT = 152.0, 46.0
+_ACROSS, _DOWN, _TOP = 192.0, 60.0, 26.0
 Pair = tuple[Node, Node]
 
 
@@ -360,20 +364,21 @@ def _choose(start: Node, nodes: list[Node], edges: Iterable[Pair], workspace: Wo
 
 
 def _distances(start: Node, edges: Iterable[Pair]) -> dict[Node, int]:
-    beside: dict[Node, list[Node]] = {}
+    """Steps from the start, straight up or straight down."""
+    above: dict[Node, list[Node]] = {}
+    below: dict[Node, list[Node]] = {}
     for parent, child in edges:
-        beside.setdefault(parent, []).append(child)
-        beside.setdefault(child, []).append(parent)
-    found, border = {start: 0}, [start]
-    while border:
-        after: list[Node] = []
-        for node in border:
-            for each in beside.get(node, ()):
-                if each not in found:
-                    found[each] = found[node] + 1
-                    after.append(each)
-        border = after
-    return found
+        above.setdefault(child, []).append(parent)
+        below.setdefault(parent, []).append(child)
+    far: dict[Node, int] = {}
+    for beside in (above, below):
+        found, border = {start: 0}, [start]
+        while border:
+            after = dict.fromkeys(each for node in border for each in beside.get(node, ()) if each not in found)
+            found.update(dict.fromkeys(after, found[border[0]] + 1))
+            border = list(after)
+        far.update({node: min(steps, far.get(node, steps)) for node, steps in found.items()})
+    return far
 
 
 def _draw(start: Node, lines: Mapping[Node, NodeLine], hidden: Mapping[Node, str], edges: Iterable[Pair], counts: Mapping[str, int]) -> GraphDrawing:
@@ -393,12 +398,12 @@ def _draw(start: Node, lines: Mapping[Node, NodeLine], hidden: Mapping[Node, str
             line, y = lines[node], _TOP + down * _DOWN
             places[node] = (x, y)
             href = line.page if node == start else line.walk
-            boxes.append(Box(x, y, line.title, line.detail, href, line.kind, start=node == start, gate=line.gate))
+            boxes.append(Box(x, y, _fit(line), line.detail, href, line.kind, start=node == start, gate=line.gate))
         more = sum(1 for each in hidden.values() if each == layer) + max(0, counts.get(layer, 0) - listed.get(layer, 0))
         if more:
             y = _TOP + len(members) * _DOWN
             places[layer] = (x, y)
-            boxes.append(Box(x, y, f"{more} more", f"{layer}s, in the table" if layer != "predictions" else "predictions", None, layer, count=more))
+            boxes.append(Box(x, y, f"{more} more", MANY.get(layer, f"{layer}s"), None, layer, count=more))
     ends = dict.fromkeys(
         (parent if parent in lines else hidden.get(parent), child if child in lines else hidden.get(child)) for parent, child in edges
     )
@@ -407,6 +412,15 @@ def _draw(start: Node, lines: Mapping[Node, NodeLine], hidden: Mapping[Node, str
     heads = tuple((across * _ACROSS, layer) for across, layer in enumerate(layers))
     width = max(1, len(layers)) * _ACROSS - (_ACROSS - BOX_WIDTH) + 30
     return GraphDrawing(width, height, tuple(boxes), tuple(paths), heads, BOX_WIDTH, BOX_HEIGHT)
+
+
+def _fit(line: NodeLine) -> str:
+    """The title, cut so that a version's number stays."""
+    room = 18 if line.gate else 21
+    if line.dataset is None or len(line.title) <= room:
+        return line.title
+    number = f"@{line.number}"
+    return f"{line.dataset[: room - len(number) - 1]}…{number}"
 
 
 def _path(one: tuple[float, float], other: tuple[float, float]) -> str:

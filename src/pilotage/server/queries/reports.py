@@ -231,7 +231,7 @@ def find_report(workspace: Workspace, report_id: str) -> ReportDetail:
 
 
 def trend_of(workspace: Workspace, pipeline: str) -> TrendDrawing | None:
-    """The watched metric over the pipeline's latest reports: what was estimated before labels, and what labels said. None where nothing was watched."""
+    """The watched metric over the latest reports: what was estimated before labels, and what labels said. None where nothing was watched."""
     d, m = _DECISION.c, monitor_report.c
     statement = (
         select(m.id, m.said, m.evidence_ids, _RUN.c.key)
