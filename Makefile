@@ -1,4 +1,5 @@
-# Pilotage. `make demo` runs the main job, `make test` passes all tests; each sets up what it needs on a machine that has Python 3.11+ and make.
+# Pilotage. `make demo` runs the main job, `make demo-fraud` the data and features one, `make test` passes all tests; each sets up what it needs on a
+# machine that has Python 3.11+ and make.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -8,10 +9,13 @@ CHECK  ?=
 PORT   ?= 8321
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types contracts docs web bench lock clean check
+.PHONY: demo demo-fraud test lint types contracts docs web bench lock clean check
 
 demo: $(VENV)/.base web $(if $(filter local,$(TARGET)),$(VENV)/.local)
 	$(BIN)/pilotage demo --target $(TARGET) --port $(PORT) $(if $(CHECK),--check)
+
+demo-fraud: $(VENV)/.tables web
+	$(BIN)/python examples/fraud-features/run.py --port $(PORT) $(if $(CHECK),--check)
 
 test: $(VENV)/.dev web
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -48,6 +52,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.base
 	$(PIP) install --require-hashes -r requirements/dev.lock
 	touch $@
 
+$(VENV)/.tables: requirements/tables.lock $(VENV)/.base
+	$(PIP) install --require-hashes -r requirements/tables.lock
+	touch $@
+
 $(VENV)/.local: requirements/local.lock $(VENV)/.base
 	$(PIP) install --require-hashes -r requirements/local.lock
 	touch $@
@@ -62,10 +70,10 @@ bench: $(VENV)/.base
 # Lock files hold versions and hashes, and no addresses.
 lock: $(VENV)/.base
 	$(PIP) install uv
-	for each in "base:pyproject.toml" "dev:pyproject.toml --group dev" "local:pyproject.toml --extra local" "node:requirements/node.in"; do \
+	for each in "base:pyproject.toml" "dev:pyproject.toml --group dev" "local:pyproject.toml --extra local" "tables:pyproject.toml --extra tables" "node:requirements/node.in"; do \
 	  $(BIN)/uv pip compile $${each#*:} --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements/$${each%%:*}.lock || exit 1; \
 	done
 
 clean:
-	rm -rf $(VENV) .bench .demo site node_modules src/pilotage/server/static/vendor
+	rm -rf $(VENV) .bench .demo .demo-fraud site node_modules src/pilotage/server/static/vendor

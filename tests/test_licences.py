@@ -13,7 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 LOCKS = sorted(REQUIREMENTS.glob("*.lock"))
-BASE = re.findall(r"^([A-Za-z0-9._-]+)==", (REQUIREMENTS / "base.lock").read_text(encoding="utf-8"), re.MULTILINE)
+BASE = sorted(
+    {
+        name
+        for lock in ("base", "tables")
+        for name in re.findall(r"^([A-Za-z0-9._-]+)==", (REQUIREMENTS / f"{lock}.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    }
+)
 # SPDX names of permissive licences; MPL-2.0 binds only changes to its own files. "0BSD", "CC0-1.0", "Zlib" ... come with numpy's and scipy's wheels.
 PERMISSIVE = {
     *("mit", "mit-0", "mit-cmu", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "0bsd", "isc", "psf-2.0", "python-2.0", "unlicense", "zlib"),

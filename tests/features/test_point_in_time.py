@@ -71,7 +71,7 @@ def test_packed_times_compare_as_times_do_whether_offsets_or_ranks(times: list[i
     zero = np.zeros(1, dtype=np.int64)
     assert (packed <= packing.at_most(zero, moment)).tolist() == [time <= asked for time in times]
     assert (packed >= packing.at_least(zero, moment)).tolist() == [time >= asked for time in times]
-    assert packing.at_most(zero, moment)[0] < packing.exact(zero + 1, array).min()
+    assert packing.at_most(zero, moment)[0] < packing.exact(np.ones_like(array), array).min()
     assert packing.at_least(zero + 1, moment)[0] > packed.max()
 
 

@@ -39,8 +39,8 @@ def test_a_policy_without_reasons_never_fires():
 
 
 @pytest.mark.parametrize(("schedule", "train"), [("10d", True), ("11d", False)])
-def test_a_schedule_counts_from_the_champions_data(schedule, train):
-    assert decide(RetrainPolicy(schedule=schedule), now()).train is train
+def test_a_schedule_counts_from_the_last_training_won_or_lost(schedule, train):
+    assert decide(RetrainPolicy(schedule=schedule), now(cut_at=NOW - 50 * DAY, trainings=[NOW - 10 * DAY])).train is train
 
 
 @pytest.mark.parametrize(("estimate", "train", "word"), [(0.05, True, "beyond"), (0.035, False, "undecided"), (0.01, False, "within")])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pilotage.cli.practice import newest_model
+from pilotage.cli.showing import fetch_pages, open_browser, workbench
 
 if TYPE_CHECKING:
     from pilotage.readiness import Pilot, PilotStatus
@@ -50,14 +50,14 @@ def demo(
         typer.echo(f"target: {url}")
         status = _advance(workspace, path, url)
         typer.echo(f"unattended part: {time.monotonic() - started:.0f} s")
-        with _workbench(workspace, port=0 if check else port) as address:
+        with workbench(workspace, port=0 if check else port) as address:
             if check:
-                _fetch_every_page(workspace, status, address)
+                fetch_pages(address, _pages(workspace, status))
                 for line in status.waits:
                     typer.echo(f"waits: {line}")
                 return
             typer.echo(f"\nworkbench: {address}\nstop with Ctrl+C; 'make demo' goes on from here")
-            _open_browser(address)
+            open_browser(address)
             _go_on(workspace, path, url, status, models if target == "practice" else None)
 
 
@@ -137,35 +137,6 @@ def _local(*, free_port: bool) -> Iterator[str]:
             process.wait()
 
 
-@contextlib.contextmanager
-def _workbench(workspace: Workspace, *, port: int) -> Iterator[str]:
-    from pilotage.cli.server import web_server
-    from pilotage.core import Unavailable
-
-    addresses: queue.SimpleQueue[str] = queue.SimpleQueue()
-    server = web_server(workspace, host="127.0.0.1", port=port, allowed_hosts=[], ready=addresses.put)
-    thread = threading.Thread(target=server.run, name="workbench", daemon=True)
-    thread.start()
-    while thread.is_alive() and addresses.empty():
-        time.sleep(0.02)
-    if addresses.empty():
-        raise Unavailable("The workbench could not start.", where=f"port {port}", mend="the port may be taken; name another: make demo PORT=8400")
-    address = addresses.get()
-    try:
-        yield address
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def _open_browser(address: str) -> None:
-    import os
-    import webbrowser
-
-    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        webbrowser.open(address)
-
-
 def _go_on(workspace: Workspace, path: Path, url: str, status: PilotStatus, models: Path | None) -> None:
     """Stay until stopped: go on when the review queue is empty, and when a newly trained model is served."""
     from pilotage.core import Unavailable
@@ -206,29 +177,6 @@ def _enter_pressed() -> Callable[[], bool]:
         return was
 
     return asked
-
-
-def _fetch_every_page(workspace: Workspace, status: PilotStatus, address: str) -> None:
-    """Fetch each page once, as a browser that opened the printed address would. Raises ``PilotageError`` at the first that fails."""
-    import asyncio
-
-    from pilotage.core import PilotageError
-
-    async def fetch() -> int:
-        import aiohttp
-
-        base = address.partition("?")[0].rstrip("/")
-        jar: Any = aiohttp.CookieJar(unsafe=True)  # 'unsafe' means: cookies for an IP address
-        async with aiohttp.ClientSession(cookie_jar=jar) as client:
-            pages = ["", *_pages(workspace, status)]
-            for number, page in enumerate(pages):
-                async with client.get(address if number == 0 else f"{base}{page}") as response:
-                    body = await response.text()
-                    if response.status != 200:
-                        raise PilotageError(f"The page {page or '/'} answered {response.status}.", where=page or "/", why=body[:300])
-            return len(pages)
-
-    typer.echo(f"fetched {asyncio.run(fetch())} pages, all answered 200")
 
 
 def _pages(workspace: Workspace, status: PilotStatus) -> list[str]:

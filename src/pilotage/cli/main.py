@@ -12,6 +12,7 @@ from pilotage.cli import (
     contracts,
     data,
     features,
+    features_online,
     features_stream,
     findings,
     ingest,
@@ -67,6 +68,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
+features_online.register(features.app)
 app.add_typer(features.app, name="features")
 app.add_typer(practice.app, name="practice")
 app.add_typer(monitoring.app, name="monitor")

@@ -72,16 +72,14 @@ def withdraw(
     source: Annotated[str | None, typer.Option(help="A dataset's name, or the source its card names.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase a person or a source from every table, physically. It cannot be undone."""
-    from pilotage.data.tabular import withdraw as take_out
+    """Erase a person or a source from tables, quarantine and online features, physically. It cannot be undone."""
+    from pilotage.pipelines import withdraw as take_out
 
     if not yes:
         typer.confirm("Rows will be erased from every version and every file, for good. Go on?", abort=True)
     with session(context).open() as workspace:
         done = take_out(workspace, subject=subject, source=source, reason=reason)
     typer.echo(str(done))
-    for each in done.dependants:
-        typer.echo(f"to rebuild: {each.kind} {each.name} ({each.id})")
 
 
 def maintain(context: typer.Context, dataset: Annotated[str | None, typer.Option(help="Only this one.")] = None) -> None:

@@ -6,12 +6,13 @@ Storage holds UTC as int64 microseconds since the Unix epoch. Code that needs th
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from pilotage.core.errors import InputError
 
 MICROSECONDS = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -45,7 +46,7 @@ class ManualClock:
 
 def iso(time_us: int) -> str:
     """``time_us`` as ISO 8601 with milliseconds, for people: ``2026-11-22T10:54:03.120Z``."""
-    moment = datetime.fromtimestamp(time_us / MICROSECONDS, UTC)
+    moment = _EPOCH + timedelta(microseconds=time_us)  # a float of seconds would be off by microseconds far from the epoch
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -63,5 +64,5 @@ def parse_moment(text: str, *, where: str | None = None) -> int:
         raise InputError(f"Not a date-time: {text[:40]!r}.", where=where, mend="write it like 2026-05-01T12:00:00Z") from None
     if moment.tzinfo is None:
         raise InputError(f"The date-time {text[:40]!r} names no time zone.", where=where, mend="end it with Z for UTC, or with an offset like +02:00")
-    since = moment - datetime.fromtimestamp(0, UTC)
+    since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * MICROSECONDS + since.microseconds

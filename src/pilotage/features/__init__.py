@@ -9,8 +9,12 @@ as they would have been served; :func:`explain_value` says which rows stood behi
 Needs the extra ``[tables]``.
 """
 
-from pilotage.features.definition import AGGREGATE_FUNCTIONS, Aggregate, FeatureView, load_views
-from pilotage.features.expression import (
+from pilotage.core import require
+
+require("polars", extra="tables")
+
+from pilotage.features.definition import AGGREGATE_FUNCTIONS, Aggregate, FeatureView, load_views  # noqa: E402
+from pilotage.features.expression import (  # noqa: E402
     KERNELS,
     Call,
     Column,
@@ -27,12 +31,12 @@ from pilotage.features.expression import (
     when,
     without_nan,
 )
-from pilotage.features.inspect import Candidate, Explanation, explain_value
-from pilotage.features.leaks import Leak, LeakReport, ProbedView, probe_leaks, probe_training_set
-from pilotage.features.point_in_time import point_in_time
-from pilotage.features.registry import RegisteredView, register_view, registered_view, view_of, views
-from pilotage.features.split import Split
-from pilotage.features.training_set import (
+from pilotage.features.inspect import Candidate, Explanation, explain_value  # noqa: E402
+from pilotage.features.leaks import Leak, LeakReport, ProbedView, probe_leaks, probe_training_set  # noqa: E402
+from pilotage.features.point_in_time import point_in_time  # noqa: E402
+from pilotage.features.registry import RegisteredView, register_view, registered_view, view_of, views  # noqa: E402
+from pilotage.features.split import Split  # noqa: E402
+from pilotage.features.training_set import (  # noqa: E402
     Computed,
     Label,
     Rebuilt,
@@ -42,7 +46,7 @@ from pilotage.features.training_set import (
     load_training_set,
     rebuild_training_set,
 )
-from pilotage.features.transforms import FittedTransforms, Transform, fit_transforms
+from pilotage.features.transforms import FittedTransforms, Transform, fit_transforms  # noqa: E402
 
 __all__ = [
     "AGGREGATE_FUNCTIONS",

@@ -23,9 +23,11 @@ class Packing:
             self._span = self._distinct.size + 3
 
     def exact(self, key: Whole, time: Whole) -> Whole:
-        """For times the packing was made of."""
-        place = time - self._low if self._distinct is None else np.searchsorted(self._distinct, time)
-        return key * self._span + place + 1
+        """For times the packing was made of; as many keys as times."""
+        packed = key * self._span
+        packed += time if self._distinct is None else np.searchsorted(self._distinct, time)
+        packed += 1 - self._low if self._distinct is None else 1
+        return packed
 
     def at_most(self, key: Whole, time: Whole) -> Whole:
         """For any times: at or above every packed time of the key that is not after ``time``, and below all others."""

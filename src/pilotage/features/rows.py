@@ -99,10 +99,14 @@ def check_source(source: pl.DataFrame, view: FeatureView) -> SourceRows:
     kinds = kinds_of(source.schema)
     view.kinds(kinds)
     what = f"source '{view.source}'"
-    frame = without_nan(source.lazy().select(view.source_columns())).collect()
+    frame = source.select(view.source_columns())
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    # Looked for first: nearly always there is none, and then nothing is copied.
+    if floats and not all(frame.select(pl.col(name).is_finite().all() for name in floats).row(0)):
+        frame = without_nan(frame.lazy()).collect()
     frame = frame.with_columns(
-        *(pl.col(name).cast(pl.Int64) for name, dtype in frame.schema.items() if dtype.is_integer()),
-        *(pl.col(name).cast(pl.Float64) for name, dtype in frame.schema.items() if dtype.is_float()),
+        *(pl.col(name).cast(pl.Int64) for name, dtype in frame.schema.items() if dtype.is_integer() and dtype != pl.Int64),
+        *(pl.col(name).cast(pl.Float64) for name in floats if frame.schema[name] != pl.Float64),
     )
     check_keys(frame, view.entity, what=what)
     event = microseconds(frame, view.event_time, what=what)

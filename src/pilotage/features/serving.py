@@ -1,8 +1,8 @@
 """The request path: stored features, request-time features, transforms, and the log, in one call.
 
-What a model is given here is what it was trained on: stored features by the rule of the batch path, request features by the same expressions (compiled
-once to plain Python, proven equal to the frame's by property tests), and then the transforms that were fitted on the training split and stored with
-the training set. Nothing here is random or depends on the order of entities.
+What a model is given here is what it was trained on: stored features by the rule of the batch path, request features by the same expressions
+(compiled once to plain Python, proven equal to the frame's by property tests), and then the transforms that were fitted on the training split and
+stored with the training set. Nothing here is random or depends on the order of entities.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _INSERT: Prepared = insert_missing(feature_served)
 
 @dataclass(frozen=True, slots=True)
 class ServedVector:
-    """One view's features as served for one entity at ``at_us``; ``event_us`` and ``available_us`` are those of the stored row, if there was one."""
+    """One view's features as served for one entity at ``at_us``; ``event_us`` and ``available_us`` are the stored row's, if there was one."""
 
     view: str
     definition: str
@@ -46,7 +46,7 @@ class ServedVector:
 
 @dataclass(frozen=True)
 class LogCounts:
-    """What became of the vectors offered: ``sampled`` of them were in the sample; of those ``written`` stand in the workspace and ``dropped`` are lost."""
+    """What became of the vectors offered: ``sampled`` were in the sample; of those ``written`` stand in the workspace and ``dropped`` are lost."""
 
     offered: int
     sampled: int
@@ -69,7 +69,7 @@ def entity_digest(workspace_id: str, entity: str) -> str:
 
 
 def in_sample(digest: str, rate: float) -> bool:
-    """Whether the entity of ``digest`` is in a sample of the share ``rate`` (0 to 1): always the same answer, and a smaller sample lies in a larger."""
+    """Whether the entity of ``digest`` is in a sample of the share ``rate`` (0 to 1): always the same answer; a smaller sample lies in a larger."""
     return int(digest[:16], 16) < rate * 2.0**64
 
 

@@ -1,15 +1,15 @@
 """Skew in production: what was served, held against what the batch path computes for the same entities and moments.
 
-The served vectors are those of the :mod:`.serving_log`. Each is computed again as of the moment it was served, by the engine of batches, from a version of
-the source; per feature the report says how many differ and with which interval (vectors of one entity are one cluster), how many were missing or extra,
-how far numbers were apart, the first examples, and the likeliest cause (:mod:`.skew_causes`). The verdict holds each feature's interval against a declared
-limit: ``pass`` if all of it lies at or below, ``fail`` if above, else ``inconclusive`` with the n that would decide.
+The served vectors are those of the :mod:`.serving_log`. Each is computed again as of the moment it was served, by the engine of batches, from a
+version of the source; per feature the report says how many differ and with which interval (vectors of one entity are one cluster), how many were
+missing or extra, how far numbers were apart, the first examples, and the likeliest cause (:mod:`.skew_causes`). The verdict holds each feature's
+interval against a declared limit: ``pass`` if all of it lies at or below, ``fail`` if above, else ``inconclusive`` with the n that would decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -27,7 +27,7 @@ from pilotage.features.serving_log import ServedLog, ServedVector, entity_digest
 from pilotage.features.skew_causes import Attribution, Case, attribute, request_columns, same
 from pilotage.features.streams import entity_keys
 from pilotage.ledger import record
-from pilotage.store import Workspace
+from pilotage.store import Workspace, WriteTransaction
 
 _ENTITY, _AT = "__entity", "__served_at"
 _CASES_LOOKED_INTO = 200
@@ -48,8 +48,8 @@ class Example:
 class FeatureSkew:
     """One feature: ``missing`` were served as null and are not, ``extra`` the other way round.
 
-    ``smape`` is the mean of ``2·|a - b| / (|a| + |b|)`` over pairs of numbers, equal ones too: 0 to 2; None without such pairs. ``causes`` counts the values
-    looked into by cause; ``n_deciding`` is the n at which an inconclusive rate would be decided.
+    ``smape`` is the mean of ``2·|a - b| / (|a| + |b|)`` over pairs of numbers, equal ones too: 0 to 2; None without such pairs. ``causes`` counts the
+    values looked into by cause; ``n_deciding`` is the n at which an inconclusive rate would be decided.
     """
 
     name: str
@@ -74,7 +74,7 @@ class FeatureSkew:
 
 @dataclass(frozen=True)
 class SkewReport:
-    """What the comparison said. ``compared`` vectors; ``dropped`` were lost before they were logged; ``left_out`` features are personal and not logged."""
+    """What the comparison of ``compared`` vectors said. ``dropped`` were lost before they were logged; ``left_out`` features are personal."""
 
     id: str
     view: str
@@ -207,11 +207,12 @@ def _keyed(workspace: Workspace, view: FeatureView, source: pl.DataFrame, *, by_
 
 
 def _recomputed(view: FeatureView, vectors: Sequence[ServedVector], names: Sequence[str], keyed: pl.DataFrame) -> dict[str, list[Any]]:
-    from dataclasses import replace
-
-    spine = request_columns(view, vectors).with_columns(
-        pl.Series(_ENTITY, names, dtype=pl.String),
-        pl.Series(_AT, [vector.at_us for vector in vectors], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+    spine = pl.DataFrame(
+        [
+            pl.Series(_ENTITY, names, dtype=pl.String),
+            pl.Series(_AT, [vector.at_us for vector in vectors], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+            *request_columns(view, vectors),
+        ]
     )
     made = engine().point_in_time(spine, keyed, replace(view, entity=(_ENTITY,)), time=_AT)
     found: dict[str, list[Any]] = plain_times(made, view.features).select(list(view.features)).to_dict(as_series=False)
@@ -257,7 +258,9 @@ def _feature(
     max_rate: float,
     level: float,
 ) -> FeatureSkew:
-    observations, examples, apart = [], [], []
+    observations: list[Observation] = []
+    examples: list[Example] = []
+    apart: list[float] = []
     mismatches = missing = extra = 0
     for i, (vector, digest, there) in enumerate(zip(vectors, digests, recomputed, strict=True)):
         if name not in vector.values:
@@ -302,7 +305,7 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _keep(tx: Any, report: SkewReport) -> None:
+def _keep(tx: WriteTransaction, report: SkewReport) -> None:
     evidence = [put_evidence(tx, each.evidence) for each in report.features]
     tx.insert(
         feature_skew_report,

@@ -1,8 +1,8 @@
 """Why a served value differs from the one the batch path computes: hypotheses, each tested by computing again under it.
 
-Every hypothesis is a way in which serving goes wrong, told as a change of what the batch path is given. If under it the batch path gives exactly what
-was served, it explains that value. A feature's cause is the hypothesis that explains most of its differing values, the simpler one on a tie; what none
-explains is ``unknown``. The hypotheses, simpler first:
+Every hypothesis is a way in which serving goes wrong, told as a change of what the batch path is given. If under it the batch path gives exactly
+what was served, it explains that value. A feature's cause is the hypothesis that explains most of its differing values, the simpler one on a tie;
+what none explains is ``unknown``. The hypotheses, simpler first:
 
 ``version``
     The value was made by another definition than the view's.
@@ -41,7 +41,7 @@ _KNOWN_AT: Final = "__known_at"
 
 @dataclass(frozen=True)
 class Case:
-    """A served vector with at least one differing value: its row in the spine, when it was served, what its store had been told, and by which definition."""
+    """A served vector with at least one differing value: when it was served, up to when its store had been told, and by which definition."""
 
     entity: str
     at_us: int
@@ -170,8 +170,12 @@ class _Worlds:
         self._view = replace(view, entity=(_WORLD,), available_time=_KNOWN_AT, available_lag=None)
         self._cases = cases
         self._time = time
-        self._spine = request_columns(view, cases).with_columns(
-            pl.Series(_WORLD, range(len(cases)), dtype=pl.Int64), pl.Series(time, [case.at_us for case in cases]).cast(pl.Datetime("us", "UTC"))
+        self._spine = pl.DataFrame(
+            [
+                pl.Series(_WORLD, range(len(cases)), dtype=pl.Int64),
+                pl.Series(time, [case.at_us for case in cases], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+                *request_columns(view, cases),
+            ]
         )
 
     def explains(self, rows: pl.DataFrame) -> _Explains:
@@ -191,10 +195,9 @@ _TYPES: Final[Mapping[str, Any]] = {
 }
 
 
-def request_columns(view: FeatureView, cases: Sequence[Any]) -> pl.DataFrame:
+def request_columns(view: FeatureView, cases: Sequence[Any]) -> list[pl.Series]:
     """The logged request values of ``cases`` as columns; a value that was not logged (it was personal) is null."""
-    columns = {
-        name: pl.Series(name, [case.request_values.get(name) for case in cases], dtype=_TYPES.get(kind, pl.String))
+    return [
+        pl.Series(name, [case.request_values.get(name) for case in cases], dtype=_TYPES.get(kind, pl.String))
         for name, kind in view.request_inputs.items()
-    }
-    return pl.DataFrame(columns)
+    ]

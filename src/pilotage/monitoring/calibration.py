@@ -80,21 +80,29 @@ def group_edges(ordered: Floats) -> Floats:
     return np.unique(ordered[(np.arange(1, groups) * len(ordered)) // groups])
 
 
+def group_of(ordered: Floats, edges: Floats) -> npt.NDArray[np.int64]:
+    """The group of each of the sorted scores."""
+    ends = np.concatenate(([0], np.searchsorted(ordered, edges, side="left"), [len(ordered)]))
+    return np.repeat(np.arange(len(edges) + 1), np.diff(ends))
+
+
 def check_calibration(
-    scores: Floats, truth: npt.NDArray[np.bool_], *, ordered: Floats | None = None, limit: float = 0.02, seed: int = 0
+    scores: Floats, truth: npt.NDArray[np.bool_], *, order: npt.NDArray[np.int64] | None = None, limit: float = 0.02, seed: int = 0
 ) -> CalibrationCheck:
     """Calibrate on the first half of the rows and look at the second, and the other way round: rows in order of time show a calibration that moves.
 
     Bins are of the raw score, so a score that does not rise with the truth is seen: isotonic regression would pool it into one flat, well-calibrated
     and useless step. What chance would show is simulated: labels drawn from the calibrated probabilities, the whole check done again. All on at most
-    ``GROUPS`` groups of equal scores or neighbours, whatever n. ``ordered``: the scores sorted, if they are at hand.
+    ``GROUPS`` groups of equal scores or neighbours, whatever n. ``order``: what sorts the scores, if it is at hand.
     """
     n = len(scores)
-    edges = group_edges(np.sort(scores) if ordered is None else ordered)
-    place = np.searchsorted(edges, scores, side="right")
-    k, half = len(edges) + 1, np.arange(n) * 2 // max(n, 1)
-    rows = np.bincount(half * k + place, minlength=2 * k).reshape(2, k)
-    hits = np.bincount(half * k + place, weights=truth, minlength=2 * k).reshape(2, k)
+    by_score = np.argsort(scores, kind="stable") if order is None else order
+    ordered = scores[by_score]
+    edges = group_edges(ordered)
+    k = len(edges) + 1
+    cell = (by_score * 2 // max(n, 1)) * k + group_of(ordered, edges)
+    rows = np.bincount(cell, minlength=2 * k).reshape(2, k)
+    hits = np.bincount(cell, weights=truth[by_score], minlength=2 * k).reshape(2, k)
     coarse = np.clip((np.cumsum(rows.sum(axis=0)) - 1) * BINS // max(n, 1), 0, BINS - 1)
     whole = _rising(hits.sum(axis=0), rows.sum(axis=0))
     rng = np.random.default_rng([seed, 41])

@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from pilotage.core import InputError, Refused
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.monitoring.calibration import CalibrationCheck, Isotonic, check_calibration, fit_sorted, group_edges
+from pilotage.monitoring.calibration import CalibrationCheck, Isotonic, check_calibration, fit_sorted, group_edges, group_of
 from pilotage.monitoring.domain import DomainTest
 from pilotage.monitoring.performance import EMPTY, METRICS, Confusion
 from pilotage.monitoring.windows import Window
@@ -173,8 +173,10 @@ class Estimator:
             ]
             return PerformanceEstimate(nothing[0], nothing[1], tuple(refusals), self.weighted, self.check)
         method = "expected confusion, isotonic" + (" weighted by density ratio" if self.weighted else "")
-        drawn = self._groups.replicate(scores, decided, np.random.default_rng([self.seed, 5]))
-        now = expected_performance(self.calibrate, scores, decided)
+        order = np.argsort(scores, kind="stable")
+        ordered, said = scores[order], decided[order]
+        drawn = self._groups.replicate(ordered, said, np.random.default_rng([self.seed, 5]))
+        now = observed_performance(ordered, said, self.calibrate(ordered))
 
         def figure(kind: str, metric: str, exact: float | None, middle: float, replicates: Floats, least: float) -> Evidence:
             return _interval(f"{kind}.{metric}", exact, middle, replicates, bounds=(least, 1.0), n=n, method=method, seed=self.seed, about=about)
@@ -232,7 +234,7 @@ def fit_estimator(
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
     if not refusals:
-        check = check_calibration(scores, truth, ordered=ordered, seed=seed)
+        check = check_calibration(scores, truth, order=order, seed=seed)
         if not check.ok:
             refusals.append(
                 f"the reference cannot be calibrated: calibration error {check.ece:.3f} after isotonic regression on rows it has not seen, "
@@ -243,18 +245,19 @@ def fit_estimator(
         return Estimator(None, check, tuple(refusals), weighted, level, seed, dict(subject or {}), None, {})
     weight = None
     if domain is not None:
-        pi = domain.pi_reference[known]
+        pi = domain.pi_reference[known][order]
         weight = np.clip(pi / (1 - pi), 1 / MOST_WEIGHT, MOST_WEIGHT)
+    said, true = decided[order], truth[order]
     return Estimator(
-        fit_sorted(ordered, truth[order].astype(np.float64), None if weight is None else weight[order]),
+        fit_sorted(ordered, true.astype(np.float64), weight),
         check,
         (),
         weighted,
         level,
         seed,
         dict(subject or {}),
-        _Groups.of(scores, decided, truth, weight, ordered=ordered, rng=np.random.default_rng([seed, 3])),
-        observed_performance(ordered, decided[order], truth[order]),
+        _Groups.of(ordered, said, true, weight, np.random.default_rng([seed, 3])),
+        observed_performance(ordered, said, true),
     )
 
 
@@ -262,13 +265,6 @@ def _columns(window: Window) -> tuple[Floats, npt.NDArray[np.bool_]]:
     if window.scores is None or window.decisions is None:
         raise InputError("A window without scores and decisions cannot be estimated.")
     return window.scores, window.decisions
-
-
-def expected_performance(calibrate: Isotonic, scores: Floats, decided: npt.NDArray[np.bool_]) -> dict[str, float | None]:
-    """The expected value of each metric, None where it divides by nothing."""
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    return observed_performance(ordered, decided[order], calibrate(ordered))
 
 
 def observed_performance(ordered: Floats, decided: npt.NDArray[np.bool_], truth: npt.NDArray[Any]) -> dict[str, float | None]:
@@ -317,18 +313,11 @@ class _Groups:
 
     @classmethod
     def of(
-        cls,
-        scores: Floats,
-        decided: npt.NDArray[np.bool_],
-        truth: npt.NDArray[np.bool_],
-        weight: Floats | None,
-        *,
-        ordered: Floats,
-        rng: np.random.Generator,
+        cls, ordered: Floats, decided: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_], weight: Floats | None, rng: np.random.Generator
     ) -> _Groups:
         edges = group_edges(ordered)
         k = len(edges) + 1
-        cell = (np.searchsorted(edges, scores, side="right") * 2 + decided) * 2 + truth
+        cell = (group_of(ordered, edges) * 2 + decided) * 2 + truth
         count: Floats = np.bincount(cell, minlength=4 * k).astype(np.float64)
         mean: Floats = np.ones(4 * k)
         variance: Floats = np.zeros(4 * k)
@@ -350,9 +339,9 @@ class _Groups:
             {metric: float(value[0]) for metric, value in middle.items()},
         )
 
-    def replicate(self, scores: Floats, decided: npt.NDArray[np.bool_], rng: np.random.Generator) -> _Drawn:
+    def replicate(self, ordered: Floats, decided: npt.NDArray[np.bool_], rng: np.random.Generator) -> _Drawn:
         k = len(self.edges) + 1
-        count = np.bincount(np.searchsorted(self.edges, scores, side="right") * 2 + decided, minlength=2 * k).reshape(k, 2)
+        count = np.bincount(group_of(ordered, self.edges) * 2 + decided, minlength=2 * k).reshape(k, 2)
         p = self.calibrated[..., None]
         new = rng.standard_gamma(np.broadcast_to(count.astype(np.float64), (REPLICATES, k, 2)))
         # What the labels of these very rows will show: the rows stay, their labels are chance.

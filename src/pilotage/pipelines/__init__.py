@@ -9,14 +9,19 @@ proposals, and, where so declared, promotion.
 Needs the extra ``[tables]``.
 """
 
-from pilotage.pipelines.challenging import Challenge, challenge
-from pilotage.pipelines.deliveries import Delivered, deliveries, take_deliveries
-from pilotage.pipelines.learning import Logistic, Program, Scorer
-from pilotage.pipelines.pipeline import Pipeline, PipelineConfig, load_pipeline
-from pilotage.pipelines.registry import ModelDecision, TrainedModel, champion, decisions, load_model, models, promote
-from pilotage.pipelines.running import plan, retraining_decisions, run_pipeline
-from pilotage.pipelines.triggers import Decision, RetrainPolicy, Situation, Trigger, decide
-from pilotage.pipelines.workflow import Hold, RunRecord, Step, StepContext, StepRecord, advance, load_run, retry, runs
+from pilotage.core import require
+
+require("polars", extra="tables")
+
+from pilotage.pipelines.challenging import Challenge, challenge  # noqa: E402
+from pilotage.pipelines.deliveries import Delivered, deliveries, take_deliveries  # noqa: E402
+from pilotage.pipelines.learning import Logistic, Program, Scorer  # noqa: E402
+from pilotage.pipelines.pipeline import Pipeline, PipelineConfig, load_pipeline  # noqa: E402
+from pilotage.pipelines.registry import ModelDecision, TrainedModel, champion, decisions, load_model, models, promote  # noqa: E402
+from pilotage.pipelines.running import plan, retraining_decisions, run_pipeline  # noqa: E402
+from pilotage.pipelines.triggers import Decision, RetrainPolicy, Situation, Trigger, decide  # noqa: E402
+from pilotage.pipelines.withdrawing import WithdrawnEverywhere, withdraw  # noqa: E402
+from pilotage.pipelines.workflow import Hold, RunRecord, Step, StepContext, StepRecord, advance, load_run, retry, runs  # noqa: E402
 
 __all__ = [
     "Challenge",
@@ -37,6 +42,7 @@ __all__ = [
     "StepRecord",
     "TrainedModel",
     "Trigger",
+    "WithdrawnEverywhere",
     "advance",
     "challenge",
     "champion",
@@ -54,4 +60,5 @@ __all__ = [
     "run_pipeline",
     "runs",
     "take_deliveries",
+    "withdraw",
 ]

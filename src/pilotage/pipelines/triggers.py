@@ -48,7 +48,7 @@ class RetrainPolicy(_Strict):
     first_labels
         The first model is trained once so many labels are known.
     schedule
-        So long after the champion's training set was cut.
+        So long after the last training, whether its challenger won or not.
     estimated_fall, realised_fall
         A fall of the watched metric by more than this, without and with labels, its whole interval beyond it.
     concept_part
@@ -147,8 +147,8 @@ def decide(policy: RetrainPolicy, situation: Situation) -> Decision:
 def _triggers(policy: RetrainPolicy, now: Situation, cut_at: int) -> list[Trigger]:
     found: list[Trigger] = []
     if policy.schedule is not None:
-        age, limit = now.now_us - cut_at, parse_duration(policy.schedule)
-        why = f"the champion's data are {_days(age)} old (schedule: {policy.schedule})"
+        age, limit = now.now_us - max((cut_at, *now.trainings)), parse_duration(policy.schedule)
+        why = f"the last training was {_days(age)} ago (schedule: {policy.schedule})"
         found.append(Trigger("schedule", age >= limit, why, figure=age / 1e6, limit=limit / 1e6))
     if policy.estimated_fall is not None:
         found.append(_fall("estimated_fall", "estimated", policy.estimated_fall, _estimated_drop(now.diagnosis)))

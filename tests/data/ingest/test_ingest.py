@@ -324,6 +324,17 @@ def test_an_erasure_names_the_held_batches_that_are_about_the_person(desk: Desk)
     assert erase_quarantine(desk.workspace, subject="nobody", reason="asked").held == ()
 
 
+def test_a_contract_under_which_stored_rows_would_mean_something_else_holds_the_batch_until_a_person_says_so(desk: Desk) -> None:
+    source = desk.source()
+    desk.write("a.csv", rows_csv(0, 3))
+    desk.bring(source, "a.csv")
+    desk.contract(CONTRACT.replace("unit: EUR", "unit: USD").replace("owner:", "version: 2\nowner:"))
+    desk.write("b.csv", rows_csv(10, 11))
+    held = desk.bring(source, "b.csv")
+    assert held.state == "held" and "semantic_suspect" in str(held.reason)
+    assert release(desk.workspace, held.id, reason="they were dollars all along").state == "published"
+
+
 def test_quarantined_rows_go_in_once_the_contract_takes_them(desk: Desk) -> None:
     source = desk.source()
     desk.write("a.csv", rows_csv(0, 3) + "x,2025-01-01T10:00:00,7,,ann\ny,never,1,,ann\nshort,row\n")
@@ -331,9 +342,7 @@ def test_quarantined_rows_go_in_once_the_contract_takes_them(desk: Desk) -> None
     assert retry(desk.workspace, batch.id).kept == 0
     desk.contract(CONTRACT.replace("at: {type: timestamp}", "at: {type: timestamp, zone: Europe/Berlin}").replace("owner:", "version: 2\nowner:"))
     desk.write("b.csv", rows_csv(10, 11))
-    held = desk.bring(source, "b.csv")
-    assert "semantic_suspect" in str(held.reason)
-    assert release(desk.workspace, held.id, reason="all times were UTC").state == "published"
+    assert desk.bring(source, "b.csv").state == "published", "how times arrive does not touch what is stored"
     done = retry(desk.workspace, batch.id)
     assert (done.tried, done.kept) == (2, 1)
     assert done.batch is not None
@@ -400,3 +409,18 @@ def test_a_stream_of_arrow_and_text_that_is_not_utf8_in_parquet_are_read(desk: D
 def test_there_is_no_batch_of_an_unknown_id(desk: Desk) -> None:
     with pytest.raises(NotFound):
         load_batch(desk.workspace, "ib_0")
+
+
+def test_who_asks_for_a_row_that_was_set_aside_is_told_where_it_is(tmp_path, workspace):
+    from pilotage.data.tabular import why_not_here
+
+    (tmp_path / "c.yaml").write_text("name: pays\nowner: ada\nkey: [id]\ncolumns:\n  id: {type: text}\n  amount: {type: float, minimum: 0}\n")
+    (tmp_path / "s.yaml").write_text(
+        "name: pays\nkind: csv\npath: pays.csv\ncontract: c.yaml\ndataset: pays\n"
+        "card: {licence: CC0-1.0, consent: made up, purposes: [training], source: test}\nlimits: {bad_share: 1.0}\n"
+    )
+    (tmp_path / "pays.csv").write_text("id,amount\na,1\nb,-1\nb,none\nc,2\n,3\n")
+    batch = ingest(workspace, tmp_path / "s.yaml")
+    found = why_not_here(workspace, "pays", "b")
+    assert (found.state, found.batch) == ("quarantined", batch.id) and found.reason
+    assert why_not_here(workspace, "pays", "a").state == "present" and why_not_here(workspace, "pays", "z").state == "never seen"

@@ -44,6 +44,12 @@ def test_down_from_a_source_are_its_versions_models_and_predictions(workspace):
     assert str(trace) == "from source cards: 2 batch, 3 version, 1 model, 1 predictions"
 
 
+def test_a_walk_may_start_at_several_things(workspace):
+    put(workspace, *chain())
+    trace = made_of(workspace, Node("batch", "b-good"), Node("batch", "b-bad"))
+    assert trace.of_kind("version") == ("t1", "v1", "v2") and trace.of_kind("batch") == ()
+
+
 def test_up_from_a_model_is_its_source(workspace):
     put(workspace, *chain())
     trace = made_from(workspace, Node("model", "m1"))

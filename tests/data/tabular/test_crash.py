@@ -45,12 +45,8 @@ def then_die(call):
         call(*args, **kwargs)
         die()
     return called
-if step == "before the files":
-    LanceFiles.write = die
-elif step == "after the files":
+if step == "after the files":
     LanceFiles.write = then_die(LanceFiles.write)
-elif step == "before the commit":
-    LanceFiles.commit = die
 elif step == "after the commit":
     LanceFiles.commit = then_die(LanceFiles.commit)
 elif step == "inside the transaction":
@@ -88,9 +84,7 @@ def start(script: str, *arguments: str) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize(
     ("step", "left", "verb"),
     [
-        ("before the files", "old", "upsert"),
         ("after the files", "old", "upsert"),
-        ("before the commit", "old", "upsert"),
         ("after the commit", "old", "upsert"),
         ("after the commit", "old", "publish"),
         ("inside the transaction", "old", "upsert"),

@@ -22,7 +22,7 @@ def spark() -> Iterator[Engine]:
     if java is None:
         pytest.skip("no Java on this machine: Spark 4 needs Java 17 or newer")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    if int((said.split('"') + ["0", "0"])[1].split(".")[0]) < 17:
+    if int([*said.split('"'), "0", "0"][1].split(".")[0]) < 17:
         pytest.skip(f"Spark 4 needs Java 17 or newer: {said.splitlines()[0]}")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     made = engine("local[2]")

@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 from pilotage.core import InputError, Refused
+from pilotage.features.algebra import aggregator_for, partials, states
+from pilotage.features.algebra.partials import merge_states
 from pilotage.features.definition import Aggregate, FeatureView
 from pilotage.features.engines import engine
 from pilotage.features.expression import col, parse_expression
@@ -156,3 +158,30 @@ def test_what_polars_refuses_spark_refuses_too(spark):
         for each in (engine("polars"), spark):
             with pytest.raises(InputError):
                 each.rows(of, bad)
+
+
+def test_a_structured_stream_makes_the_states_of_one_batch(spark, tmp_path):
+    of = view(sequence="place", request={}, request_inputs={})
+    source = on_the_grid(transactions(300, seed=9)).with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+    aggregators = {each.name: aggregator_for(each) for each in of.aggregates}
+    folder = tmp_path / "events"
+    folder.mkdir()
+    for number, part in enumerate(source.iter_slices(100)):
+        part.write_parquet(folder / f"{number}.parquet")
+    read = spark.session.createDataFrame(source.to_arrow()).schema
+    batches: dict[int, dict[str, tuple[Any, ...]]] = {}
+
+    def sink(rows: pl.DataFrame, number: int) -> None:
+        made = partials(rows, ["card"], aggregators)
+        batches[number] = dict(zip(made["card"], states(made, aggregators), strict=True))
+
+    stream = spark.session.readStream.schema(read).option("maxFilesPerTrigger", 1).parquet(str(folder))
+    query = spark.stream(of, stream, sink=sink, checkpoint=str(tmp_path / "checkpoint"))
+    query.awaitTermination(120)
+    assert query.exception() is None and len(batches) == 3
+    merged: dict[str, tuple[Any, ...]] = {}
+    for found in batches.values():
+        for card, state in found.items():
+            merged[card] = merge_states(list(aggregators.values()), merged[card], state) if card in merged else state
+    whole = partials(engine("polars").rows(of, source), ["card"], aggregators)
+    assert merged == dict(zip(whole["card"], states(whole, aggregators), strict=True))

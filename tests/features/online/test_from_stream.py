@@ -32,7 +32,16 @@ def event(number: int, *, at: int, card: str, amount: float | None, **more: Any)
 
 
 def frame(events: list[dict[str, Any]]) -> pl.DataFrame:
-    schema = {"id": pl.String, "at": pl.Int64, "known_at": pl.Int64, "card": pl.String, "amount": pl.Float64, "shop": pl.String, "revision": pl.Int64, "gone": pl.Boolean}
+    schema = {
+        "id": pl.String,
+        "at": pl.Int64,
+        "known_at": pl.Int64,
+        "card": pl.String,
+        "amount": pl.Float64,
+        "shop": pl.String,
+        "revision": pl.Int64,
+        "gone": pl.Boolean,
+    }
     return pl.DataFrame(events, schema=schema).with_columns(pl.col("at", "known_at").cast(pl.Datetime("us", "UTC")))
 
 
@@ -51,7 +60,9 @@ def test_the_store_serves_what_a_look_at_all_events_gives_after_every_step(tmp_p
             for _ in range(chance.randrange(1, 8)):
                 number += 1
                 late = chance.choice([0, 0, 0, 25, 70]) * cards.MINUTE
-                events.append(event(number, at=now - late - chance.randrange(cards.MINUTE), card=chance.choice("ab"), amount=chance.choice([None, 1.5, 250.25])))
+                events.append(
+                    event(number, at=now - late - chance.randrange(cards.MINUTE), card=chance.choice("ab"), amount=chance.choice([None, 1.5, 250.25]))
+                )
             if log and chance.random() < 0.5:  # the newest event is taken back
                 events.append({**{key: log[-1][key] for key in events[0]}, "revision": 1, "gone": True})
             append(workspace, "payments", frame(events))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,8 +88,7 @@ def test_a_row_that_is_not_yet_known_waits_in_the_blob():
 
 
 def test_a_value_comes_back_as_what_it_was():
-    moment = dt.datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=dt.UTC)
-    values = (1, 1.0, -0.0, True, None, "é", b"\x00", dt.date(1931, 5, 7), moment, [1, None, "a"], 2**63 - 1, 5e-324)
+    values = (1, 1.0, -0.0, True, None, "é", b"\x00", [1, None, "a"], 2**63 - 1, 5e-324)
     shape = Layout(tuple(f"c{i}" for i in range(len(values))), {}, (), TILE, False, None)
     blob = encode_state(shape, as_of_us=1, known=[KnownRow(0, 0, 0, values)])
     assert repr(read_state(shape, blob, 1).values) == repr(list(values))

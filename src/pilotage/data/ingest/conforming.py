@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pilotage.core import InputError
 from pilotage.data.contracts import BadCell, Contract, conform
 from pilotage.data.ingest.chunk import BadRow, Chunk, Expected, json_row
 from pilotage.data.quarantine import shorten
+from pilotage.data.tabular.keys import key_text, key_values
 
 LINE = "__line"
 CONTENT_CHARACTERS = 65_536
@@ -161,6 +163,18 @@ def quarantine_rows(rows: Iterable[BadRow], *, batch_id: str, expected: Expected
             "content": content(row),
             "retried_as": None,
             "erased_at": None,
+            "row_key": row_key(row, contract=expected.contract),
         }
         for row in rows
     ]
+
+
+def row_key(row: BadRow, *, contract: Contract) -> str | None:
+    """The key of a row that was set aside, as text; None where it cannot be read, or is personal."""
+    values = [row.row.get(name) for name in contract.key] if row.row is not None else []
+    if not values or any(value is None for value in values) or any(contract.columns[name].personal for name in contract.key):
+        return None
+    try:
+        return key_text(key_values(values, contract))
+    except InputError:
+        return None

@@ -14,6 +14,7 @@ from pilotage.data.ingest.delivery import Cursor, Delivery
 from pilotage.data.ingest.source import SourceConfig
 from pilotage.data.ingest.staging import drop_parts, next_position
 from pilotage.data.ingest.tables import ingest_batch, ingest_cursor, ingest_part, ingest_quarantine
+from pilotage.data.tabular import note_set_aside
 from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction
 
@@ -149,11 +150,16 @@ def keep_part(
 
 
 def keep_bad(tx: WriteTransaction, batch_id: str, bad: Sequence[dict[str, Any]]) -> None:
-    """Put rows into quarantine; they are numbered on from those that are there."""
-    if bad:
-        first = next_position(tx, batch_id)
-        stamp = tx.stamp()
-        tx.conn.execute(insert(ingest_quarantine), [{**stamp, **row, "position": first + at} for at, row in enumerate(bad)])
+    """Put rows into quarantine, numbered on from those that are there, and note their keys: who asks for one is told where it is."""
+    if not bad:
+        return
+    batch = find(tx, batch_id)
+    assert batch is not None  # noqa: S101 - rows are set aside of a batch that was received
+    first = next_position(tx, batch_id)
+    stamp = tx.stamp()
+    rows = [{name: value for name, value in row.items() if name != "row_key"} for row in bad]
+    tx.conn.execute(insert(ingest_quarantine), [{**stamp, **row, "position": first + at} for at, row in enumerate(rows)])
+    note_set_aside(tx, dataset=batch.dataset, batch=batch_id, rows=[(row["row_key"], row["reason"]) for row in bad if row["row_key"] is not None])
 
 
 def end(tx: WriteTransaction, batch_id: str, *, out_of: tuple[State, ...], to: State, **values: Any) -> bool:

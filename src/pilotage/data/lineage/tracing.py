@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, literal, or_, select
+from sqlalchemy import ColumnElement, and_, literal, or_, select, union_all
 
 from pilotage.core import InputError
 from pilotage.data.lineage.graph import KINDS, ColumnOrigin, Edge, Node
@@ -120,8 +120,8 @@ def _walk(workspace: Workspace, start: tuple[Node, ...], *, up: bool, within: tu
     mine: ColumnElement[bool] = edge.workspace_id == workspace.id
     if within is not None:
         mine = and_(mine, or_(edge.from_us.is_(None), and_(edge.from_us <= within[1], edge.until_us >= within[0])))
-    first, *others = [select(literal(node.kind).label("kind"), literal(node.id).label("id")) for node in dict.fromkeys(start)]
-    reached = first.union(*others).cte("reached", recursive=True) if others else first.cte("reached", recursive=True)
+    begins = union_all(*(select(literal(node.kind).label("kind"), literal(node.id).label("id")) for node in dict.fromkeys(start))).subquery()
+    reached = select(begins.c.kind, begins.c.id).cte("reached", recursive=True)
     reached = reached.union(select(there[0], there[1]).join(reached, and_(here[0] == reached.c.kind, here[1] == reached.c.id)).where(mine))
     walked = select(lineage_edge).join(reached, and_(here[0] == reached.c.kind, here[1] == reached.c.id)).where(mine)
     begun = {(node.kind, node.id) for node in start}

@@ -105,6 +105,8 @@ def key_values(key: Any, contract: Contract) -> tuple[Any, ...]:
 
     Raises ``InputError`` if it does not fit.
     """
+    if type(key) is str and len(contract.key) == 1 and contract.columns[contract.key[0]].type == "text":
+        return (key,)
     if not contract.key:
         raise InputError(f"The contract '{contract.name}' has no key, so no row can be asked for by one.")
     if isinstance(key, Mapping):

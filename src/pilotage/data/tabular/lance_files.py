@@ -343,7 +343,7 @@ class LanceVersion:
             found = self.table(columns=columns, where=where, addresses=True) if len(wanted) else self.table(columns=columns, addresses=True, limit=0)
         else:
             there = self.batches(columns=columns, addresses=True, fragments=np.unique(wanted >> np.uint64(32)).tolist())
-            found = pa.Table.from_batches([batch.filter(pa.array(np.isin(np.asarray(batch[ADDRESS]), wanted))) for batch in there])
+            found = pa.Table.from_batches([batch.filter(pa.array(among(np.asarray(batch[ADDRESS]), wanted))) for batch in there])
         place = np.argsort(np.asarray(found[ADDRESS]))
         return found.take(pa.array(place[np.searchsorted(np.asarray(found[ADDRESS])[place], addresses)]))
 
@@ -358,6 +358,14 @@ class LanceVersion:
             else:
                 updated.append(left)
         return updated, removed
+
+
+def among(addresses: np.ndarray[Any, Any], ordered: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Which of the addresses are in ``ordered``, which is sorted. Unlike ``np.isin`` it does not sort that anew for every batch."""
+    if not len(ordered):
+        return np.zeros(len(addresses), dtype=bool)
+    found: np.ndarray[Any, Any] = ordered[np.minimum(np.searchsorted(ordered, addresses), len(ordered) - 1)] == addresses
+    return found
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

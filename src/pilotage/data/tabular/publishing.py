@@ -34,8 +34,8 @@ from pilotage.data.tables import dataset_table_place, dataset_version
 from pilotage.data.tabular.digests import row_hashes, sum_rows
 from pilotage.data.tabular.filters import compile_filter
 from pilotage.data.tabular.fitting import fit
-from pilotage.data.tabular.keys import frame_of, key_text, key_texts, key_values, require_key, require_keys
-from pilotage.data.tabular.lance_files import ADDRESS, Change, LanceFiles, LanceVersion, Overtaken, keyed_schema
+from pilotage.data.tabular.keys import frame_of, key_text, key_texts, require_key, require_keys
+from pilotage.data.tabular.lance_files import ADDRESS, Change, LanceFiles, LanceVersion, Overtaken, among, keyed_schema
 from pilotage.data.tabular.places import contract_of_version, files_of, load_table, place_of
 from pilotage.data.tabular.removals import Removals, Removed, gather, write_removals
 from pilotage.data.version import TABLE, Operation, Version, require_dataset_name, version_id
@@ -84,7 +84,7 @@ def publish_table(
     found = _version_of_run(workspace, dataset_id, run_id)
     if found is not None:
         return found
-    given = gather(removed, contract)
+    given, _ = gather(removed, contract)
     if len(given) not in (0, operation.counts["dropped"]):
         raise InputError(
             f"'{operation.name}' dropped {operation.counts['dropped']} rows, and the reasons of {len(given)} are given.",
@@ -199,8 +199,8 @@ def delete_rows(
         latest, contract, view = start.latest()
         require_key(contract, what="Deleting rows")
         if where is None:
-            named = gather(given, contract)
-            addresses = _addresses_of(view, contract, [key_values(each.key, contract) for each in given])
+            named, values = gather(given, contract)
+            addresses = _addresses_of(view, contract, values)
         else:
             rows = view.table(columns=list(contract.key), where=compile_filter(where, contract.columns), addresses=True)
             addresses = np.asarray(rows[ADDRESS])
@@ -409,10 +409,11 @@ def _removal(files: LanceFiles, view: LanceVersion, addresses: np.ndarray[Any, A
 def rewritten(files: LanceFiles, view: LanceVersion, numbers: list[int], gone: np.ndarray[Any, Any], contract: Contract) -> tuple[Any, ...]:
     """The rows of some fragments, without those at the addresses ``gone``, in new files."""
     names = contract.arrow_schema().names
+    ordered = np.sort(gone)
 
     def left() -> Iterator[pa.RecordBatch]:
         for batch in view.batches(fragments=numbers, addresses=True):
-            kept = batch.filter(pa.array(~np.isin(np.asarray(batch[ADDRESS]), gone)))
+            kept = batch.filter(pa.array(~among(np.asarray(batch[ADDRESS]), ordered)))
             if kept.num_rows:
                 yield kept.select(names)
 
@@ -463,6 +464,7 @@ def _left_out(workspace: Workspace, latest: Version | None, keys: pa.Table, cont
     silent = pl.Series("_text", key_texts(gone.to_arrow(), contract), dtype=pl.String)
     if len(given):
         silent = silent.filter(~silent.is_in(list(given.keys)))
+    silent = silent.sort()  # a million keys in order go into the ledger three times sooner than in any
     if silent.is_empty():
         return given
     count = len(given)

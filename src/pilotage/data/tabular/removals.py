@@ -18,7 +18,8 @@ from pilotage.data.tabular.keys import key_text, key_values
 from pilotage.store import WriteTransaction
 
 _COLUMNS = ("workspace_id", "dataset_id", "row_key", "removed_in", "rule", "evidence", "reason", "created_by", "created_at")
-_CHUNK = 50_000
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,24 @@ class Removals:
         return len(self.keys)
 
 
-def gather(removed: Iterable[Removed], contract: Contract) -> Removals:
-    """The records as columns. Raises ``InputError`` if a key does not fit the contract or is there twice, or a rule has no name."""
+def gather(removed: Iterable[Removed], contract: Contract) -> tuple[Removals, list[tuple[Any, ...]]]:
+    """The records as columns, and their keys as values.
+
+    Raises ``InputError`` if a key does not fit the contract or is there twice, or a rule has no name.
+    """
+    values: list[tuple[Any, ...]] = []
     keys, rules, reasons, evidence = [], [], [], []
     for each in removed:
         if not each.rule.strip():
             raise InputError(f"The removal of the row {each.key!r} names no rule.", why="'why is this row not here?' could not be answered")
-        keys.append(key_text(key_values(each.key, contract)))
+        values.append(key_values(each.key, contract))
+        keys.append(key_text(values[-1]))
         rules.append(each.rule)
         reasons.append(each.reason)
-        evidence.append(None if each.evidence is None else json.dumps(each.evidence, ensure_ascii=False, sort_keys=True, allow_nan=False))
+        evidence.append(None if each.evidence is None else _encode(each.evidence))
     if len(set(keys)) != len(keys):
         raise InputError("A row is removed twice by one operation.", mend="give one rule a row: the first that decided")
-    return Removals(keys, rules, reasons, evidence)
+    return Removals(keys, rules, reasons, evidence), values
 
 
 def write_removals(tx: WriteTransaction, removals: Removals, *, dataset_id: str, number: int) -> None:
@@ -81,13 +87,11 @@ def write_removals(tx: WriteTransaction, removals: Removals, *, dataset_id: str,
         for key, rule, reason, shown in zip(removals.keys, rules, reasons, evidence, strict=False)
     )
     names = ", ".join(_COLUMNS)
+    driver: Any = tx.conn.connection.driver_connection
     if tx.conn.dialect.name == "postgresql":
-        driver: Any = tx.conn.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {dataset_removal.name} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        return
-    marks = ", ".join("?" * len(_COLUMNS))
-    statement = f"INSERT INTO {dataset_removal.name} ({names}) VALUES ({marks})"  # noqa: S608  the names are ours
-    while chunk := list(itertools.islice(rows, _CHUNK)):
-        tx.conn.exec_driver_sql(statement, chunk)
+    else:
+        marks = ", ".join("?" * len(_COLUMNS))
+        driver.executemany(f"INSERT INTO {dataset_removal.name} ({names}) VALUES ({marks})", rows)  # noqa: S608  the names are ours

@@ -18,7 +18,7 @@ from pilotage.data.tabular.keys import key_text, key_values
 from pilotage.data.tabular.places import contract_of_version, files_of
 from pilotage.data.tabular.tombstones import hash_of
 from pilotage.data.version import TABLE, Version
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Workspace, WriteTransaction, insert_missing
 
 State = Literal["present", "removed", "erased", "quarantined", "never seen"]
 
@@ -115,14 +115,13 @@ def why_not_here(workspace: Workspace, dataset: str, key: Any) -> Whereabouts:
 
 def note_set_aside(tx: WriteTransaction, *, dataset: str, batch: str, rows: Iterable[tuple[str, str]]) -> None:
     """Note rows (key's text, reason) that an import set aside, so that :func:`why_not_here` knows of them. The reason echoes no personal value."""
+    stamp = tx.stamp() | {"dataset_id": dataset_id_of(tx.workspace_id, dataset), "batch": batch}
     unique = dict(rows)
-    tx.insert(
-        dataset_set_aside,
-        *(
-            {"dataset_id": dataset_id_of(tx.workspace_id, dataset), "row_key": key.replace("\0", "\\x00"), "batch": batch, "reason": reason}
-            for key, reason in unique.items()
-        ),
-    )
+    if unique:
+        _NOTE.run(tx.conn, [{**stamp, "row_key": key.replace("\0", "\\x00"), "reason": reason} for key, reason in unique.items()])
+
+
+_NOTE = insert_missing(dataset_set_aside)
 
 
 def _history(workspace: Workspace, dataset_id: str, text: str) -> tuple[RemovalRecord, ...]:

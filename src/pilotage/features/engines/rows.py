@@ -32,8 +32,8 @@ def evaluate_rows(view: FeatureView, source: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The entity's columns; ``__event`` and ``__available`` in µs and ``__sequence``, the declared one or the row's position; one column a row feature;
-        one column an aggregate with what it takes from the row (null: nothing).
+        The entity's columns; ``__event`` and ``__available`` in µs and ``__sequence``, the declared one or the row's position; one column a row
+        feature; one column an aggregate with what it takes from the row (null: nothing).
 
     Raises
     ------

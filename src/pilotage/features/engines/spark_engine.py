@@ -2,10 +2,11 @@
 
 What runs where:
 
-- Row expressions made of operations that IEEE 754 and SQL define in one way (:data:`NATIVE`) become Spark columns through Narwhals. The others (``log1p``,
-  ``exp``, ``lower``, ``floor`` and what rests on it, ``round``) run as our own Polars kernel inside an Arrow function, so that they too have its bits.
-- What looks at many rows (the as-of join, windows) is the very function of the Polars engine. Spark brings the rows of some of the entities together (a
-  hash of the key) and calls it with them; nothing is added up in Spark's own floating point.
+- Row expressions made of operations that IEEE 754 and SQL define in one way (:data:`NATIVE`) become Spark columns through Narwhals. The others
+  (``log1p``, ``exp``, ``lower``, ``floor`` and what rests on it, ``round``) run as our own Polars kernel inside an Arrow function, so that they too
+  have its bits.
+- What looks at many rows (the as-of join, windows) is the very function of the Polars engine. Spark brings the rows of some of the entities together
+  (a hash of the key) and calls it with them; nothing is added up in Spark's own floating point.
 
 No pandas is needed: Spark 4.1's Arrow functions take and give Arrow arrays. Spark's executors need Python with this package.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import polars as pl
@@ -45,7 +46,7 @@ _CONFIG: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-_LOOPBACK: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+_LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.shuffle.partitions": "2"}
 
 
 class SparkEngine:
@@ -82,9 +83,9 @@ class SparkEngine:
         return rows.select(names).sort(SEQUENCE, EVENT, AVAILABLE, maintain_order=True)
 
     def rows_frame(self, view: FeatureView, source: Any) -> Any:
-        """The rows of a Spark data frame, batch or streaming, as ``view`` sees them: columns as :func:`.rows.evaluate_rows`, and both times as timestamps.
+        """The rows of a Spark data frame as ``view`` sees them: columns as :func:`.rows.evaluate_rows`, and both times as timestamps.
 
-        The one function that batches and streams run.
+        The one function that batches and the micro-batches of streams run.
         """
         import narwhals as nw
 
@@ -149,6 +150,30 @@ class SparkEngine:
                 f"Spark answered {answer.height} rows of {whole.height}.", where=f"view '{view.ref}'", mend="report this: it is a bug"
             )
         return whole.hstack(answer.sort(_ROW).drop(_ROW).get_columns())
+
+    def stream(self, view: FeatureView, source: Any, *, sink: Callable[[pl.DataFrame, int], None], checkpoint: str, until_done: bool = True) -> Any:
+        """Run the row part of ``view`` over a streaming data frame: each micro-batch goes through :meth:`rows` and then to ``sink``.
+
+        Parameters
+        ----------
+        sink
+            Takes a batch's rows and its number. Spark may hand over a batch again after a failure, with the same number and rows: a sink that
+            appends to an event log, which takes each event once, or merges states under the batch's number makes that exactly once.
+        checkpoint
+            A folder where Spark keeps how far it has come.
+        until_done
+            Stop when what is there now is worked off; else go on until the query is stopped.
+
+        Returns
+        -------
+        pyspark.sql.streaming.StreamingQuery
+        """
+
+        def hand_over(batch: Any, number: int) -> None:
+            sink(self.rows(view, batch), number)
+
+        writer = source.writeStream.foreachBatch(hand_over).option("checkpointLocation", checkpoint)
+        return (writer.trigger(availableNow=True) if until_done else writer).start()
 
     def _frame(self, view: FeatureView, source: Any) -> Any:
         """``source`` as a Spark data frame whose rows have an order where the view needs one."""
@@ -217,8 +242,7 @@ def _kernel(functions: Any, expressions: Mapping[str, Expression], kinds: Mappin
     fields = _arrow(compute(_empty_of(source.select(*kinds).schema)))
 
     def run(columns: pa.Array) -> pa.Array:
-        frame = pl.DataFrame(pa.Table.from_struct_array(columns)) if len(columns) else None
-        made = frame.clear() if frame is None else compute(frame)
+        made = compute(pl.DataFrame(pa.Table.from_struct_array(columns)))
         return made.to_arrow().cast(fields).to_struct_array().combine_chunks()
 
     return _arrow_function(functions, run, _spark_type(fields))
@@ -292,7 +316,7 @@ def _start(master: str) -> Any:
     found = sql.SparkSession.getActiveSession()
     if found is None:
         builder = sql.SparkSession.builder.master(master).appName("pilotage")
-        for name, value in {**_CONFIG, **(_LOOPBACK if master.startswith("local") else {})}.items():
+        for name, value in {**_CONFIG, **(_LOCAL if master.startswith("local") else {})}.items():
             builder = builder.config(name, value)
         try:
             found = builder.getOrCreate()

@@ -3,9 +3,9 @@
 Writes go through the workspace's writer, so online rows can share a transaction with whatever made them (a stream's offset and tiles):
 :func:`upsert_online` is the function for that. Reads skip SQLAlchemy's machinery: one prepared statement on a pooled connection, in autocommit.
 
-Measured on SQLite (20,000 entities, 100 keys): one statement over ``json_each`` or over placeholders takes half of what a statement per key takes,
-and a file of its own brings nothing over the workspace's, whose WAL lets readers and the writer pass each other. ``json_each`` needs one text for any number of keys, so the
-statement is always prepared already.
+Measured on SQLite (20,000 entities, 100 keys): one statement over ``json_each`` or over placeholders takes half of what a statement per key takes.
+``json_each`` needs one text for any number of keys, so the statement is always prepared already. The workspace's own file lets a stream write online
+rows in the transaction of its offset, and its WAL lets readers and the writer pass each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pilotage.store import Prepared, Workspace, WriteTransaction
 
 _COLUMNS = "entity, definition, event_us, available_us, created_at, blob"
 _FROM = f"SELECT {_COLUMNS} FROM feature_online WHERE"  # noqa: S608 - constants only
-_SQLITE = f"{_FROM} workspace_id = ? AND view = ? AND entity IN (SELECT value FROM json_each(?))"
+_SQLITE = f"{_FROM} workspace_id = ? AND view = ? AND entity IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants only
 _POSTGRES = f"{_FROM} workspace_id = %s AND view = %s AND entity = ANY(%s)"
 _ROWS_A_STATEMENT = 20_000
 _KEY = ["workspace_id", "view", "entity"]

@@ -14,10 +14,10 @@ from pilotage.store import WriteTransaction
 
 
 class OnlineOutput:
-    """The output of a :class:`pilotage.features.streams.StreamWorker`: touched entities are served once their events are counted, or neither is.
+    """The output of a :class:`~pilotage.features.streams.StreamWorker`: touched entities are served once their events are counted, or neither is.
 
-    A state is stamped with the stream's clock, which only goes forward: a correction that takes the newest event back stands too, and a filling by the
-    batch path replaces a stream's state only where it knows of later events.
+    A state is stamped with the stream's clock, which only goes forward: a correction that takes the newest event back stands too, and a filling by
+    the batch path replaces a stream's state only where it knows of later events.
     """
 
     def write(self, tx: WriteTransaction, view: FeatureView, entities: Sequence[EntityState], *, as_of_us: int) -> None:
