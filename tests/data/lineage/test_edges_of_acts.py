@@ -17,7 +17,7 @@ from pilotage.cli.main import app
 from pilotage.core import parse_moment
 from pilotage.data import Operation, derive, export
 from pilotage.data.ingest import ingest, load_source
-from pilotage.data.lineage import Node, column_origins, impact, made_from, made_of
+from pilotage.data.lineage import ColumnOrigin, Edge, Node, column_origins, impact, made_from, made_of, record_edges
 from pilotage.data.lineage.openlineage import check_event, events
 from pilotage.data.lineage.rebuilding import rebuild_edges
 from pilotage.data.lineage.tables import lineage_edge
@@ -191,3 +191,23 @@ def test_the_verb_says_what_it_added(tmp_path: Path, times: int):
         forget(workspace)
     said = [CliRunner().invoke(app, ["-w", location, "lineage", "rebuild"]).output for _ in range(times)]
     assert said[-1] == ("1 edges added: 1 version -> version\n" if times == 1 else "0 edges added; nothing was missing\n")
+
+
+def test_what_is_known_later_of_an_edge_is_added_and_times_only_widen(workspace):
+    a, b = Node("version", "a"), Node("version", "b")
+
+    def put_edge(**more) -> int:
+        return workspace.write(lambda tx: record_edges(tx, [Edge(a, b, via="x", **more)]))
+
+    def stored() -> Edge:
+        (edge,) = made_of(workspace, a).edges
+        return edge
+
+    x, y = ColumnOrigin("x", "x"), ColumnOrigin("y", "y")
+    assert (put_edge(from_us=10, until_us=20, columns=(x,)), put_edge(from_us=5, until_us=12, columns=(y, x))) == (1, 0)
+    assert stored() == Edge(a, b, via="x", from_us=5, until_us=20, columns=(x, y))
+    put_edge()  # of any time
+    put_edge(from_us=1, until_us=2)
+    assert stored() == Edge(a, b, via="x", columns=(x, y))
+    assert workspace.write(lambda tx: record_edges(tx, [Edge(b, a, from_us=1, until_us=2), Edge(b, a, from_us=8, until_us=9)])) == 1
+    assert [(edge.from_us, edge.until_us) for edge in made_of(workspace, b).edges if edge.parent == b] == [(1, 9)]
