@@ -17,9 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import demo_workspace
+import tables_workspace
 from argon2 import PasswordHasher
 from browserless import TOKEN, Client, sign_in
 from demo_workspace import Demo
+from tables_workspace import Tables
 
 from pilotage.core import ManualClock
 from pilotage.ledger import create_workspace, open_workspace
@@ -127,3 +129,36 @@ def newcomer(empty: Workspace) -> Client:
 def regular(filled: Workspace) -> Client:
     """Signed in to the filled workspace, to change something."""
     return sign_in(filled)
+
+
+# A workspace with tables and contracts
+
+
+@pytest.fixture(scope="session")
+def made_tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
+    folder = tmp_path_factory.mktemp("tables") / "workspace"
+    clock = ManualClock()
+    with create_workspace(folder, actor="ada", clock=clock) as workspace:
+        return folder, tables_workspace.fill(workspace, clock)
+
+
+@pytest.fixture(scope="session")
+def looked_at_tables(made_tables: tuple[Path, Tables], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """For tests that only look."""
+    folder = tmp_path_factory.mktemp("looked") / "workspace"
+    shutil.copytree(made_tables[0], folder)
+    with open_workspace(folder, actor="ada") as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="session")
+def tables_client(looked_at_tables: Workspace) -> Client:
+    return sign_in(looked_at_tables)
+
+
+@pytest.fixture
+def own_tables(made_tables: tuple[Path, Tables], tmp_path: Path) -> Iterator[Workspace]:
+    """For one test to change."""
+    shutil.copytree(made_tables[0], tmp_path / "own")
+    with open_workspace(tmp_path / "own", actor="ada") as workspace:
+        yield workspace

@@ -37,6 +37,12 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/pilots/{name}/sign"): EVERYBODY - {"admin"},
     ("POST", "/pilots/{name}/run"): frozenset({"operator", "owner"}),
     ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
+    # Data
+    ("POST", "/data/{name}/{number}/cell"): frozenset({"operator", "owner"}),
+    ("POST", "/data/{name}/{number}/personal"): frozenset({"operator", "owner"}),
+    ("POST", "/data/contracts/{name}/proposals/{proposal_id}"): REVIEWERS,
+    # Features
+    # Monitoring
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
 }
 FOR_SOME: dict[str, frozenset[str]] = {

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from pilotage import ledger
+from pilotage.data import load_version
+from pilotage.data.version import TABLE
 from pilotage.evidence import Evidence
 from pilotage.readiness import find_pilot_id
 from pilotage.server.context import PersonDep, WorkspaceDep, require
 from pilotage.server.pages.asking import TurnDep
-from pilotage.server.queries import acts, findings, gates, pilots, queues, runs, versions
+from pilotage.server.queries import acts, findings, gates, pilots, queues, runs, tables, versions
 from pilotage.server.queries.paging import Page
 from pilotage.server.queries.rows import ROWS_A_PAGE, Rows, list_rows
 
@@ -122,9 +124,15 @@ def get_rows(
     number: int,
     start: Annotated[int, Query(ge=0)] = 0,
     size: Annotated[int, Query(ge=1, le=500)] = ROWS_A_PAGE,
+    where: Annotated[str | None, Query(max_length=5000, description="of tables: column op value, joined by AND")] = None,
+    order_by: Annotated[str | None, Query(max_length=400, description="of tables: a column")] = None,
+    descending: bool = False,
 ) -> Rows:
-    """Some rows of a version."""
-    return list_rows(workspace, versions.find_version(workspace, dataset, number).line.id, start=start, size=size)
+    """Some rows of a version. Of a table personal columns are left out, and binary cells are their size and hash."""
+    version = load_version(workspace, f"{dataset}@{number}")
+    if version.kind != TABLE:
+        return list_rows(workspace, version.id, start=start, size=size)
+    return tables.plain_rows(workspace, version, tables.Wanted(start, order_by, descending, where), size=size)
 
 
 @router.get("/queues", tags=["review"])

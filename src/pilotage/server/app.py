@@ -17,7 +17,7 @@ from pilotage import __version__
 from pilotage.server import api, errors, lineage_api, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
-from pilotage.server.pages import data, findings, gates, ledger, lineage, login, monitoring, overview, people, queues, revealing, runs
+from pilotage.server.pages import contracts, data, findings, gates, ledger, lineage, login, monitoring, overview, people, queues, revealing, runs
 from pilotage.server.render import STATIC
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -34,6 +34,7 @@ ROUTED = (
     revealing,
     findings,
     # Data
+    contracts,
     data,
     lineage,
     lineage_api,

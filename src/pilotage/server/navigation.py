@@ -1,7 +1,7 @@
 """The workbench's navigation: a few areas at the top, and the pages of the area you are in below it.
 
-One list, a page a line, in the order it is shown. A new page is a new line in its area; an area appears with its first page. Put a page here only when
-its route is there: a test opens every address of the list.
+One list, a page a line, in the order it is shown. A new page is a new line in its area; an area appears with its first page. Put a page here only
+when its route is there: a test opens every address of the list.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
     Place("Review", "Review", "/review"),
     # Data
-    Place("Data", "Datasets", "/data"),
+    Place("Data", "Datasets", "/data", also=r"/versions/.*"),
+    Place("Data", "Contracts", "/data/contracts"),
     Place("Data", "Lineage", "/lineage"),
     # Features
     # Monitoring
