@@ -37,7 +37,7 @@ EXAMPLE = REPOSITORY / "examples" / "fraud-features"
 TOKEN = "picture"  # noqa: S105 - opens a temporary folder on loopback
 ASKED_IN_WEEK, LAST_WEEK = 9, 11
 
-# name, page, width, height of the page that is kept (None: the window)
+# name, page (and after >> the link on it to follow), width, height of the page that is kept (None: the window)
 BEFORE = [
     ("contract-review", "/review/card-fraud", 1280, None),
 ]
@@ -46,6 +46,11 @@ AFTER = [
     ("table-narrow", "/data/transactions/40#rows", 390, None),
     ("table-difference", "/data/transactions/diff?before=40&after=49", 1280, 760),
     ("contract", "/data/contracts/transactions", 1280, 1230),
+    ("monitoring", "/monitoring?pipeline=card-fraud", 1280, 900),
+    ("report", "/monitoring?pipeline=card-fraud >> a[data-row]", 1280, 1340),
+    ("report-narrow", "/monitoring?pipeline=card-fraud >> a[data-row]", 390, 1100),
+    ("lineage", "/lineage?kind=version&id=card-fraud-training@1&column=habits__spent_mean_14d", 1280, 880),
+    ("impact", "/lineage/impact?kind=source&id=transactions&since=2025-02-26&until=2025-02-27", 1280, 900),
     ("contract-change", "/data/contracts/transactions/diff?before=1&after=2", 1280, 1000),
 ]
 
@@ -112,7 +117,8 @@ def shoot(address: str, pictures: list[tuple[str, str, int, int | None]]) -> Non
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, page, width, height in pictures:
-            camera = Camera(browser, address, width=width, height=844 if width < 500 else 860).open(page)
+            page, _, link = page.partition(" >> ")
+            camera = Camera(browser, address, width=width, height=844 if width < 500 else 860).open(page, follow=link or None)
             if page.startswith("/review/"):
                 camera.page.wait_for_selector(".wb-change")
             camera.take(name, height=height)

@@ -416,7 +416,7 @@ def _draw(start: Node, lines: Mapping[Node, NodeLine], hidden: Mapping[Node, str
 
 def _fit(line: NodeLine) -> str:
     """The title, cut so that a version's number stays."""
-    room = 18 if line.gate else 21
+    room = 16 if line.gate else 19
     if line.dataset is None or len(line.title) <= room:
         return line.title
     number = f"@{line.number}"
