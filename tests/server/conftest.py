@@ -10,8 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -175,6 +174,8 @@ def deciding(delivered: Delivered, tmp_path: Path) -> Iterator[Workspace]:
     shutil.copytree(delivered.folder, tmp_path / "deciding")
     with open_workspace(tmp_path / "deciding", actor="ada") as workspace:
         yield workspace
+
+
 @pytest.fixture(scope="session")
 def bank_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The folder of a workspace with features, and what is where in it."""

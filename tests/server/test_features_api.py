@@ -49,7 +49,7 @@ def program(ready: tuple[Workspace, Bank], token: str, monkeypatch: pytest.Monke
 
 def ask(client: Client, asked: Any = ASKED, **changes: Any) -> Answer:
     body = asked if isinstance(asked, bytes) else json.dumps({**asked, **changes}).encode()
-    return client.send("POST", "/api/features/get", body=body, headers={"content-type": "application/json"})
+    return client.send("POST", "/api/v1/features/get", body=body, headers={"content-type": "application/json"})
 
 
 def test_the_answer_is_what_the_online_path_computes_with_ages_and_flags(program: Client, ready: tuple[Workspace, Bank]) -> None:
@@ -118,7 +118,7 @@ def test_only_who_may_take_data_out_may_ask(ready: tuple[Workspace, Bank]) -> No
     asking = Client(create_app(ready[0]), headers={"authorization": f"Bearer {reviewer}"})
     refused = ask(asking)
     assert refused.status == 403 and "export" in refused.text
-    assert asking.get("/api/features/views").status == 200
+    assert asking.get("/api/v1/features/views").status == 200
 
 
 def test_a_browser_needs_its_csrf_token(newcomer: Client) -> None:
@@ -126,10 +126,10 @@ def test_a_browser_needs_its_csrf_token(newcomer: Client) -> None:
 
 
 def test_the_list_of_views_says_what_may_be_served(program: Client) -> None:
-    found = {one["ref"]: one for one in program.get("/api/features/views").json()}
+    found = {one["ref"]: one for one in program.get("/api/v1/features/views").json()}
     assert {ref: one["released"] for ref, one in found.items()} == {"activity@1": True, "activity@2": False, "visitor@1": True}
     assert found["activity@1"]["kinds"]["spent_7d"] == "float" and found["activity@1"]["lineage"]["spent_7d"] == ["amount"]
-    assert "/api/features/get" in program.get("/api/openapi.json").json()["paths"]
+    assert "/api/v1/features/get" in program.get("/api/openapi.json").json()["paths"]
 
 
 def test_a_log_that_cannot_write_holds_nobody_up(ready: tuple[Workspace, Bank], program: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,7 +283,7 @@ def test_an_empty_workspace_says_what_to_do_first(newcomer: Client) -> None:
 
 def test_without_the_extra_a_page_says_which_to_install(newcomer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "polars", None)
-    for address in ("/features", "/features/training-sets/x/1", "/features/skew", "/features/streams", "/api/features/views"):
+    for address in ("/features", "/features/training-sets/x/1", "/features/skew", "/features/streams", "/api/v1/features/views"):
         answer = newcomer.get(address)
         assert answer.status == 503 and "pilotage[tables]" in text_of(answer.text)
 

@@ -29,6 +29,7 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/logout"): EVERYBODY,
     ("POST", "/ledger"): EVERYBODY,
     ("POST", "/api/v1/ledger/verify"): EVERYBODY,
+    ("POST", "/api/v1/lineage"): frozenset({"operator", "owner"}),
     ("POST", "/people/accounts"): frozenset({"admin"}),
     ("POST", "/people/roles"): frozenset({"admin"}),
     ("POST", "/people/disable"): frozenset({"admin"}),
@@ -38,7 +39,7 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/pilots/{name}/run"): frozenset({"operator", "owner"}),
     ("POST", "/outputs/{output_id}/reveal"): EVERYBODY,
     ("POST", "/features/{ref}/release"): frozenset({"operator", "owner"}),
-    ("POST", "/api/features/get"): frozenset({"operator", "owner"}),
+    ("POST", "/api/v1/features/get"): frozenset({"operator", "owner"}),
     # Data
     ("POST", "/data/{name}/{number}/cell"): frozenset({"operator", "owner"}),
     ("POST", "/data/{name}/{number}/personal"): frozenset({"operator", "owner"}),
@@ -352,7 +353,11 @@ class Elements(HTMLParser):
 def test_hostile_text_in_any_column_makes_no_element_and_no_attribute(filled: Workspace) -> None:
     assert soil(filled, metadata) > 100
     client = sign_in(filled)
-    seen, queue, hostile = set(), ["/", "/gates", "/runs", "/findings", "/data", "/ledger", "/review", "/people", "/evidence/nothing"], 0
+    seen, queue, hostile = (
+        set(),
+        ["/", "/gates", "/runs", "/findings", "/data", "/lineage", "/monitoring", "/ledger", "/review", "/people", "/evidence/nothing"],
+        0,
+    )
     while queue:
         path = queue.pop()
         if path in seen or len(seen) > 120:

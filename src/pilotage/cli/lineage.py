@@ -102,6 +102,21 @@ def accept(context: typer.Context, path: Annotated[Path, typer.Argument(help="A 
     typer.echo(f"{new} new events, {known} known already")
 
 
+@app.command()
+def rebuild(context: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """Record edges that are missing: of versions, exports, batches and runs made before edges were recorded. Again, it changes nothing."""
+    from pilotage.cli.render import as_json
+    from pilotage.data.lineage.rebuilding import rebuild_edges
+    from pilotage.runs.registration import recorded_run_edges
+
+    with session(context).open() as workspace:
+        done = rebuild_edges(workspace, recorded_run_edges(workspace))
+    if json:
+        as_json({"added": done.added, "by_kind": done.by_kind})
+    else:
+        typer.echo(str(done))
+
+
 def _walk(context: typer.Context, kind: str, id: str, *, upward: bool, json: bool) -> None:
     from pilotage.data.lineage import made_from, made_of
 

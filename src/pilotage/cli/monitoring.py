@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,7 +49,7 @@ def drift(
         versions, tables = zip(*(_table(workspace, ref) for ref in (reference, production)), strict=True)
         subject = {"versions": [version.id for version in versions]}
         dropped = [table.drop_columns([name for name in leave_out or [] if name in table.column_names]) for table in tables]
-        found = measure_drift(dropped[0], dropped[1], seed=seed, subject=subject)
+        found = measure_drift(dropped[0], dropped[1], seed=seed, subject=subject, personal=_personal(versions))
         kept = put_report(workspace, found, reference=versions[0].id, production=versions[1].id) if keep else None
     _show(found, kept, json)
 
@@ -126,6 +126,7 @@ def explain(
             units={**_declared(versions[0]), **units},
             thresholds=Thresholds(metric=metric, harm=harm),
             training_digest=_digest(workspace, trained_on),
+            personal=_personal(versions),
             seed=seed,
             subject={"versions": [version.id for version in versions]},
         )
@@ -194,6 +195,11 @@ def _windows(
         )
         versions.append(version)
     return versions, windows
+
+
+def _personal(versions: Iterable[Version]) -> set[str]:
+    """The columns that a version's contract says are personal."""
+    return {name for version in versions for name, column in ((version.contract or {}).get("columns") or {}).items() if column.get("personal")}
 
 
 def _declared(version: Version) -> dict[str, str]:

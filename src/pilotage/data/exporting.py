@@ -23,6 +23,7 @@ from pilotage.core import Conflict, InputError, canonical_json, content_id, dige
 from pilotage.data.catalogue import family, load_version
 from pilotage.data.formats import FORMATS, Inexpressible, TrainingFormat, require_format, to_format
 from pilotage.data.licences import require_use
+from pilotage.data.lineage import Edge, Node, record_edges
 from pilotage.data.reading import rows
 from pilotage.data.tables import dataset_export
 from pilotage.data.version import Version
@@ -335,6 +336,7 @@ def _record(workspace: Workspace, version: Version, target: Path, files: tuple[E
             "manifest": manifest,
         }
         tx.insert(dataset_export, row)
+        record_edges(tx, [Edge(Node("version", version.id), Node("export", made), via=manifest["format"])])
         record(
             tx,
             type="dataset.exported",

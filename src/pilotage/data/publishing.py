@@ -16,6 +16,7 @@ from pilotage.core import Conflict, InputError, content_id
 from pilotage.data.card import Card, require_training_card
 from pilotage.data.catalogue import load_version
 from pilotage.data.contract import FieldRule, Problem, make_contract
+from pilotage.data.lineage import Edge, Node, record_edges
 from pilotage.data.preparing import ReadyRow, ready_row
 from pilotage.data.quarantine import QuarantinedRow
 from pilotage.data.rowfile import RowFileWriter, version_digest
@@ -148,6 +149,7 @@ def publish(workspace: Workspace, writer: RowFileWriter, draft: Draft) -> Publis
                 for position, bad in enumerate(draft.quarantined)
             ),
         )
+        record_edges(tx, (Edge(Node("version", parent), Node("version", new_version), via=draft.operation.name) for parent in draft.parents))
         record(
             tx,
             type="dataset.version",

@@ -19,7 +19,9 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from pilotage.core import Declared, InputError, content_id, parse_duration, read_declared
+from pilotage.data.lineage import ColumnOrigin
 from pilotage.features.expression import KINDS, Expression, expression_from_json, parse_expression
+from pilotage.features.expression import Column as SourceColumn
 
 AggregateFunction = Literal["count", "sum", "mean", "var", "min", "max", "first", "last", "last_k", "distinct", "quantile"]
 AGGREGATE_FUNCTIONS: Final[tuple[str, ...]] = get_args(AggregateFunction)
@@ -242,6 +244,29 @@ class FeatureView:
         for name, expression in self.request.items():
             found[name] = _distinct(column for part in expression.columns() for column in found.get(part, ()))
         return found
+
+    def origins(self) -> tuple[ColumnOrigin, ...]:
+        """Lineage column by column: what each feature's value is computed from (DIRECT), and what chooses the rows it sees (INDIRECT)."""
+        found: list[ColumnOrigin] = []
+        for name, expression in self.columns.items():
+            how = "IDENTITY" if isinstance(expression, SourceColumn) else "TRANSFORMATION"
+            found += [ColumnOrigin(name, column, subtype=how, text=str(expression)) for column in expression.columns()]
+        for aggregate in self.aggregates:
+            of = "" if aggregate.of is None else str(aggregate.of)
+            text = f"{aggregate.function}({of}) over {aggregate.window}" + ("" if aggregate.where is None else f" where {aggregate.where}")
+            valued = aggregate.of.columns() if aggregate.of is not None else ()
+            found += [ColumnOrigin(aggregate.name, column, subtype="AGGREGATION", text=text) for column in valued]
+            chosen = aggregate.where.columns() if aggregate.where is not None else ()
+            found += [ColumnOrigin(aggregate.name, column, "INDIRECT", "FILTER", text) for column in chosen]
+            found += [ColumnOrigin(aggregate.name, key, "INDIRECT", "GROUP_BY", text) for key in self.entity]
+            found.append(ColumnOrigin(aggregate.name, self.event_time, "INDIRECT", "WINDOW", text))
+        known = self.lineage()
+        for name, expression in self.request.items():
+            found += [ColumnOrigin(name, column, subtype="TRANSFORMATION", text=str(expression)) for column in known[name]]
+        for name in (*self.columns, *(name for name in self.request if known[name])):
+            found += [ColumnOrigin(name, key, "INDIRECT", "JOIN") for key in self.entity]
+            found.append(ColumnOrigin(name, self.event_time, "INDIRECT", "JOIN"))
+        return tuple(found)
 
     def kinds(self, source: Mapping[str, str]) -> dict[str, str]:
         """Feature -> kind, after checking every expression against the kinds of the source's columns.

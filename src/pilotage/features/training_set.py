@@ -12,7 +12,7 @@ has its reason; transforms saw the training split only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -20,6 +20,7 @@ import polars as pl
 from pilotage.core import InputError, Refused, canonical_json, iso, parse_duration
 from pilotage.data import Card, Operation, Version, load_version
 from pilotage.data.contracts import Column, Contract, contracts, put_contract
+from pilotage.data.lineage import ColumnOrigin, Node
 from pilotage.data.quality import require_passed
 from pilotage.data.tabular import contract_of_version, publish_table, read_table, scan
 from pilotage.features.definition import FeatureView
@@ -232,8 +233,38 @@ def build_training_set(
             seed=seed,
         ),
         parents=list(dict.fromkeys([spine_version.id, *(each.source.id for each in found)])),
+        origins=_origins(spine_version, kept.columns[1:], found, fitted, names=table.columns),
     )
     return TrainingSet(version=version, record=record, fitted=fitted)
+
+
+def _origins(
+    spine: Version, spine_columns: Sequence[str], views: Sequence[_View], fitted: FittedTransforms, *, names: Sequence[str]
+) -> dict[Node, list[ColumnOrigin]]:
+    """For lineage: where each column of the training set comes from. The spine's are as they were; a feature comes from its view and its source.
+
+    A feature that a transform made into several columns is the origin of each of them.
+    """
+
+    def became(name: str) -> list[str]:
+        columns = [name]
+        for step in fitted.steps:
+            columns = [part for column in columns for part in (step.columns if column == step.column else (column,))]
+        return columns
+
+    found: dict[Node, list[ColumnOrigin]] = {Node("version", spine.id): [ColumnOrigin(name, name) for name in names if name in spine_columns]}
+    for each in views:
+        of_view = found.setdefault(Node("view", each.view.ref), [])
+        of_source = found.setdefault(Node("version", each.source.id), [])
+        origins = each.view.origins()
+        for name in each.view.features:
+            mine = [origin for origin in origins if origin.child == name]
+            text = next((origin.text for origin in mine if origin.text), "")
+            for child in became(each.prefixed(name)):
+                of_source += [replace(origin, child=child) for origin in mine]
+                of_view.append(ColumnOrigin(child, name, text=text))
+                of_view += [replace(origin, child=child) for origin in mine if origin.how == "INDIRECT"]
+    return {node: list(dict.fromkeys(origins)) for node, origins in found.items()}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pilotage.monitoring.priors import LabelShift, black_box_prior, label_shift
     from pilotage.monitoring.reporting import Report, load_report, put_report, reports
     from pilotage.monitoring.retrieval import RetrievalDrift, RetrievalLimits, retrieval_drift
+    from pilotage.monitoring.shapes import Shape, column_shapes
     from pilotage.monitoring.windows import UNKNOWN, Window, window
 
 # numpy, pyarrow and scikit-learn load when the first name is used.
@@ -44,6 +45,7 @@ _FROM = {
     "reporting": ("Report", "load_report", "put_report", "reports"),
     "retrieval": ("RetrievalDrift", "RetrievalLimits", "retrieval_drift"),
     "performance": ("Performance", "realised_performance"),
+    "shapes": ("Shape", "column_shapes"),
     "windows": ("UNKNOWN", "Window", "window"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
@@ -77,9 +79,11 @@ __all__ = [
     "RetrievalDrift",
     "RetrievalLimits",
     "Rung",
+    "Shape",
     "Thresholds",
     "Window",
     "black_box_prior",
+    "column_shapes",
     "decompose",
     "diagnose",
     "domain_test",

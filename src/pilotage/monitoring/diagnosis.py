@@ -16,7 +16,7 @@ together is at most twice ``alpha``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from pilotage.monitoring.domain import Contribution, DomainTest, domain_test
 from pilotage.monitoring.estimation import BLIND, PerformanceEstimate, estimate_performance
 from pilotage.monitoring.performance import Performance, realised_performance
 from pilotage.monitoring.priors import LabelShift, label_shift
+from pilotage.monitoring.shapes import Shape, column_shapes
 from pilotage.monitoring.windows import Window
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Diagnosis:
         Rows (labelled rows, where labels decide) that would decide; None where decided or not known.
     notes
         What the reader must know: above all what could not be seen.
+    shapes
+        How the columns looked before and after, those behind it first, to draw them without the rows.
     """
 
     cause: Cause
@@ -124,6 +127,7 @@ class Diagnosis:
     realised: Performance | None = None
     parts: Decomposition | None = None
     labels: LabelShift | None = None
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def figures(self) -> tuple[Evidence, ...]:
@@ -151,6 +155,7 @@ class Diagnosis:
             "notes": list(self.notes),
             "bugs": [bug.to_dict() for bug in self.bugs],
             "behind": [asdict(each) for each in self.inputs.columns] if self.inputs else [],
+            "shapes": [shape.to_dict() for shape in self.shapes],
             "path": [rung.to_dict() for rung in self.path],
         }
 
@@ -175,6 +180,7 @@ def diagnose(
     thresholds: Thresholds | None = None,
     training_digest: str | None = None,
     reference_is_training: bool = False,
+    personal: Iterable[str] = (),
     level: float = 0.95,
     seed: int = 0,
     subject: Mapping[str, Any] | None = None,
@@ -189,6 +195,8 @@ def diagnose(
         What came in since. With scores and decisions performance is looked at; labels may be there in part or not at all.
     contract, units
         Where units or dimensions are declared: ``units`` is column -> unit or dimension and goes before the contract.
+    personal
+        Columns whose values are not kept with the report, besides those the contract says are personal.
     training_digest, reference_is_training
         See :func:`~pilotage.monitoring.estimate_performance`.
 
@@ -201,6 +209,7 @@ def diagnose(
         thresholds or Thresholds(),
         {"training_digest": training_digest, "reference_is_training": reference_is_training},
         {"level": level, "seed": seed, "subject": subject},
+        frozenset([*personal, *(name for name, column in (contract.columns.items() if contract else ()) if column.personal)]),
     ).climb()
 
 
@@ -213,9 +222,11 @@ class _Ladder:
         limits: Thresholds,
         training: dict[str, Any],
         about: dict[str, Any],
+        personal: frozenset[str] = frozenset(),
     ) -> None:
         self.reference, self.production = reference, production
         self.units, self.limits, self.training, self.about = units, limits, training, about
+        self.personal = personal
         self.path: list[Rung] = []
         self.notes: list[str] = []
         self.found: dict[str, Any] = {}
@@ -236,8 +247,14 @@ class _Ladder:
             n_needed=n_needed if cause is Cause.UNDECIDED else None,
             thresholds=self.limits,
             notes=tuple(self.notes),
+            shapes=self._shapes(columns),
             **self.found,
         )
+
+    def _shapes(self, columns: tuple[str, ...]) -> tuple[Shape, ...]:
+        inputs = self.found.get("inputs")
+        ranked = [each.column for each in inputs.columns] if inputs is not None else []
+        return column_shapes(self.reference.features, self.production.features, first=[*columns, *ranked], leave_out=self.personal)
 
     def _rung(self, name: str, asked: str, found: str, *figures: Evidence | None) -> None:
         self.path.append(Rung(name, asked, found, tuple(each for each in figures if each is not None)))

@@ -16,7 +16,7 @@ References: Lin (1991) for Jensen-Shannon; Siddiqi (2006) for PSI; Krichevsky & 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from pilotage.evidence import Evidence, not_assessable, wilson
 from pilotage.monitoring.columns import Floats, LevelPair, NumberPair, Pair, pair_columns
+from pilotage.monitoring.shapes import Shape, column_shapes
 
 DECILES = 10
 FINE = 128
@@ -176,6 +177,7 @@ class DriftReport:
     left_out: dict[str, str]
     n_reference: int
     n_production: int
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -194,6 +196,7 @@ class DriftReport:
             "drifted": list(self.drifted),
             "left_out": dict(self.left_out),
             "columns": [column.to_dict() for column in self.columns],
+            "shapes": [shape.to_dict() for shape in self.shapes],
         }
 
     def __str__(self) -> str:
@@ -214,6 +217,7 @@ def measure_drift(
     level: float = 0.95,
     seed: int = 0,
     subject: Mapping[str, Any] | None = None,
+    personal: Iterable[str] = (),
 ) -> DriftReport:
     """All distances of all columns both tables have, with intervals, noise and n.
 
@@ -224,6 +228,8 @@ def measure_drift(
         own accepted history.
     level, seed
         Of the bootstrap.
+    personal
+        Columns whose values are not kept with the report; their distances are.
 
     A column with fewer than 30 values on either side is ``not_assessable``. A column has drifted if any of its distances is beyond the limit **and**
     the noise.
@@ -235,7 +241,8 @@ def measure_drift(
     left_out = dict(paired.left_out)
     left_out |= {name: f"its type changed from {old} to {new}" for name, (old, new) in paired.retyped.items()}
     left_out |= dict.fromkeys(paired.gone, "it is not there any more") | dict.fromkeys(paired.new, "the reference does not have it")
-    return DriftReport(columns, left_out, paired.n_reference, paired.n_production)
+    shapes = column_shapes(reference, production, first=[column.name for column in columns if column.drifted], leave_out=personal)
+    return DriftReport(columns, left_out, paired.n_reference, paired.n_production, shapes)
 
 
 def _column(

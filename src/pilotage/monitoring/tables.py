@@ -18,5 +18,6 @@ monitor_report = table(
     Column("evidence_ids", JsonText, nullable=False),
     Column("body", JsonText, nullable=False),
     Index("ix_monitor_report_latest", "workspace_id", "created_at", "id"),
+    Index("ix_monitor_report_said", "workspace_id", "said", "created_at", "id"),
     Index("ix_monitor_report_production", "workspace_id", "production"),
 )

@@ -7,6 +7,7 @@ kept with them as they were seen; labels are not: they are joined when they are 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from pilotage.data import Card, Operation, load_version
 from pilotage.data.contracts import Column, Contract
 from pilotage.data.lineage import Edge, Node, record_edges
 from pilotage.data.tabular import append_table, contract_of_version, publish_table, read_table, scan
-from pilotage.features import TrainingSet, compute_features, load_training_set
+from pilotage.features import FeatureView, TrainingSet, compute_features, load_training_set, view_of
 from pilotage.pipelines.learning import Learner, Scorer, load
 from pilotage.pipelines.pipeline import Pipeline
 from pilotage.pipelines.registry import TrainedModel
@@ -62,8 +63,10 @@ def score_new_rows(workspace: Workspace, pipeline: Pipeline, model: TrainedModel
     if rows.is_empty():
         return Scored(0, None)
     rows = rows.sort(time, key)
-    views = [each["ref"] for each in training.record["views"]]
-    computed = compute_features(workspace, rows, views=views, time=time)
+    views = [view_of(workspace, each["ref"]) for each in training.record["views"]]
+    # Named here, so that lineage says exactly what was read.
+    sources = {view.source: load_version(workspace, view.source).id for view in views}
+    computed = compute_features(workspace, rows, views=[view.ref for view in views], time=time, sources=sources)
     features = training.fitted.apply(computed.rows.select(computed.features))
     scores = scorer_of(workspace, model, folder=pipeline.folder).score(features.to_arrow())
     made = rows.select(pl.col(key).cast(pl.String).alias("id"), pl.col(time).alias("at")).with_columns(
@@ -72,7 +75,28 @@ def score_new_rows(workspace: Workspace, pipeline: Pipeline, model: TrainedModel
         pl.lit(now_us).cast(pl.Datetime("us", "UTC")).alias("scored_at"),
         pl.Series("features", [canonical_json(row).decode() for row in features.iter_rows(named=True)]),
     )
-    return _publish(workspace, pipeline, model, made.to_arrow(), card=source.card, subject_of=source.id, now_us=now_us)
+    edges = _edges(model, made, source.id, [(view, sources[view.source]) for view in views], now_us=now_us)
+    return _publish(workspace, pipeline, model, made.to_arrow(), card=source.card, subject_of=source.id, now_us=now_us, edges=edges)
+
+
+def _edges(model: TrainedModel, made: pl.DataFrame, scored: str, views: Sequence[tuple[FeatureView, str]], *, now_us: int) -> list[Edge]:
+    """What the predictions were made from: model, scored rows, views, and every version the views read.
+
+    Of the scored rows the times are those of the predictions. A view looks back: as far as its longest window and its time to live, and without one
+    to any row of the past.
+    """
+    said = Node("predictions", f"{model.id}/{iso(now_us)[:10]}")
+    moments = made["at"].dt.timestamp("us")
+    first, last = int(moments.min()), int(moments.max())  # type: ignore[arg-type]
+    edges = [Edge(Node("model", model.id), said, via="score"), Edge(Node("version", scored), said, via="score", from_us=first, until_us=last)]
+    for view, version in views:
+        edges.append(Edge(Node("view", view.ref), said, via="score"))
+        since: int | None = first - view.longest_window_us - view.tile_us
+        if view.columns or view.request:
+            since = None if view.ttl_us is None else min(since or first, first - view.ttl_us)
+        times = (None, None) if since is None else (since, last)
+        edges.append(Edge(Node("version", version), said, via=view.ref, from_us=times[0], until_us=times[1]))
+    return edges
 
 
 def _predicted(workspace: Workspace, pipeline: Pipeline) -> pl.Series | None:
@@ -83,7 +107,9 @@ def _predicted(workspace: Workspace, pipeline: Pipeline) -> pl.Series | None:
     return scan(workspace, version.id, columns=["id"]).collect()["id"]
 
 
-def _publish(workspace: Workspace, pipeline: Pipeline, model: TrainedModel, rows: pa.Table, *, card: Card, subject_of: str, now_us: int) -> Scored:
+def _publish(
+    workspace: Workspace, pipeline: Pipeline, model: TrainedModel, rows: pa.Table, *, card: Card, subject_of: str, now_us: int, edges: list[Edge]
+) -> Scored:
     params = {"pipeline": pipeline.name, "model": model.id, "of": subject_of, "at": str(now_us)}
     run_id = content_id("score", params)
     existing = _predicted(workspace, pipeline)
@@ -99,12 +125,7 @@ def _publish(workspace: Workspace, pipeline: Pipeline, model: TrainedModel, rows
         )
     else:
         version = append_table(workspace, pipeline.predictions, rows, operation=Operation("score", params=params), run_id=run_id)
-    moments = pl.DataFrame(rows.select(["at"]))["at"].dt.timestamp("us")
-    said = Node("predictions", f"{model.id}/{iso(now_us)[:10]}")
-    edges = [
-        Edge(Node("model", model.id), said, via="score"),
-        Edge(Node("version", subject_of), said, via="score", from_us=int(moments.min()), until_us=int(moments.max())),  # type: ignore[arg-type]
-    ]
+    edges = [*edges, Edge(edges[0].child, Node("version", version.id), via="score")]
     workspace.write(lambda tx: record_edges(tx, edges))
     return Scored(rows.num_rows, version.id)
 

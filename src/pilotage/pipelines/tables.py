@@ -82,4 +82,5 @@ retraining_decision = table(
     Column("held_back_by", Text),  # cool-down or budget
     Column("report", Text),  # id of the monitoring report it stood on
     Index("ix_retraining_decision_pipeline", "workspace_id", "pipeline", "created_at"),
+    Index("ix_retraining_decision_report", "workspace_id", "report"),
 )

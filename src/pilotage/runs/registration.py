@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from sqlalchemy import func, select, update
 
+from pilotage.data.lineage import Edge, Node, record_edges
 from pilotage.ledger import record
 from pilotage.runs import tables
 from pilotage.runs.plan import Plan, SampleSpec
@@ -29,6 +30,19 @@ async def register(workspace: Workspace, plan: Plan) -> str:
             await workspace.write_async(lambda tx, start=start, chunk=chunk: _write_samples(tx, run_id, start, chunk))  # type: ignore[misc]
     await workspace.write_async(lambda tx: settle_counts(tx, run_id))
     return run_id
+
+
+def run_edges(run_id: str, kind: str, versions: Iterable[str]) -> list[Edge]:
+    """What lineage knows of a run: the versions it reads."""
+    return [Edge(Node("version", version), Node("run", run_id), via=kind) for version in versions]
+
+
+def recorded_run_edges(workspace: Workspace) -> list[Edge]:
+    """The edges of every run of the workspace, for runs that were made before edges were recorded."""
+    run = tables.run
+    with workspace.read() as conn:
+        rows = conn.execute(select(run.c.id, run.c.kind, run.c.versions).where(run.c.workspace_id == workspace.id)).all()
+    return [edge for row in rows for edge in run_edges(row.id, row.kind, row.versions)]
 
 
 def _start(tx: WriteTransaction, plan: Plan, run_id: str) -> int:
@@ -54,6 +68,7 @@ def _start(tx: WriteTransaction, plan: Plan, run_id: str) -> int:
                 "updated_at": tx.clock.now_us(),
             },
         )
+        record_edges(tx, run_edges(run_id, plan.kind, plan.versions))
         kind = "run.started"
     else:
         tx.conn.execute(

@@ -14,19 +14,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, api_pushing, errors, features_api, review_routes
+from pilotage.server import api, api_pushing, errors, features_api, lineage_api, review_routes
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
     batches,
     contracts,
     data,
+    features,
     findings,
     gate_reports,
-    features,
     gates,
     ledger,
+    lineage,
     login,
+    monitoring,
     overview,
     people,
     pipelines,
@@ -58,6 +60,8 @@ ROUTED = (
     gate_reports,
     contracts,
     data,
+    lineage,
+    lineage_api,
     # Features: the fixed addresses before /features/{ref}
     training_sets,
     skew,
@@ -65,6 +69,7 @@ ROUTED = (
     features,
     features_api,
     # Monitoring
+    monitoring,
     pipelines,
     # What is kept of all
     ledger,

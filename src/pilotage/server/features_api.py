@@ -1,6 +1,6 @@
 """The HTTP API of features: what a model asks for when it is to decide.
 
-POST /api/features/get
+POST /api/v1/features/get
 {"views": ["habits@1"], "entities": [{"card": "c17"}, {"card": "c18"}], "request": {"amount": 12.5}}
 
 {"features": ["habits__payments_7d", …], "views": ["habits@1"], "rows": [
@@ -19,7 +19,7 @@ from pilotage.server.context import WorkspaceDep, require
 from pilotage.server.queries import views
 from pilotage.server.serving import MOST_KEYS, MOST_VIEWS, Serving
 
-router = APIRouter(prefix="/api/features", tags=["features"])
+router = APIRouter(prefix="/api/v1/features", tags=["features"])
 
 Key = str | int | bool | None
 Value = str | int | float | bool | None

@@ -42,6 +42,7 @@ PLACES: tuple[Place, ...] = (
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
     Place("Data", "Contracts", "/data/contracts"),
+    Place("Data", "Lineage", "/lineage"),
     # Features
     Place("Features", "Views", "/features"),
     Place("Features", "Training sets", "/features/training-sets"),
@@ -49,6 +50,7 @@ PLACES: tuple[Place, ...] = (
     Place("Features", "Streams", "/features/streams"),
     # Monitoring
     Place("Monitoring", "Pipelines", "/pipelines"),
+    Place("Monitoring", "Reports", "/monitoring"),
     # What is kept of all
     Place("Ledger", "Ledger", "/ledger"),
     Place("People", "People", "/people"),

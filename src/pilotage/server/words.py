@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -114,6 +115,7 @@ def label(name: Any) -> str:
     return LABELS.get(text, text.replace("_", " "))
 
 
+_SHORTHANDS = re.compile(r"\b(auc|psi|ks|js|tv|w1|f1)\b")
 METRICS = {
     "findings.open": "open findings",
     "findings.reopened": "reopened findings",
@@ -126,7 +128,8 @@ METRICS = {
 
 def metric_words(metric: str) -> str:
     """A metric's name as words: ``attack.success_rate`` → ``attack success rate``, ``findings.open`` → ``open findings``."""
-    return METRICS.get(metric) or metric.replace(".", " ").replace("_", " ")
+    words = METRICS.get(metric) or metric.replace(".", " ").replace("_", " ")
+    return _SHORTHANDS.sub(lambda found: found[0].upper(), words)
 
 
 def capitalize_first(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pilotage.data.ingest.conforming import LINE
 from pilotage.data.ingest.source import SourceConfig, source_from_dict
 from pilotage.data.ingest.staging import staged_batches, staged_frame
 from pilotage.data.ingest.state import end, find
+from pilotage.data.lineage import ColumnOrigin, Edge, Node, record_edges
 from pilotage.data.tabular import append_table, contract_of_version, publish_table, scan, table_batches, upsert_table
 from pilotage.data.version import Operation, Version
 from pilotage.store import Workspace, WriteTransaction
@@ -81,8 +82,13 @@ def publish(workspace: Workspace, batch: Batch) -> None:
         workspace.write(lambda tx: end(tx, batch.id, out_of=("gated",), to="held", reason=reason))
         return
 
+    edges = batch_edges(batch.id, batch.source, version.id, columns=contract.columns, times=_event_times(workspace, batch, contract))
+
     def job(tx: WriteTransaction) -> None:
-        if not end(tx, batch.id, out_of=("gated",), to="published", version_id=version.id) or batch.gate_report_id is None:
+        if not end(tx, batch.id, out_of=("gated",), to="published", version_id=version.id):
+            return
+        record_edges(tx, edges)
+        if batch.gate_report_id is None:
             return
         try:
             attach_report(tx, report_id=batch.gate_report_id, version=version)
@@ -91,6 +97,34 @@ def publish(workspace: Workspace, batch: Batch) -> None:
             return
 
     workspace.write(job)
+
+
+def batch_edges(
+    batch_id: str, source: str, version_id: str, *, columns: Iterable[str] = (), times: tuple[int, int] | None = None
+) -> tuple[Edge, Edge]:
+    """What lineage knows of a published batch: source, batch, version, with the event times of its rows (first and last, µs UTC) where known."""
+    first, last = times or (None, None)
+    origins = tuple(ColumnOrigin(child=name, parent=name) for name in columns)
+    batch = Node("batch", batch_id)
+    return (
+        Edge(Node("source", source), batch, via="deliver", from_us=first, until_us=last, columns=origins),
+        Edge(batch, Node("version", version_id), via="ingest", from_us=first, until_us=last, columns=origins),
+    )
+
+
+def _event_times(workspace: Workspace, batch: Batch, contract: Contract) -> tuple[int, int] | None:
+    """The first and the last event time of the staged rows; None without such a column, or where a row has none: that one may be of any time."""
+    import polars as pl
+
+    name = contract.event_time
+    frame = staged_frame(workspace, batch.id)
+    if name is None or frame is None or contract.columns[name].type != "timestamp":
+        return None
+    moment = pl.col(name).dt.timestamp("us")
+    first, last, missing = (
+        frame.select(moment.min().alias("first"), moment.max().alias("last"), pl.col(name).null_count().alias("n")).collect().row(0)
+    )
+    return None if missing or first is None else (first, last)
 
 
 def _store(workspace: Workspace, batch: Batch, source: SourceConfig, contract: Contract) -> Version:

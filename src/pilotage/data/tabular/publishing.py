@@ -15,8 +15,8 @@ The first time a process opens a version, it reads it all and compares the diges
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +27,7 @@ from pilotage.core import InputError, MultisetDigest, NotFound
 from pilotage.data.card import Card
 from pilotage.data.catalogue import load_version
 from pilotage.data.contracts import Contract
-from pilotage.data.lineage import Edge, Node, record_edges
+from pilotage.data.lineage import ColumnOrigin, Edge, Node, record_edges
 from pilotage.data.publishing import Draft, dataset_id_of, take_number
 from pilotage.data.rowfile import version_digest
 from pilotage.data.tables import dataset_table_place, dataset_version
@@ -59,12 +59,14 @@ def publish_table(
     parents: Sequence[str] = (),
     run_id: str | None = None,
     removed: Iterable[Removed] = (),
+    origins: Mapping[Node, Sequence[ColumnOrigin]] | None = None,
 ) -> Version:
     """Publish rows as the whole of a new version.
 
     ``data`` is read once, as a stream, and must have exactly the contract's columns. Rows of the version before that are not among it are entered in
     the removal ledger: with the rule and evidence of ``removed`` where it names them, else as left out by this operation. The same ``run_id`` again
     returns the version that it made; so does the same content by the same operation from the same parents.
+    ``origins`` is for lineage: what it was made from besides the parents (a feature view, say), and of parents and those which columns became which.
 
     Cost: about 2 s a million rows of ten columns. Memory: the keys, and one batch.
 
@@ -105,7 +107,16 @@ def publish_table(
         named = pa.Table.from_batches(keys) if contract.key else schema.empty_table()
         require_keys(named, contract, where=f"dataset '{dataset}'")
         operation.require_sum(total.count)
-        draft = _Draft(dataset=dataset, dataset_id=dataset_id, contract=contract, card=card, operation=operation, parents=parent_ids, run_id=run_id)
+        draft = _Draft(
+            dataset=dataset,
+            dataset_id=dataset_id,
+            contract=contract,
+            card=card,
+            operation=operation,
+            parents=parent_ids,
+            run_id=run_id,
+            origins=dict(origins or {}),
+        )
 
         def attempt() -> Version:
             latest = _latest(workspace, dataset)
@@ -238,6 +249,12 @@ class _Draft:
     operation: Operation
     parents: tuple[str, ...]
     run_id: str | None
+    origins: Mapping[Node, Sequence[ColumnOrigin]] = field(default_factory=dict)
+
+    def edges(self, version: str) -> list[Edge]:
+        """What lineage knows of the version: each parent, and what else it was made from, with the columns that are known."""
+        made_from = dict.fromkeys([*(Node("version", parent) for parent in self.parents), *self.origins])
+        return [Edge(node, Node("version", version), via=self.operation.name, columns=tuple(self.origins.get(node, ()))) for node in made_from]
 
 
 @dataclass(frozen=True)
@@ -532,7 +549,7 @@ def _publish(
             },
         )
         write_removals(tx, removals, dataset_id=dataset_id, number=number)
-        record_edges(tx, (Edge(Node("version", parent), Node("version", new_version), via=draft.operation.name) for parent in draft.parents))
+        record_edges(tx, draft.edges(new_version))
         record(
             tx,
             type="dataset.version",

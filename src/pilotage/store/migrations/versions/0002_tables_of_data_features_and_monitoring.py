@@ -523,6 +523,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_monitor_report_latest", "monitor_report", ["workspace_id", "created_at", "id"], unique=False)
     op.create_index("ix_monitor_report_production", "monitor_report", ["workspace_id", "production"], unique=False)
+    op.create_index("ix_monitor_report_said", "monitor_report", ["workspace_id", "said", "created_at", "id"], unique=False)
     op.create_table(
         "openlineage_event",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -607,6 +608,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_retraining_decision")),
     )
     op.create_index("ix_retraining_decision_pipeline", "retraining_decision", ["workspace_id", "pipeline", "created_at"], unique=False)
+    op.create_index("ix_retraining_decision_report", "retraining_decision", ["workspace_id", "report"], unique=False)
     op.create_table(
         "trained_model",
         sa.Column("workspace_id", sa.Text(), nullable=False),
