@@ -80,10 +80,8 @@ def test_no_page_complains_or_is_wider_than_the_screen(tab: Any, delivered: Deli
         tab.goto(page.format_map(vars(delivered.has)))
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
         assert tab.evaluate("document.querySelectorAll('h1').length") == 1, page
-        unnamed = (
-            "[...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')].filter(one => !one.labels.length).length"
-        )
-        assert tab.evaluate(unnamed) == 0, page
+        fields = "main input:not([type=hidden]), main select, main textarea"
+        assert tab.evaluate(f"[...document.querySelectorAll('{fields}')].filter(one => !one.labels.length).length") == 0, page
     assert tab.complaints == []
 
 
