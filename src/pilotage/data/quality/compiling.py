@@ -10,9 +10,12 @@ its column (20 ms a million values), so memory is that of the columns being sort
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Callable, Mapping
+import operator
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -24,11 +27,13 @@ from pilotage.data.contracts.contract import Check, Column, Contract
 from pilotage.data.quality.condition import parse_condition
 from pilotage.data.quality.policy import Limits
 from pilotage.data.quality.profile import GRID, LEVELS_KEPT, ColumnProfile, Profile
+from pilotage.data.quality.repeats import REPEATS, repeats
 
 Row = Mapping[str, Any]
 _GRID_SHARES = [step / (GRID - 1) for step in range(GRID)]
 _BITS = 62
-_REPEATS_NAMED = 1_000
+_LARGEST = sys.float_info.max  # Polars orders NaN above infinity, so what lies between -this and this is finite
+_FEW_LEVELS = 6
 _SCALES = (-1_000, 1_023)  # powers of two that are ordinary floats; the largest floats then reach 2 on the grid, which 128 bits hold with ease
 
 
@@ -56,16 +61,8 @@ class CompiledCheck:
     failing: pl.Expr | None = None
     shown: str | None = None
     reason: str = ""
-    narrowed: Callable[[Row], pl.Expr] | None = None
-    """For uniqueness of one column: from the select's row, a cheap predicate that leaves the rows of some repeated values."""
-
-    def examples(self, cells: pl.Expr, row: Row, k: int) -> pl.Expr:
-        """The first ``k`` of ``cells`` whose row fails."""
-        assert self.failing is not None  # noqa: S101 - asked only of checks that rows can fail
-        if self.narrowed is None:
-            return cells.filter(self.failing).head(k)
-        few = self.narrowed(row)
-        return cells.filter(few).filter(~pl.col(str(self.column)).filter(few).is_first_distinct()).head(k)
+    found: Callable[[Row], list[int] | None] = lambda row: None
+    """The first failing rows, from the select's one row; None where the select did not find them."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,9 @@ class CompiledChecks:
         return Profile(rows=int(row["rows"]), columns=columns, event_from=span[0], event_to=span[1])
 
 
-def compile_checks(contract: Contract, *, limits: Limits | None = None, profile: bool | None = None, now_us: int | None = None) -> CompiledChecks:
+def compile_checks(
+    contract: Contract, *, limits: Limits | None = None, profile: bool | None = None, now_us: int | None = None, examples: int = 0
+) -> CompiledChecks:
     """Compile what the contract promises.
 
     Parameters
@@ -105,13 +104,15 @@ def compile_checks(contract: Contract, *, limits: Limits | None = None, profile:
         Whether to profile. Default: where ``limits`` is given.
     now_us
         What time it is, for freshness and "not from the future". Without it those checks are left out, or not assessable where declared.
+    examples
+        How many failing rows of each check the select finds while it has them at hand, so that no predicate is computed twice.
 
     Raises
     ------
     InputError
         If a declared expression or pattern cannot be compiled, or a check does not fit its column's type.
     """
-    compiler = _Compiler(contract, now_us)
+    compiler = _Compiler(contract, now_us, examples)
     compiler.compile()
     wanted = limits is not None if profile is None else profile
     profiled = {name: _profile(name, column, contract) for name, column in contract.columns.items()} if wanted else {}
@@ -119,9 +120,10 @@ def compile_checks(contract: Contract, *, limits: Limits | None = None, profile:
 
 
 class _Compiler:
-    def __init__(self, contract: Contract, now_us: int | None) -> None:
+    def __init__(self, contract: Contract, now_us: int | None, examples: int) -> None:
         self._contract = contract
         self._now = now_us
+        self._examples = examples
         self.checks: list[CompiledCheck] = []
 
     def compile(self) -> None:
@@ -137,17 +139,15 @@ class _Compiler:
 
     def _column(self, name: str, column: Column) -> None:
         value = pl.col(name)
-        there = value.is_not_null()
         if not column.nullable:
             self._count(name, "nulls", value.is_null(), f"{name} is never null", pl.len(), "no value")
         if column.type == "float":
-            self._count(name, "finite", value.is_nan() | value.is_infinite(), f"{name} is a finite number", value.count(), "NaN or infinite")
-            there = value.is_finite()
+            self._count(name, "finite", ~value.is_between(-_LARGEST, _LARGEST), f"{name} is a finite number", value.count(), "NaN or infinite")
         for kind, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
             if bound is not None:
                 outside = _below(value, bound, column) if kind == "minimum" else _above(value, bound, column)
                 sign, word = (">=", "below") if kind == "minimum" else ("<=", "above")
-                self._count(name, kind, there & outside, f"{name} {sign} {bound:g}", value.count(), f"{word} {bound:g}")
+                self._count(name, kind, outside, f"{name} {sign} {bound:g}", value.count(), f"{word} {bound:g}")
         if column.min_length is not None or column.max_length is not None:
             length = _length(value, column)
             for kind, bound in (("min_length", column.min_length), ("max_length", column.max_length)):
@@ -162,7 +162,7 @@ class _Compiler:
 
     def _levels(self, name: str, column: Column) -> None:
         value = pl.col(name)
-        new = ~value.is_in(pl.lit(pl.Series([list(column.levels or ())]), dtype=pl.List(_DTYPES[column.type])), nulls_equal=False)
+        new = ~_among(value, column.levels or (), column)
         if column.level_policy != "allow":
             severity: Literal["error", "warning"] = "warning" if column.level_policy == "review" else "error"
             self._count(name, "levels", new, f"{name} has a known level", value.count(), "not a known level", severity=severity)
@@ -174,10 +174,11 @@ class _Compiler:
                     kind="new_level_share",
                     column=name,
                     severity="error",
-                    parts={count: new.fill_null(False).sum(), n: value.count()},
+                    parts={count: new.fill_null(False).sum(), n: value.count(), **self._rows(count, new.fill_null(False))},
                     measure=lambda row: _share(row[count], row[n]),
                     at_most=column.max_new_level_share,
                     failing=new.fill_null(False),
+                    found=lambda row: row.get(f"{count}.rows"),
                     shown=name,
                     reason="not a known level",
                 )
@@ -221,7 +222,7 @@ class _Compiler:
             parts = {at: value.cast(pl.Int128).sum(), f"{at}.n": value.count()}
             self._figure(check, parts, lambda row: Measured(row[at], int(row[f"{at}.n"])))
         elif column.type == "float":
-            parts = {**_exact_parts(at, pl.when(value.is_finite()).then(value)), f"{at}.n": value.is_finite().sum()}
+            parts = {**_exact_parts(at, _finite(value)), f"{at}.n": _finite(value).count()}
             self._figure(check, parts, lambda row: _as_float(_exact_sum(row, at), int(row[f"{at}.n"])))
         else:
             raise InputError(f"The check '{check.name}' sums '{name}', which is {column.type}.", where=self._contract.ref, mend="sum a number")
@@ -248,7 +249,7 @@ class _Compiler:
         types = {name: column.type for name, column in self._contract.columns.items()}
         condition = parse_condition(str(check.expression), types=types, where=f"{self._contract.ref} check '{check.name}'")
         broken, at = (~condition.expression).fill_null(False), f"check.{check.name}"
-        parts = {at: broken.sum(), f"{at}.n": condition.expression.is_not_null().sum()}
+        parts = {at: broken.sum(), f"{at}.n": condition.expression.count(), **self._rows(at, broken)}
         shown = next((name for name in condition.columns), None)
         bounded = check.at_least is not None or check.at_most is not None
 
@@ -267,6 +268,7 @@ class _Compiler:
                 at_least=check.at_least,
                 at_most=check.at_most if bounded else 0.0,
                 failing=broken,
+                found=lambda row: row.get(f"{at}.rows"),
                 shown=shown,
                 reason=f"breaks {condition.text}",
             )
@@ -289,9 +291,13 @@ class _Compiler:
     def _unique(self, name: str, kind: str, columns: tuple[str, ...], *, severity: Literal["error", "warning"]) -> None:
         whole = pl.col(columns[0]) if len(columns) == 1 else pl.struct(*columns)
         at = f"unique.{name}"
-        one = self._contract.columns[columns[0]] if len(columns) == 1 else None
-        is_int = one is not None and one.type == "int" and not one.nullable
-        parts = {at: _repeats(whole), f"{at}.some": _some_repeats(whole)} if is_int else {at: pl.len() - whole.n_unique()}
+        one = self._contract.columns[columns[0]].type if len(columns) == 1 else None
+        counted = one in ("int", "timestamp", "date")
+        if counted:
+            k = self._examples
+            parts = {at: whole.to_physical().map_batches(lambda values: repeats(values, rows=k), return_dtype=REPEATS, returns_scalar=True)}
+        else:
+            parts = {at: pl.len() - whole.n_unique()}
         self.checks.append(
             CompiledCheck(
                 name=name,
@@ -299,12 +305,12 @@ class _Compiler:
                 column=columns[0] if len(columns) == 1 else None,
                 severity=severity,
                 parts=parts,
-                measure=lambda row: Measured(float(row[at]), int(row["rows"])),
+                measure=lambda row: Measured(float(row[at]["n"] if counted else row[at]), int(row["rows"])),
                 at_most=0.0,
                 failing=~whole.is_first_distinct(),
+                found=lambda row: row[at]["rows"] if counted else None,
                 shown=columns[0] if len(columns) == 1 else None,
                 reason=f"another row has the same {', '.join(columns)}",
-                narrowed=(lambda row: whole.is_in(row[f"{at}.some"])) if is_int else None,
             )
         )
 
@@ -320,26 +326,42 @@ class _Compiler:
                 kind=kind,
                 column=column,
                 severity=severity,
-                parts={at: failing.sum(), f"{at}.n": n},
+                parts={at: failing.sum(), f"{at}.n": n, **self._rows(at, failing)},
                 measure=lambda row: Measured(float(row[at]), int(row[f"{at}.n"])),
                 at_most=0.0,
                 failing=failing,
+                found=lambda row: row.get(f"{at}.rows"),
                 shown=column,
                 reason=reason,
             )
         )
 
+    def _rows(self, at: str, failing: pl.Expr) -> dict[str, pl.Expr]:
+        """The first failing rows: the predicate is there already, so this costs next to nothing."""
+        return {f"{at}.rows": failing.arg_true().head(self._examples).implode()} if self._examples > 0 else {}
+
 
 _DTYPES = {"text": pl.String(), "int": pl.Int64(), "bool": pl.Boolean()}
 
 
+def _finite(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_between(-_LARGEST, _LARGEST)).then(value)
+
+
 def _below(value: pl.Expr, bound: float, column: Column) -> pl.Expr:
     # A fractional bound of whole numbers becomes the whole number it means: comparing as floats would blur numbers above 2**53.
-    return value < (math.ceil(bound) if column.type == "int" else float(bound))
+    return value < math.ceil(bound) if column.type == "int" else value.is_between(-_LARGEST, float(bound), closed="left")
 
 
 def _above(value: pl.Expr, bound: float, column: Column) -> pl.Expr:
-    return value > (math.floor(bound) if column.type == "int" else float(bound))
+    return value > math.floor(bound) if column.type == "int" else value.is_between(float(bound), _LARGEST, closed="right")
+
+
+def _among(value: pl.Expr, levels: Sequence[Any], column: Column) -> pl.Expr:
+    """Whether a value is one of the levels; null where there is none. A few texts are compared one by one, which is faster than hashing each row."""
+    if column.type == "text" and 0 < len(levels) <= _FEW_LEVELS:
+        return functools.reduce(operator.or_, (value == pl.lit(level, dtype=pl.String()) for level in levels))
+    return value.is_in(pl.lit(pl.Series([list(levels)]), dtype=pl.List(_DTYPES[column.type])), nulls_equal=False)
 
 
 def _length(value: pl.Expr, column: Column) -> pl.Expr:
@@ -362,18 +384,6 @@ def _anchored(name: str, pattern: str) -> str:
     except pl.exceptions.ComputeError as error:
         raise InputError(f"The pattern of '{name}' cannot be compiled: {pattern!r}.", mend="use RE2's syntax") from error
     return whole
-
-
-def _repeats(value: pl.Expr) -> pl.Expr:
-    """How many values another one equals: of whole numbers, found by sorting, which is twice as fast as hashing them."""
-    ordered, nulls = value.sort(), value.null_count()
-    return (ordered == ordered.shift(1)).sum() + nulls - (nulls > 0).cast(pl.UInt32)
-
-
-def _some_repeats(value: pl.Expr) -> pl.Expr:
-    """The smallest values that another one equals."""
-    ordered = value.sort()
-    return ordered.filter(ordered == ordered.shift(1)).head(_REPEATS_NAMED).implode()
 
 
 def _share(count: Any, n: Any) -> Measured:
@@ -421,7 +431,7 @@ def _read_moments(row: Row, at: str, n: int) -> tuple[float, float]:
 
 def _scale(value: pl.Expr) -> pl.Expr:
     """The exponent of the power of two above the largest magnitude."""
-    return (value.abs().max().log(2).floor() + 1).clip(*_SCALES)
+    return (pl.max_horizontal(value.max(), -value.min()).log(2).floor() + 1).clip(*_SCALES)
 
 
 def _as_float(total: Fraction, n: int) -> Measured:
@@ -447,7 +457,7 @@ def _profile(name: str, column: Column, contract: Contract) -> tuple[dict[str, p
     if kind == "hidden":
         return parts, lambda row: ColumnProfile(kind="hidden", n=int(row["rows"]), nulls=int(row[f"{at}.nulls"]))
     if kind == "number":
-        number = pl.when(value.is_finite()).then(value) if column.type == "float" else value
+        number = _finite(value) if column.type == "float" else value
     elif kind == "time":
         number = value.to_physical() * (86_400 * MICROSECONDS if column.type == "date" else 1)
     else:
