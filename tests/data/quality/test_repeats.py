@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -60,3 +61,18 @@ def test_few_levels_and_many_are_told_apart_alike(values: list[str | None]) -> N
         for engine in ("in-memory", "streaming"):
             found = result(run_gate(frame(made, [{"x": value} for value in values]).lazy(), made, engine=engine), "x has a known level")
             assert (found.figure, found.failing_rows) == (len(expected), tuple(expected[:10]))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([1, 3, 40]), st.integers(0, 3))
+def test_repeats_within_and_across_the_pieces_of_a_long_column_are_found(seed: int, spread: int, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.arange(100_000) * spread - 1_000
+    values[rng.integers(0, len(values), 20)] = values[rng.integers(0, len(values), 20)]
+    values = np.roll(values, int(rng.integers(0, len(values)))) if shift else values
+    values = rng.permutation(values) if shift == 2 else values
+    first = np.zeros(len(values), dtype=bool)
+    first[np.unique(values, return_index=True)[1]] = True
+    found = repeats(pl.Series(values), rows=6).item()
+    assert found["n"] == len(values) - int(first.sum())
+    assert found["rows"] in (([None]) if spread == 40 else []) + [np.flatnonzero(~first)[:6].tolist()]
