@@ -1,4 +1,4 @@
-"""Running a gate over a table: one select, one more pass for examples where something failed, learned limits, the verdict."""
+"""Running a gate over a table: one select, the failing rows it found read again by their numbers, learned limits, the verdict."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_gate(
     examples
         How many failing rows each failed check names, at most: the first ones.
     profile
-        False leaves the profile out where no history asks for it: two thirds of the time, and no history can begin from such a report.
+        False leaves the profile out where no history asks for it: half of the time or more, and no history can begin from such a report.
     now_us
         What time it is (microseconds, UTC), for freshness and times in the future; see :func:`compile_checks`.
     engine
