@@ -1,8 +1,13 @@
 """Quality gates beside Great Expectations (pandas): one million rows, twenty checks, the same data, the same counts.
 
 Both read the same Parquet file first; measured is the gate alone, the first call in a process of its own, in turn (ours, theirs, ours, …), so that a
-busy moment of the machine falls on all. Compared is the same work: the checks, and up to ten named failing rows for each failed check. Apart
-from that, ours is measured with the profile of every column that the accepted history is made of, which the other side has no equal of. Figures are
+busy moment of the machine falls on all. Measured as well is the same call once more in that process ("again"), since a first call also pays for what
+a process does once. What is made once for many batches is outside: their context, suite, asset and batch definition, our contract. Inside are, for
+them, fetching the batch and validating; for us, compiling the checks and running them.
+
+Compared is the same work or more of ours: the checks, and some failing rows for each failed check. Theirs is the default result format (SUMMARY:
+counts, the first twenty unexpected values and their index); ours are counts, and the first ten failing rows with number, key and value. Apart from
+that, ours is measured with the profile of every column that the accepted history is made of, which the other side has no equal of. Figures are
 medians.
 
     python benchmarks/gates.py [--n 3] [--rows 1000000]
@@ -116,11 +121,14 @@ def ours(path: Path) -> dict[str, Any]:
     clock = Clock()
     report = run_gate(frame, made, profile=False)
     measured = clock.result()
+    again = Clock()
+    run_gate(frame, made, profile=False)
+    measured |= {"again_s": again.result()["wall_s"], "again_cpu_s": again.result()["cpu_s"]}
     found = {f"{each.kind}:{each.column or each.check}": each.figure for each in report.results}
     between = {name: int(found[f"minimum:{name}"] + found[f"maximum:{name}"]) for name in ("amount", "quantity", "discount", "score")}
-    again = Clock()
+    whole = Clock()
     assert run_gate(frame, made).profile.columns
-    profiled = again.result()
+    profiled = whole.result()
     counts = {
         **{f"nulls {name}": int(found[f"nulls:{name}"]) for name in ("id", "amount", "quantity", "country", "state", "code")},
         **{f"between {name}": count for name, count in between.items()},
@@ -171,6 +179,9 @@ def great_expectations(path: Path) -> dict[str, Any]:
     clock = Clock()
     validated = definition.get_batch(batch_parameters={"dataframe": frame}).validate(suite)
     measured = clock.result()
+    again = Clock()
+    definition.get_batch(batch_parameters={"dataframe": frame}).validate(suite)
+    measured |= {"again_s": again.result()["wall_s"], "again_cpu_s": again.result()["cpu_s"]}
     counts = {}
     for result in validated.results:
         name = result.expectation_config.meta["name"]
@@ -260,6 +271,8 @@ def main() -> None:
     figures = {
         "seconds_1m_x20": round(median("ours", "wall_s"), 3),
         "seconds_1m_x20_with_profile": round(median("ours", "profiled_s"), 3),
+        "seconds_1m_x20_again": round(median("ours", "again_s"), 3),
+        "great_expectations_seconds_again": round(median("great_expectations", "again_s"), 3),
         "cpu_seconds_1m_x20": round(median("ours", "cpu_s"), 3),
         "great_expectations_seconds": round(median("great_expectations", "wall_s"), 3),
         "great_expectations_cpu_seconds": round(median("great_expectations", "cpu_s"), 3),
@@ -269,6 +282,8 @@ def main() -> None:
     ratios = {
         "great_expectations": round(median("great_expectations", "wall_s") / median("ours", "wall_s"), 2),
         "great_expectations_cpu": round(median("great_expectations", "cpu_s") / median("ours", "cpu_s"), 2),
+        "great_expectations_again": round(median("great_expectations", "again_s") / median("ours", "again_s"), 2),
+        "great_expectations_again_cpu": round(median("great_expectations", "again_cpu_s") / median("ours", "again_cpu_s"), 2),
         "great_expectations_with_profile": round(median("great_expectations", "wall_s") / median("ours", "profiled_s"), 2),
     }
     if "pandera" in contenders:

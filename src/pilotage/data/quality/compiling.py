@@ -4,15 +4,19 @@ Every rule of every column, the key's uniqueness, the declared checks and the pr
 once, common parts are computed once, and nothing row-sized comes back. Figures are counts, exact integer sums or order statistics: the order of
 the rows and the number of threads change nothing.
 
-Cost: one scan. A range, null or pattern check is a pass over one column; uniqueness and distinct counts hash their columns; a number's profile sorts
-its column (20 ms a million values), so memory is that of the columns being sorted at once, not of the table.
+Cost: one scan. A range, null or pattern check is a pass over one column; distinct counts hash their columns, and so does uniqueness where the key is
+no whole number or time; a number's profile looks at its column three times (10 ms a million values). Memory is that of the columns at work at once,
+not of the table.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Callable, Mapping
+import operator
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -22,13 +26,15 @@ import polars as pl
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.data.contracts.contract import Check, Column, Contract
 from pilotage.data.quality.condition import parse_condition
+from pilotage.data.quality.distribution import DESCRIBED, describe
 from pilotage.data.quality.policy import Limits
-from pilotage.data.quality.profile import GRID, LEVELS_KEPT, ColumnProfile, Profile
+from pilotage.data.quality.profile import LEVELS_KEPT, ColumnProfile, Profile
+from pilotage.data.quality.repeats import REPEATS, repeats
 
 Row = Mapping[str, Any]
-_GRID_SHARES = [step / (GRID - 1) for step in range(GRID)]
 _BITS = 62
-_REPEATS_NAMED = 1_000
+_LARGEST = sys.float_info.max  # Polars orders NaN above infinity, so what lies between -this and this is finite
+_FEW_LEVELS = 6
 _SCALES = (-1_000, 1_023)  # powers of two that are ordinary floats; the largest floats then reach 2 on the grid, which 128 bits hold with ease
 
 
@@ -56,16 +62,8 @@ class CompiledCheck:
     failing: pl.Expr | None = None
     shown: str | None = None
     reason: str = ""
-    narrowed: Callable[[Row], pl.Expr] | None = None
-    """For uniqueness of one column: from the select's row, a cheap predicate that leaves the rows of some repeated values."""
-
-    def examples(self, cells: pl.Expr, row: Row, k: int) -> pl.Expr:
-        """The first ``k`` of ``cells`` whose row fails."""
-        assert self.failing is not None  # noqa: S101 - asked only of checks that rows can fail
-        if self.narrowed is None:
-            return cells.filter(self.failing).head(k)
-        few = self.narrowed(row)
-        return cells.filter(few).filter(~pl.col(str(self.column)).filter(few).is_first_distinct()).head(k)
+    found: Callable[[Row], list[int] | None] = lambda row: None
+    """The first failing rows, from the select's one row; None where the select did not find them."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,9 @@ class CompiledChecks:
         return Profile(rows=int(row["rows"]), columns=columns, event_from=span[0], event_to=span[1])
 
 
-def compile_checks(contract: Contract, *, limits: Limits | None = None, profile: bool | None = None, now_us: int | None = None) -> CompiledChecks:
+def compile_checks(
+    contract: Contract, *, limits: Limits | None = None, profile: bool | None = None, now_us: int | None = None, examples: int = 0
+) -> CompiledChecks:
     """Compile what the contract promises.
 
     Parameters
@@ -105,13 +105,15 @@ def compile_checks(contract: Contract, *, limits: Limits | None = None, profile:
         Whether to profile. Default: where ``limits`` is given.
     now_us
         What time it is, for freshness and "not from the future". Without it those checks are left out, or not assessable where declared.
+    examples
+        How many failing rows of each check the select finds while it has them at hand, so that no predicate is computed twice.
 
     Raises
     ------
     InputError
         If a declared expression or pattern cannot be compiled, or a check does not fit its column's type.
     """
-    compiler = _Compiler(contract, now_us)
+    compiler = _Compiler(contract, now_us, examples)
     compiler.compile()
     wanted = limits is not None if profile is None else profile
     profiled = {name: _profile(name, column, contract) for name, column in contract.columns.items()} if wanted else {}
@@ -119,9 +121,10 @@ def compile_checks(contract: Contract, *, limits: Limits | None = None, profile:
 
 
 class _Compiler:
-    def __init__(self, contract: Contract, now_us: int | None) -> None:
+    def __init__(self, contract: Contract, now_us: int | None, examples: int) -> None:
         self._contract = contract
         self._now = now_us
+        self._examples = examples
         self.checks: list[CompiledCheck] = []
 
     def compile(self) -> None:
@@ -137,17 +140,15 @@ class _Compiler:
 
     def _column(self, name: str, column: Column) -> None:
         value = pl.col(name)
-        there = value.is_not_null()
         if not column.nullable:
             self._count(name, "nulls", value.is_null(), f"{name} is never null", pl.len(), "no value")
         if column.type == "float":
-            self._count(name, "finite", value.is_nan() | value.is_infinite(), f"{name} is a finite number", value.count(), "NaN or infinite")
-            there = value.is_finite()
+            self._count(name, "finite", ~value.is_between(-_LARGEST, _LARGEST), f"{name} is a finite number", value.count(), "NaN or infinite")
         for kind, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
             if bound is not None:
                 outside = _below(value, bound, column) if kind == "minimum" else _above(value, bound, column)
                 sign, word = (">=", "below") if kind == "minimum" else ("<=", "above")
-                self._count(name, kind, there & outside, f"{name} {sign} {bound:g}", value.count(), f"{word} {bound:g}")
+                self._count(name, kind, outside, f"{name} {sign} {bound:g}", value.count(), f"{word} {bound:g}")
         if column.min_length is not None or column.max_length is not None:
             length = _length(value, column)
             for kind, bound in (("min_length", column.min_length), ("max_length", column.max_length)):
@@ -162,7 +163,7 @@ class _Compiler:
 
     def _levels(self, name: str, column: Column) -> None:
         value = pl.col(name)
-        new = ~value.is_in(pl.lit(pl.Series([list(column.levels or ())]), dtype=pl.List(_DTYPES[column.type])), nulls_equal=False)
+        new = ~_among(value, column.levels or (), column)
         if column.level_policy != "allow":
             severity: Literal["error", "warning"] = "warning" if column.level_policy == "review" else "error"
             self._count(name, "levels", new, f"{name} has a known level", value.count(), "not a known level", severity=severity)
@@ -174,10 +175,11 @@ class _Compiler:
                     kind="new_level_share",
                     column=name,
                     severity="error",
-                    parts={count: new.fill_null(False).sum(), n: value.count()},
+                    parts={count: new.fill_null(False).sum(), n: value.count(), **self._rows(count, new.fill_null(False))},
                     measure=lambda row: _share(row[count], row[n]),
                     at_most=column.max_new_level_share,
                     failing=new.fill_null(False),
+                    found=lambda row: row.get(f"{count}.rows"),
                     shown=name,
                     reason="not a known level",
                 )
@@ -221,7 +223,7 @@ class _Compiler:
             parts = {at: value.cast(pl.Int128).sum(), f"{at}.n": value.count()}
             self._figure(check, parts, lambda row: Measured(row[at], int(row[f"{at}.n"])))
         elif column.type == "float":
-            parts = {**_exact_parts(at, pl.when(value.is_finite()).then(value)), f"{at}.n": value.is_finite().sum()}
+            parts = {**_exact_parts(at, _finite(value)), f"{at}.n": _finite(value).count()}
             self._figure(check, parts, lambda row: _as_float(_exact_sum(row, at), int(row[f"{at}.n"])))
         else:
             raise InputError(f"The check '{check.name}' sums '{name}', which is {column.type}.", where=self._contract.ref, mend="sum a number")
@@ -248,7 +250,7 @@ class _Compiler:
         types = {name: column.type for name, column in self._contract.columns.items()}
         condition = parse_condition(str(check.expression), types=types, where=f"{self._contract.ref} check '{check.name}'")
         broken, at = (~condition.expression).fill_null(False), f"check.{check.name}"
-        parts = {at: broken.sum(), f"{at}.n": condition.expression.is_not_null().sum()}
+        parts = {at: broken.sum(), f"{at}.n": condition.expression.count(), **self._rows(at, broken)}
         shown = next((name for name in condition.columns), None)
         bounded = check.at_least is not None or check.at_most is not None
 
@@ -267,6 +269,7 @@ class _Compiler:
                 at_least=check.at_least,
                 at_most=check.at_most if bounded else 0.0,
                 failing=broken,
+                found=lambda row: row.get(f"{at}.rows"),
                 shown=shown,
                 reason=f"breaks {condition.text}",
             )
@@ -289,9 +292,13 @@ class _Compiler:
     def _unique(self, name: str, kind: str, columns: tuple[str, ...], *, severity: Literal["error", "warning"]) -> None:
         whole = pl.col(columns[0]) if len(columns) == 1 else pl.struct(*columns)
         at = f"unique.{name}"
-        one = self._contract.columns[columns[0]] if len(columns) == 1 else None
-        is_int = one is not None and one.type == "int" and not one.nullable
-        parts = {at: _repeats(whole), f"{at}.some": _some_repeats(whole)} if is_int else {at: pl.len() - whole.n_unique()}
+        one = self._contract.columns[columns[0]].type if len(columns) == 1 else None
+        counted = one in ("int", "timestamp", "date")
+        if counted:
+            k = self._examples
+            parts = {at: whole.to_physical().map_batches(lambda values: repeats(values, rows=k), return_dtype=REPEATS, returns_scalar=True)}
+        else:
+            parts = {at: pl.len() - whole.n_unique()}
         self.checks.append(
             CompiledCheck(
                 name=name,
@@ -299,12 +306,12 @@ class _Compiler:
                 column=columns[0] if len(columns) == 1 else None,
                 severity=severity,
                 parts=parts,
-                measure=lambda row: Measured(float(row[at]), int(row["rows"])),
+                measure=lambda row: Measured(float(row[at]["n"] if counted else row[at]), int(row["rows"])),
                 at_most=0.0,
                 failing=~whole.is_first_distinct(),
+                found=lambda row: row[at]["rows"] if counted else None,
                 shown=columns[0] if len(columns) == 1 else None,
                 reason=f"another row has the same {', '.join(columns)}",
-                narrowed=(lambda row: whole.is_in(row[f"{at}.some"])) if is_int else None,
             )
         )
 
@@ -320,26 +327,42 @@ class _Compiler:
                 kind=kind,
                 column=column,
                 severity=severity,
-                parts={at: failing.sum(), f"{at}.n": n},
+                parts={at: failing.sum(), f"{at}.n": n, **self._rows(at, failing)},
                 measure=lambda row: Measured(float(row[at]), int(row[f"{at}.n"])),
                 at_most=0.0,
                 failing=failing,
+                found=lambda row: row.get(f"{at}.rows"),
                 shown=column,
                 reason=reason,
             )
         )
 
+    def _rows(self, at: str, failing: pl.Expr) -> dict[str, pl.Expr]:
+        """The first failing rows: the predicate is there already, so this costs next to nothing."""
+        return {f"{at}.rows": failing.arg_true().head(self._examples).implode()} if self._examples > 0 else {}
+
 
 _DTYPES = {"text": pl.String(), "int": pl.Int64(), "bool": pl.Boolean()}
 
 
+def _finite(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_between(-_LARGEST, _LARGEST)).then(value)
+
+
 def _below(value: pl.Expr, bound: float, column: Column) -> pl.Expr:
     # A fractional bound of whole numbers becomes the whole number it means: comparing as floats would blur numbers above 2**53.
-    return value < (math.ceil(bound) if column.type == "int" else float(bound))
+    return value < math.ceil(bound) if column.type == "int" else value.is_between(-_LARGEST, float(bound), closed="left")
 
 
 def _above(value: pl.Expr, bound: float, column: Column) -> pl.Expr:
-    return value > (math.floor(bound) if column.type == "int" else float(bound))
+    return value > math.floor(bound) if column.type == "int" else value.is_between(float(bound), _LARGEST, closed="right")
+
+
+def _among(value: pl.Expr, levels: Sequence[Any], column: Column) -> pl.Expr:
+    """Whether a value is one of the levels; null where there is none. A few texts are compared one by one, which is faster than hashing each row."""
+    if column.type == "text" and 0 < len(levels) <= _FEW_LEVELS:
+        return functools.reduce(operator.or_, (value == pl.lit(level, dtype=pl.String()) for level in levels))
+    return value.is_in(pl.lit(pl.Series([list(levels)]), dtype=pl.List(_DTYPES[column.type])), nulls_equal=False)
 
 
 def _length(value: pl.Expr, column: Column) -> pl.Expr:
@@ -364,18 +387,6 @@ def _anchored(name: str, pattern: str) -> str:
     return whole
 
 
-def _repeats(value: pl.Expr) -> pl.Expr:
-    """How many values another one equals: of whole numbers, found by sorting, which is twice as fast as hashing them."""
-    ordered, nulls = value.sort(), value.null_count()
-    return (ordered == ordered.shift(1)).sum() + nulls - (nulls > 0).cast(pl.UInt32)
-
-
-def _some_repeats(value: pl.Expr) -> pl.Expr:
-    """The smallest values that another one equals."""
-    ordered = value.sort()
-    return ordered.filter(ordered == ordered.shift(1)).head(_REPEATS_NAMED).implode()
-
-
 def _share(count: Any, n: Any) -> Measured:
     return Measured(float(count) / float(n), int(n)) if n else Measured(None, 0, "there are no values to take a share of")
 
@@ -396,32 +407,9 @@ def _exact_sum(row: Row, at: str) -> Fraction:
     return int(row[f"{at}.sum"]) * Fraction(2) ** (int(scale) - _BITS)
 
 
-def _moments(at: str, value: pl.Expr) -> dict[str, pl.Expr]:
-    """Sum and sum of squares, exact on a grid so coarse that 64 bits hold the sums of all rows: 2**-42 of the largest value for a million."""
-    scale, bits = _scale(value), 59.0 - pl.len().cast(pl.Float64).log(2).ceil().clip(0)
-    scaled, step = value / pl.lit(2.0).pow(scale), pl.lit(2.0).pow(bits)
-    return {
-        f"{at}.scale": scale,
-        f"{at}.bits": bits,
-        f"{at}.sum": (scaled * step).cast(pl.Int64).sum(),
-        f"{at}.squares": (scaled * scaled * step).cast(pl.Int64).sum(),
-    }
-
-
-def _read_moments(row: Row, at: str, n: int) -> tuple[float, float]:
-    """Mean and population standard deviation."""
-    scale = row[f"{at}.scale"]
-    if scale is None or not math.isfinite(scale):
-        return 0.0, 0.0
-    step = Fraction(2) ** -int(row[f"{at}.bits"])
-    mean, square = row[f"{at}.sum"] * step / n, row[f"{at}.squares"] * step / n
-    power = Fraction(2) ** int(scale)
-    return float(mean * power), float(Fraction(math.sqrt(max(square - mean * mean, Fraction(0)))) * power)
-
-
 def _scale(value: pl.Expr) -> pl.Expr:
     """The exponent of the power of two above the largest magnitude."""
-    return (value.abs().max().log(2).floor() + 1).clip(*_SCALES)
+    return (pl.max_horizontal(value.max(), -value.min()).log(2).floor() + 1).clip(*_SCALES)
 
 
 def _as_float(total: Fraction, n: int) -> Measured:
@@ -447,15 +435,15 @@ def _profile(name: str, column: Column, contract: Contract) -> tuple[dict[str, p
     if kind == "hidden":
         return parts, lambda row: ColumnProfile(kind="hidden", n=int(row["rows"]), nulls=int(row[f"{at}.nulls"]))
     if kind == "number":
-        number = pl.when(value.is_finite()).then(value) if column.type == "float" else value
+        number = _finite(value) if column.type == "float" else value
     elif kind == "time":
         number = value.to_physical() * (86_400 * MICROSECONDS if column.type == "date" else 1)
     else:
         number = value.str.len_chars()
-    parts[f"{at}.grid"] = number.quantile(_GRID_SHARES, interpolation="lower")
-    if kind == "number":
-        parts[f"{at}.odd"] = value.is_not_null().sum() - number.count() if column.type == "float" else pl.lit(0)
-        parts |= _moments(at, number.cast(pl.Float64))
+    moments = kind == "number"
+    parts[f"{at}.numbers"] = number.map_batches(lambda numbers: describe(numbers, moments=moments), return_dtype=DESCRIBED, returns_scalar=True)
+    if moments:
+        parts[f"{at}.odd"] = value.count() - number.count() if column.type == "float" else pl.lit(0)
     return parts, lambda row: _read_number(row, kind, at)
 
 
@@ -498,8 +486,5 @@ def _read_number(row: Row, kind: Literal["number", "length", "time"], at: str) -
     n = rows - nulls - odd
     if n == 0:
         return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd)
-    grid = tuple(float(point) for point in row[f"{at}.grid"])
-    if kind != "number":
-        return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd, grid=grid)
-    mean, sd = _read_moments(row, at, n)
-    return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd, grid=grid, mean=mean, sd=sd)
+    found = row[f"{at}.numbers"]
+    return ColumnProfile(kind=kind, n=rows, nulls=nulls, odd=odd, grid=tuple(found["grid"]), mean=found["mean"], sd=found["sd"])

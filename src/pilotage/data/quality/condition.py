@@ -48,6 +48,8 @@ class Condition:
 class _Typed:
     expr: pl.Expr
     type: str
+    plain: pl.Expr | None = None
+    """Of a column or a literal, the 64-bit form: enough to compare with, and no second column of 128 bits to make."""
 
 
 def parse_condition(text: str, *, types: Mapping[str, str], where: str = "expression") -> Condition:
@@ -72,6 +74,15 @@ def parse_condition(text: str, *, types: Mapping[str, str], where: str = "expres
     if not reader.columns:
         raise reader.refused(tree.body, "this reads no column")
     return Condition(text=text.strip(), expression=made.expr, columns=tuple(reader.columns))
+
+
+def _whole(value: int, kind: str) -> _Typed:
+    return _Typed(pl.lit(value, dtype=_WIDE), kind, pl.lit(value, dtype=pl.Int64()) if abs(value) < 1 << 63 else None)
+
+
+def _sides(one: _Typed, two: _Typed) -> tuple[pl.Expr, pl.Expr]:
+    """Both as they are compared: in 64 bits where both fit, so that nothing is widened first."""
+    return (one.expr, two.expr) if one.plain is None or two.plain is None else (one.plain, two.plain)
 
 
 def _negated(number: _Typed) -> pl.Expr:
@@ -129,14 +140,15 @@ class _Reader:
         if kind == "float":
             return _Typed(column.fill_nan(None), kind)
         if kind in ("int", "timestamp", "date"):
-            return _Typed((column if kind == "int" else column.to_physical()).cast(_WIDE), kind)
+            plain = column if kind == "int" else column.to_physical()
+            return _Typed(plain.cast(_WIDE), kind, plain)
         return _Typed(column, kind)
 
     def _literal(self, node: ast.AST, value: object) -> _Typed:
         if isinstance(value, bool):
             return _Typed(pl.lit(value), "bool")
         if isinstance(value, int) and abs(value) < 1 << 63:
-            return _Typed(pl.lit(value, dtype=_WIDE), "int")
+            return _whole(value, "int")
         if isinstance(value, float) and math.isfinite(value):
             return _Typed(pl.lit(value), "float")
         if isinstance(value, str):
@@ -183,7 +195,8 @@ class _Reader:
             raise self.refused(left, "booleans have no order")
         if one.type != two.type:
             one, two = _Typed(one.expr.cast(pl.Float64), "float"), _Typed(two.expr.cast(pl.Float64), "float")
-        compared: pl.Expr = getattr(one.expr, name)(two.expr)
+        left_side, right_side = _sides(one, two)
+        compared: pl.Expr = getattr(left_side, name)(right_side)
         return compared
 
     def _member(self, left: ast.AST, op: ast.cmpop, right: ast.AST) -> pl.Expr:
@@ -197,7 +210,8 @@ class _Reader:
             two = self.read(entry)
             if two.type != one.type and not (one.type == "float" and two.type == "int"):
                 raise self.refused(entry, f"{one.type} and {two.type} do not compare")
-            same = one.expr == (two.expr.cast(pl.Float64) if one.type == "float" else two.expr)
+            left_side, right_side = _sides(one, two)
+            same = left_side == (right_side.cast(pl.Float64) if one.type == "float" else right_side)
             found = same if found is None else found | same
         assert found is not None  # noqa: S101 - the list is not empty
         return ~found if isinstance(op, ast.NotIn) else found
@@ -237,4 +251,4 @@ class _Reader:
                 number = (moment - _EPOCH) // timedelta(microseconds=1)
         except ValueError as error:
             raise InputError(f"This is no {name}: {text!r}.", where=self._where, mend="write it in ISO 8601") from error
-        return _Typed(pl.lit(number, dtype=_WIDE), name)
+        return _whole(number, name)

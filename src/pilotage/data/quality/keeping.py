@@ -21,7 +21,7 @@ from pilotage.data.version import Version
 from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction
 
-GATE_CODE = 1
+GATE_CODE = 2
 """Raised whenever the same table, contract and history could give another report."""
 
 Scope = Literal["version", "batch"]

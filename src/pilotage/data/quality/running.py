@@ -1,4 +1,4 @@
-"""Running a gate over a table: one select, one more pass for examples where something failed, learned limits, the verdict."""
+"""Running a gate over a table: one select, the failing rows it found read again by their numbers, learned limits, the verdict."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_gate(
     examples
         How many failing rows each failed check names, at most: the first ones.
     profile
-        False leaves the profile out where no history asks for it: two thirds of the time, and no history can begin from such a report.
+        False leaves the profile out where no history asks for it: half of the time or more, and no history can begin from such a report.
     now_us
         What time it is (microseconds, UTC), for freshness and times in the future; see :func:`compile_checks`.
     engine
@@ -61,7 +61,7 @@ def run_gate(
     lazy, in_memory = _lazy(frame)
     _require_schema(lazy, contract)
     limits = limits or (history.limits if history is not None else None) or Limits()
-    compiled = compile_checks(contract, limits=limits, profile=profile or history is not None, now_us=now_us)
+    compiled = compile_checks(contract, limits=limits, profile=profile or history is not None, now_us=now_us, examples=max(examples, 0))
     way: Literal["in-memory", "streaming"] = ("in-memory" if in_memory else "streaming") if engine == "auto" else engine
     row = lazy.select(compiled.expressions).collect(engine=way).row(0, named=True)
     rows = int(row["rows"])
@@ -157,7 +157,7 @@ def _result(check: CompiledCheck, row: Any, rows: int) -> CheckResult:
 
 
 def _with_examples(lazy: pl.LazyFrame, compiled: CompiledChecks, results: list[CheckResult], row: Any, *, k: int, engine: Any) -> list[CheckResult]:
-    """The results, the failed ones with their first ``k`` failing rows: all of them in one more pass."""
+    """The results, the failed ones with their first ``k`` failing rows: the select found most of them, and only those rows are read again."""
     failed = {
         number: check
         for number, (check, result) in enumerate(zip(compiled.checks, results, strict=True))
@@ -165,29 +165,43 @@ def _with_examples(lazy: pl.LazyFrame, compiled: CompiledChecks, results: list[C
     }
     if not failed or k < 1:
         return results
+    found = {number: check.found(row) for number, check in failed.items()}
+    missing = [
+        check.failing.arg_true().head(k).implode().alias(str(number))
+        for number, check in failed.items()
+        if found[number] is None and check.failing is not None
+    ]
+    if missing:
+        found |= {int(name): rows for name, rows in lazy.select(missing).collect(engine=engine).row(0, named=True).items()}
     contract = compiled.contract
     hidden = {name for name, column in contract.columns.items() if column.personal} | ({contract.subject} if contract.subject else set())
     key = [name for name in contract.key if name not in hidden]
-    wanted = []
-    for number, check in failed.items():
-        shown = check.shown if check.shown is not None and check.shown not in hidden else None
-        cells = [pl.col(_INDEX).alias("row"), *(pl.col(name).alias(f"key.{name}") for name in key)]
-        cells += [pl.col(shown).alias("value")] if shown is not None else []
-        wanted.append(check.examples(pl.struct(cells), row, k).implode().alias(str(number)))
-    found = lazy.with_row_index(_INDEX).select(wanted).collect(engine=engine).row(0, named=True)
+    shown = {number: check.shown for number, check in failed.items() if check.shown is not None and check.shown not in hidden}
+    cells = _cells(lazy, sorted({row for rows in found.values() for row in rows or ()}), sorted({*key, *shown.values()}), engine=engine)
     made = list(results)
     for number, check in failed.items():
         rows = tuple(
             FailingRow(
-                row=int(entry["row"]),
-                key={name: _shown(entry[f"key.{name}"]) for name in key} if key and len(key) == len(contract.key) else None,
-                value=_shown(entry.get("value")),
+                row=int(each),
+                key={name: _shown(cells[each][name]) for name in key} if key and len(key) == len(contract.key) else None,
+                value=_shown(cells[each][shown[number]]) if number in shown else None,
                 reason=check.reason,
             )
-            for entry in found[str(number)]
+            for each in found[number] or ()
         )
         made[number] = replace(made[number], examples=rows)
     return made
+
+
+def _cells(lazy: pl.LazyFrame, rows: list[int], columns: list[str], *, engine: Any) -> dict[int, dict[str, Any]]:
+    """A few rows' values in some columns, by row number. A table in memory is looked up; a scan is filtered, so that no column is held."""
+    if not columns:
+        return {row: {} for row in rows}
+    if engine == "in-memory":
+        found = lazy.select(pl.col(columns).gather(rows)).collect(engine=engine).with_columns(pl.Series(_INDEX, rows))
+    else:
+        found = lazy.select(columns).with_row_index(_INDEX).filter(pl.col(_INDEX).is_in(rows)).collect(engine=engine)
+    return {each[_INDEX]: each for each in found.iter_rows(named=True)}
 
 
 _INDEX = "\x00row"  # a contract's column names are printable, so this is none of them
