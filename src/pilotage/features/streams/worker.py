@@ -24,7 +24,7 @@ import polars as pl
 from sqlalchemy import select, update
 
 from pilotage.core import new_id, parse_duration
-from pilotage.features.algebra import State, merge_states, partials, states
+from pilotage.features.algebra import State, merge_many, partials, states
 from pilotage.features.algebra.aggregator import AVAILABLE, EVENT, SEQUENCE
 from pilotage.features.definition import FeatureView
 from pilotage.features.streams import tiles
@@ -40,6 +40,7 @@ from pilotage.features.tables import event_source, feature_late, feature_refused
 from pilotage.store import Workspace, WriteTransaction
 
 _STEPS_BETWEEN_SWEEPS = 64
+_TILES_KEPT = 65_536  # in memory, so that a tile that the next batch touches again is not read: some hundred bytes each without sketches
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ class StreamWorker:
         self._fence: int | None = None
         self._renewed_us = 0
         self._steps = 0
+        # States of tiles as the last step left them. Nobody else may write them while fence and position are as we left them.
+        self._kept: dict[tuple[str, int], tuple[State, ...]] = {}
+        self._kept_for: tuple[int, int] | None = None
 
     def acquire(self) -> bool:
         """Take the stream; False while another worker has it."""
@@ -149,7 +153,8 @@ class StreamWorker:
                 renew(self.workspace, self.view.ref, fence=fence, lease_us=self._lease_us)
                 self._renewed_us = self.workspace.clock.now_us()
             return Step(position=held.next_position)
-        done = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
+        done, merged = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
+        self._keep(batch, merged, fence=fence, start=held.next_position)
         self._renewed_us = self.workspace.clock.now_us()
         self._steps += 1
         if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
@@ -265,18 +270,13 @@ class StreamWorker:
 
     # The transaction.
 
-    def _commit(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> Step:
+    def _commit(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> tuple[Step, dict[tuple[str, int], tuple[State, ...]]]:
         view = self.view.ref
         held = require(tx, view, fence=fence)
         if held.next_position != start:
             raise LeaseLost(f"The stream of '{view}' has moved on.", why="another worker counted these events")
-        aggregators = list(self.plan.aggregators.values())
-        there = tiles.load_tiles(tx.conn, tx.workspace_id, view, list(batch.merges))
-        merged = [
-            (entity, tile, merge_states(aggregators, there[entity, tile], new) if (entity, tile) in there else new)
-            for (entity, tile), new in batch.merges.items()
-        ]
-        written = tiles.put_tiles(tx, view, merged)
+        merged = self._merged(tx, batch, fence=fence, start=start)
+        written = tiles.put_tiles(tx, view, [(*key, new) for key, new in merged.items()])
         if batch.rebuilt:
             tiles.drop_tiles(tx, view, batch.rebuilt)
             written += tiles.put_tiles(tx, view, [(*key, new) for key, new in batch.rebuilt.items() if new is not None])
@@ -305,7 +305,7 @@ class StreamWorker:
         )
         s = event_source.c
         ahead = tx.conn.execute(select(s.next_position).where(s.workspace_id == tx.workspace_id, s.name == self.plan.source.name)).scalar_one()
-        return Step(
+        done = Step(
             events=batch.events,
             tiles=written,
             entities=len(batch.entities),
@@ -315,6 +315,25 @@ class StreamWorker:
             position=batch.end,
             waiting=ahead - batch.end,
         )
+        return done, merged
+
+    def _merged(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> dict[tuple[str, int], tuple[State, ...]]:
+        """The states of the batch's tiles together with what was there before."""
+        known = self._kept if self._kept_for == (fence, start) else {}
+        there = tiles.load_tiles(tx.conn, tx.workspace_id, self.view.ref, [key for key in batch.merges if key not in known])
+        before = {key: found for key in batch.merges if (found := known.get(key) or there.get(key)) is not None}
+        new = [batch.merges[key] for key in before]
+        both = merge_many(list(self.plan.aggregators.values()), list(before.values()), new)
+        return {**batch.merges, **dict(zip(before, both, strict=True))}
+
+    def _keep(self, batch: _Batch, merged: dict[tuple[str, int], tuple[State, ...]], *, fence: int, start: int) -> None:
+        """After the commit: remember the states that were written."""
+        if self._kept_for != (fence, start) or len(self._kept) + len(merged) > _TILES_KEPT:
+            self._kept = {}
+        self._kept.update(merged)
+        for key in batch.rebuilt:
+            self._kept.pop(key, None)
+        self._kept_for = (fence, batch.end)
 
     def _keep_latest(self, tx: WriteTransaction, batch: _Batch) -> None:
         if not self.view.columns:
