@@ -16,14 +16,14 @@ Cost: 5 to 10 µs an event in batches of thousands; one disk sync a step.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from sqlalchemy import select, update
 
-from pilotage.core import new_id, parse_duration
+from pilotage.core import InputError, new_id, parse_duration
 from pilotage.features.algebra import State, merge_many, partials, states
 from pilotage.features.algebra.aggregator import AVAILABLE, EVENT, SEQUENCE
 from pilotage.features.definition import FeatureView
@@ -31,7 +31,7 @@ from pilotage.features.streams import tiles
 from pilotage.features.streams.inputs import ENTITY, TILE
 from pilotage.features.streams.late import BEHIND, WATERMARK, with_lateness
 from pilotage.features.streams.lease import LeaseLost, acquire, let_go, renew, require, stream_row
-from pilotage.features.streams.log import events_at, events_between, forget_ids_if_due, read_log
+from pilotage.features.streams.log import Appended, admit, events_at, events_between, forget_ids_if_due, read_log, source_of
 from pilotage.features.streams.outputs import OnlineWriter, entity_states, latest_rows
 from pilotage.features.streams.source import POSITION, REPLACES
 from pilotage.features.streams.stream import open_stream
@@ -77,6 +77,24 @@ class _Batch:
     @property
     def entities(self) -> list[str]:
         return sorted({entity for entity, _ in (*self.merges, *self.rebuilt)} | set(self.latest) | set(self.restarted))
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What one :meth:`StreamWorker.ingest_and_process` did to the log, and to the stream."""
+
+    appended: Appended
+    step: Step
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A step inside its transaction: what it did from position ``start``, the states it wrote, and the tiles it made anew."""
+
+    step: Step
+    start: int
+    merged: Mapping[tuple[str, int], tuple[State, ...]]
+    rebuilt: tuple[tuple[str, int], ...]
 
 
 class StreamWorker:
@@ -141,25 +159,51 @@ class StreamWorker:
         LeaseLost
             If another worker has the stream; nothing was written.
         """
-        if self._fence is None and not self.acquire():
-            raise LeaseLost(f"The stream of '{self.view.ref}' is held by another worker.", mend="wait until its lease has run out")
-        fence = self._fence or 0
+        fence = self._require_held()
         with self.workspace.read() as conn:
             held = stream_row(conn, self.workspace.id, self.view.ref)
-            events = read_log(conn, self.workspace.id, self.plan.source, from_position=held.next_position, limit=self._limit)
-            batch = None if events is None else self._compute(conn, events, held)
+            batch = self._next(conn, held)
         if batch is None:
             if self.workspace.clock.now_us() - self._renewed_us > self._lease_us // 3:
                 renew(self.workspace, self.view.ref, fence=fence, lease_us=self._lease_us)
                 self._renewed_us = self.workspace.clock.now_us()
             return Step(position=held.next_position)
-        done, merged = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
-        self._keep(batch, merged, fence=fence, start=held.next_position)
-        self._renewed_us = self.workspace.clock.now_us()
-        self._steps += 1
-        if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
-            forget_ids_if_due(self.workspace, self.plan.source.name)
-        return done
+        done = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
+        self._keep(done, fence=fence)
+        return done.step
+
+    def ingest_and_process(
+        self, rows: Sequence[Mapping[str, Any]] | pl.DataFrame, *, producer: str | None = None, sequence: int | None = None
+    ) -> Processed:
+        """:func:`.log.append` and :meth:`step` in one transaction: for a producer in the worker's own process.
+
+        Log, ids, position, tiles and outputs change together, with one disk sync. Events that waited before are worked off first; beyond the
+        worker's ``batch``, later ones wait for the next call or step. Other streams over the source find the events in the log as ever.
+
+        Raises
+        ------
+        LeaseLost
+            If another worker has the stream.
+        InputError, Conflict, Busy
+            As :func:`.log.append`. In every case nothing was written, neither to the log nor to the stream.
+        """
+        if (producer is None) != (sequence is None):
+            raise InputError("A producer and its sequence number go together.")
+        fence = self._require_held()
+        frame = self.plan.source.frame(rows)
+
+        def job(tx: WriteTransaction) -> tuple[Appended, _Done | None, int]:
+            held = require(tx, self.view.ref, fence=fence)
+            declared = source_of(tx.conn, tx.workspace_id, self.plan.source.name)
+            appended = admit(tx, declared, frame, producer=producer, sequence=sequence)
+            batch = self._next(tx.conn, held)
+            return appended, None if batch is None else self._commit(tx, batch, fence=fence, start=held.next_position), held.next_position
+
+        appended, done, position = self.workspace.write(job)
+        if done is None:
+            return Processed(appended, Step(position=position))
+        self._keep(done, fence=fence)
+        return Processed(appended, done.step)
 
     def catch_up(self) -> Step:
         """Steps until nothing waits; returns their sum."""
@@ -189,7 +233,17 @@ class StreamWorker:
                 stop.wait(poll_s)
         self.close()
 
+    def _require_held(self) -> int:
+        if self._fence is None and not self.acquire():
+            raise LeaseLost(f"The stream of '{self.view.ref}' is held by another worker.", mend="wait until its lease has run out")
+        return self._fence or 0
+
     # Before the transaction: the log before a position never changes, so what is computed from it may be computed without a lock.
+
+    def _next(self, conn: Any, held: Any) -> _Batch | None:
+        """The next events of the log, worked out; None where none wait."""
+        events = read_log(conn, self.workspace.id, self.plan.source, from_position=held.next_position, limit=self._limit)
+        return None if events is None else self._compute(conn, events, held)
 
     def _compute(self, conn: Any, events: pl.DataFrame, held: Any) -> _Batch:
         plan, view = self.plan, self.view
@@ -270,7 +324,7 @@ class StreamWorker:
 
     # The transaction.
 
-    def _commit(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> tuple[Step, dict[tuple[str, int], tuple[State, ...]]]:
+    def _commit(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> _Done:
         view = self.view.ref
         held = require(tx, view, fence=fence)
         if held.next_position != start:
@@ -305,7 +359,7 @@ class StreamWorker:
         )
         s = event_source.c
         ahead = tx.conn.execute(select(s.next_position).where(s.workspace_id == tx.workspace_id, s.name == self.plan.source.name)).scalar_one()
-        done = Step(
+        step = Step(
             events=batch.events,
             tiles=written,
             entities=len(batch.entities),
@@ -315,7 +369,7 @@ class StreamWorker:
             position=batch.end,
             waiting=ahead - batch.end,
         )
-        return done, merged
+        return _Done(step, start, merged, tuple(batch.rebuilt))
 
     def _merged(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> dict[tuple[str, int], tuple[State, ...]]:
         """The states of the batch's tiles together with what was there before."""
@@ -326,14 +380,18 @@ class StreamWorker:
         both = merge_many(list(self.plan.aggregators.values()), list(before.values()), new)
         return {**batch.merges, **dict(zip(before, both, strict=True))}
 
-    def _keep(self, batch: _Batch, merged: dict[tuple[str, int], tuple[State, ...]], *, fence: int, start: int) -> None:
-        """After the commit: remember the states that were written."""
-        if self._kept_for != (fence, start) or len(self._kept) + len(merged) > _TILES_KEPT:
+    def _keep(self, done: _Done, *, fence: int) -> None:
+        """After the commit: remember the states that were written; now and then, let old ids go."""
+        if self._kept_for != (fence, done.start) or len(self._kept) + len(done.merged) > _TILES_KEPT:
             self._kept = {}
-        self._kept.update(merged)
-        for key in batch.rebuilt:
+        self._kept.update(done.merged)
+        for key in done.rebuilt:
             self._kept.pop(key, None)
-        self._kept_for = (fence, batch.end)
+        self._kept_for = (fence, done.step.position)
+        self._renewed_us = self.workspace.clock.now_us()
+        self._steps += 1
+        if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
+            forget_ids_if_due(self.workspace, self.plan.source.name)
 
     def _keep_latest(self, tx: WriteTransaction, batch: _Batch) -> None:
         if not self.view.columns:
