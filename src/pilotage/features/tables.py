@@ -153,3 +153,7 @@ feature_release = table(
     Column("replay_id", Text, nullable=False),
     key="view",
 )
+
+# Many small rows, found and overwritten by their key: kept in its order, without a second copy of it in an index.
+for _each in (event_id, feature_tile, feature_latest):
+    _each.dialect_kwargs["sqlite_with_rowid"] = False

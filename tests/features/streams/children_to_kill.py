@@ -35,7 +35,7 @@ def tape() -> list[dict[str, object]]:
     ]
 
 
-def work(location: str, acknowledged: Path) -> None:
+def work(location: str, acknowledged: Path, together: bool) -> None:
     events = tape()
     chance = random.Random(os.getpid())
     with open_workspace(location) as workspace:
@@ -43,23 +43,28 @@ def work(location: str, acknowledged: Path) -> None:
         at = int(acknowledged.read_text() or 0)
         while at < EVENTS:
             again = [events[chance.randrange(at)] for _ in range(BATCH // 2) if at and chance.random() < 0.04]
-            append(workspace, "payments", [*events[at : at + BATCH], *again])
+            offered = [*events[at : at + BATCH], *again]
+            if together:
+                worker.ingest_and_process(offered)
+            else:
+                append(workspace, "payments", offered)
             at += BATCH
             handle = acknowledged.with_suffix(f".{os.getpid()}")
             handle.write_text(str(at))
             handle.replace(acknowledged)
-            worker.step()
+            if not together:
+                worker.step()
         worker.catch_up()
 
 
 def main() -> None:
-    location, acknowledged = sys.argv[1], Path(sys.argv[2])
+    location, acknowledged, together = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "together"
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                work(location, acknowledged)
+                work(location, acknowledged, together)
                 status = 0
             finally:
                 os._exit(status)

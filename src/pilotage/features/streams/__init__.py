@@ -14,7 +14,7 @@ from pilotage.features.streams.outputs import EntityState, OnlineWriter, entity_
 from pilotage.features.streams.source import EventSource
 from pilotage.features.streams.stream import StreamStatus, open_stream, stream_status
 from pilotage.features.streams.tiles import StoredRow, stored_tiles
-from pilotage.features.streams.worker import Step, StreamWorker
+from pilotage.features.streams.worker import Processed, Step, StreamWorker
 
 __all__ = [
     "Appended",
@@ -26,6 +26,7 @@ __all__ = [
     "LeaseLost",
     "OnlineWriter",
     "Plan",
+    "Processed",
     "Pumped",
     "RedisStream",
     "Step",

@@ -320,9 +320,8 @@ def _stamped(tx: WriteTransaction, source: EventSource, frame: pl.DataFrame, hel
     return rows.with_columns(pl.col(AVAILABLE_US).cast(pl.Datetime("us", "UTC")).alias(source.available_time))
 
 
-_NEW = """
-INSERT INTO event_id (workspace_id, source, event, revision, position, event_us, created_by, created_at)
-SELECT {w}, {s}, a, b, c, d, {by}, {at} FROM {given} WHERE true
+_ID = {"event": "text", "revision": "int", "position": "int", "event_us": "int"}
+_ONLY_NEWER = """
 ON CONFLICT (workspace_id, source, event) DO UPDATE SET revision = excluded.revision, position = excluded.position, event_us = excluded.event_us
 WHERE excluded.revision > event_id.revision
 """
@@ -348,10 +347,8 @@ def _once(tx: WriteTransaction, source: EventSource, rows: pl.DataFrame, held: A
             _recall(tx, source, first, held)
         ids = first[source.event_id].to_list()
         before = _known(tx, source, ids) if revised else {}
-        stamp = tx.stamp()
-        given = list(zip(ids, first["__revision"].to_list(), first[POSITION].to_list(), first[EVENT_US].to_list(), strict=True))
-        fixed = {"w": tx.workspace_id, "s": source.name, "by": stamp["created_by"], "at": stamp["created_at"]}
-        new = many.change(tx.conn, _NEW, fixed=fixed, kinds=("text", "int", "int", "int"), rows=given)
+        given = first.select(source.event_id, "__revision", POSITION, EVENT_US).sort(source.event_id).rows()  # sorted: neighbours lie on one page
+        new = many.put(tx.conn, "event_id", fixed={**tx.stamp(), "source": source.name}, columns=_ID, rows=given, conflict=_ONLY_NEWER)
         taken = first
         if new < first.height:
             fixed = {"w": tx.workspace_id, "s": source.name, "p": held.next_position}

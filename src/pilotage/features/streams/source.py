@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
-import msgspec
 import polars as pl
+import pyarrow as pa
 
-from pilotage.core import InputError, parse_duration
+from pilotage.core import InputError, IntegrityError, parse_duration
 
 KINDS: dict[str, Any] = {
     "text": pl.String(),
@@ -27,8 +28,14 @@ KINDS: dict[str, Any] = {
 }
 POSITION, EVENT_ID, EVENT_US, AVAILABLE_US, REPLACES, DELETED = "__position", "__id", "__event", "__available", "__replaces", "__deleted"
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
+_ARROW: dict[str, Any] = {
+    "text": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "date": pa.date32(),
+}
 
 
 @dataclass(frozen=True)
@@ -209,21 +216,30 @@ class EventSource:
         )
 
     def pack(self, frame: pl.DataFrame) -> bytes:
-        """Events of the log as bytes, column by column."""
-        plain = frame.with_columns(pl.col(name).to_physical() for name in frame.columns)
-        return _encode({name: plain[name].to_list() for name in plain.columns})
+        """Events of the log as bytes: the message of one Arrow record batch, without its schema, which the declaration gives."""
+        if self.revision is not None and REPLACES not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, dtype=pl.Int64).alias(REPLACES))
+        stored = frame.select(self._stored.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self._stored)
+        return bytes(stored.combine_chunks().to_batches()[0].serialize())
 
     def unpack(self, data: bytes) -> pl.DataFrame:
-        """What :meth:`pack` wrote."""
-        schema = {**self._schema, POSITION: pl.Int64(), EVENT_US: pl.Int64(), AVAILABLE_US: pl.Int64(), REPLACES: pl.Int64()}
-        columns = _decode(data)
-        made = []
-        for name, values in columns.items():
-            dtype = schema[name]
-            if dtype == pl.Datetime:
-                made.append(pl.Series(name, values, dtype=pl.Int64()).cast(dtype))
-            elif dtype == pl.Date:
-                made.append(pl.Series(name, values, dtype=pl.Int32()).cast(dtype))
-            else:
-                made.append(pl.Series(name, values, dtype=dtype))
-        return pl.DataFrame(made)
+        """What :meth:`pack` wrote. Raises ``IntegrityError`` if the bytes are no events of this source."""
+        try:
+            batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._stored)
+            batch.validate(full=True)
+        except (pa.ArrowException, OSError) as error:
+            raise IntegrityError(
+                f"Events of the log of '{self.name}' cannot be read.", why=str(error), mend="restore the workspace from a backup"
+            ) from error
+        events = pl.DataFrame(batch)
+        times = [pl.col(self.event_time).to_physical().alias(EVENT_US)]
+        if self.available_time is not None:
+            times.append(pl.col(self.available_time).to_physical().alias(AVAILABLE_US))
+        return events.with_columns(times)
+
+    @cached_property
+    def _stored(self) -> pa.Schema:
+        """What is kept of an event; what follows from other columns is not."""
+        fields = [pa.field(name, _ARROW[kind]) for name, kind in self.columns.items()]
+        named = [POSITION, *([AVAILABLE_US] if self.available_time is None else []), *([] if self.revision is None else [REPLACES])]
+        return pa.schema([*fields, *(pa.field(name, pa.int64()) for name in named)])

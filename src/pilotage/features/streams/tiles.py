@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, and_, delete, select
 from pilotage.features.algebra import State, pack, unpack
 from pilotage.features.streams import many
 from pilotage.features.tables import feature_latest, feature_tail, feature_tile
-from pilotage.store import Prepared, WriteTransaction
+from pilotage.store import WriteTransaction
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -46,8 +46,8 @@ def load_tiles(conn: Connection, workspace_id: str, view: str, keys: Sequence[tu
 
 def put_tiles(tx: WriteTransaction, view: str, tiles: Iterable[tuple[str, int, Sequence[State]]]) -> int:
     """Write states, over those that are there."""
-    rows = [(entity, tile, pack(states)) for entity, tile, states in tiles]
-    _put(tx, feature_tile, ("entity", "tile_us", "states"), ("text", "int", "bytes"), {"view": view}, rows)
+    rows = sorted([(entity, tile, pack(states)) for entity, tile, states in tiles])  # sorted: neighbours lie on one page
+    _put(tx, feature_tile, view, {"entity": "text", "tile_us": "int", "states": "bytes"}, rows)
     return len(rows)
 
 
@@ -76,7 +76,7 @@ def entity_tiles(
 def put_tail(tx: WriteTransaction, view: str, groups: Iterable[tuple[int, str, int, Sequence[StoredRow]]]) -> None:
     """Keep raw rows: ``(tile, entity, position of the first, rows)``."""
     rows = [(tile, entity, position, _rows_to_bytes(kept)) for tile, entity, position, kept in groups]
-    _put(tx, feature_tail, ("tile_us", "entity", "position", "rows"), ("int", "text", "int", "bytes"), {"view": view}, rows)
+    _put(tx, feature_tail, view, {"tile_us": "int", "entity": "text", "position": "int", "rows": "bytes"}, rows)
 
 
 def entity_tail(conn: Connection, workspace_id: str, view: str, entities: Sequence[str], *, after_us: int) -> dict[str, list[StoredRow]]:
@@ -114,7 +114,7 @@ def load_latest(conn: Connection, workspace_id: str, view: str, entities: Sequen
 def put_latest(tx: WriteTransaction, view: str, latest: Iterable[tuple[str, Sequence[StoredRow]]]) -> None:
     """Write each entity's latest rows, over those that are there."""
     rows = [(entity, _rows_to_bytes(kept)) for entity, kept in latest]
-    _put(tx, feature_latest, ("entity", "rows"), ("text", "bytes"), {"view": view}, rows)
+    _put(tx, feature_latest, view, {"entity": "text", "rows": "bytes"}, rows)
 
 
 def stored_tiles(conn: Connection, workspace_id: str, view: str) -> dict[tuple[str, int], tuple[State, ...]]:
@@ -136,38 +136,8 @@ def _rows_from_bytes(data: Any) -> list[StoredRow]:
     return [StoredRow(event, available, sequence, position, tuple(values)) for event, available, sequence, position, values in _decode(data)]
 
 
-_statements: dict[str, Prepared] = {}
-
-
-def _put(
-    tx: WriteTransaction, table: Table, columns: tuple[str, ...], kinds: tuple[str, ...], fixed: dict[str, Any], rows: list[tuple[Any, ...]]
-) -> None:
-    """Insert or overwrite ``rows``: by array on PostgreSQL, row by row in the driver on SQLite."""
-    if not rows:
-        return
-    stamp = {**tx.stamp(), **fixed}
-    value = columns[-1]
-    if tx.conn.dialect.name == "postgresql":
-        names = [*stamp, *columns]
-        key = ", ".join(name for name in ("workspace_id", *fixed, *columns[:-1]))
-        chosen = ", ".join([*(f"{{{name}}}" for name in stamp), *"abcdefgh"[: len(columns)]])
-        many.change(
-            tx.conn,
-            f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {chosen} FROM {{given}} "  # noqa: S608 - names of our own tables
-            f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}",
-            fixed=stamp,
-            kinds=kinds,
-            rows=rows,
-        )
-        return
-    prepared = _statements.get(table.name)
-    if prepared is None:
-        prepared = _statements[table.name] = Prepared(lambda dialect: _overwrite(table, value), columns=[column.name for column in table.columns])
-    prepared.run(tx.conn, [{**stamp, **dict(zip(columns, row, strict=True))} for row in rows])
-
-
-def _overwrite(table: Table, value: str) -> Any:
-    from sqlalchemy.dialects.sqlite import insert
-
-    statement = insert(table)
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_={value: statement.excluded[value]})
+def _put(tx: WriteTransaction, table: Table, view: str, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    """Insert or overwrite ``rows``; the last of ``columns`` is what they hold, the others are their key."""
+    *key, value = columns
+    conflict = f"ON CONFLICT (workspace_id, view, {', '.join(key)}) DO UPDATE SET {value} = excluded.{value}"
+    many.put(tx.conn, table.name, fixed={**tx.stamp(), "view": view}, columns=columns, rows=rows, conflict=conflict)

@@ -16,22 +16,22 @@ Cost: 5 to 10 µs an event in batches of thousands; one disk sync a step.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from sqlalchemy import select, update
 
-from pilotage.core import new_id, parse_duration
-from pilotage.features.algebra import State, merge_states, partials, states
+from pilotage.core import InputError, new_id, parse_duration
+from pilotage.features.algebra import State, merge_many, partials, states
 from pilotage.features.algebra.aggregator import AVAILABLE, EVENT, SEQUENCE
 from pilotage.features.definition import FeatureView
 from pilotage.features.streams import tiles
 from pilotage.features.streams.inputs import ENTITY, TILE
 from pilotage.features.streams.late import BEHIND, WATERMARK, with_lateness
 from pilotage.features.streams.lease import LeaseLost, acquire, let_go, renew, require, stream_row
-from pilotage.features.streams.log import events_at, events_between, forget_ids_if_due, read_log
+from pilotage.features.streams.log import Appended, admit, events_at, events_between, forget_ids_if_due, read_log, source_of
 from pilotage.features.streams.outputs import OnlineWriter, entity_states, latest_rows
 from pilotage.features.streams.source import POSITION, REPLACES
 from pilotage.features.streams.stream import open_stream
@@ -40,6 +40,7 @@ from pilotage.features.tables import event_source, feature_late, feature_refused
 from pilotage.store import Workspace, WriteTransaction
 
 _STEPS_BETWEEN_SWEEPS = 64
+_TILES_KEPT = 65_536  # in memory, so that a tile that the next batch touches again is not read: some hundred bytes each without sketches
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,24 @@ class _Batch:
     @property
     def entities(self) -> list[str]:
         return sorted({entity for entity, _ in (*self.merges, *self.rebuilt)} | set(self.latest) | set(self.restarted))
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What one :meth:`StreamWorker.ingest_and_process` did to the log, and to the stream."""
+
+    appended: Appended
+    step: Step
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A step inside its transaction: what it did from position ``start``, the states it wrote, and the tiles it made anew."""
+
+    step: Step
+    start: int
+    merged: Mapping[tuple[str, int], tuple[State, ...]]
+    rebuilt: tuple[tuple[str, int], ...]
 
 
 class StreamWorker:
@@ -116,6 +135,9 @@ class StreamWorker:
         self._fence: int | None = None
         self._renewed_us = 0
         self._steps = 0
+        # States of tiles as the last step left them. Nobody else may write them while fence and position are as we left them.
+        self._kept: dict[tuple[str, int], tuple[State, ...]] = {}
+        self._kept_for: tuple[int, int] | None = None
 
     def acquire(self) -> bool:
         """Take the stream; False while another worker has it."""
@@ -137,24 +159,51 @@ class StreamWorker:
         LeaseLost
             If another worker has the stream; nothing was written.
         """
-        if self._fence is None and not self.acquire():
-            raise LeaseLost(f"The stream of '{self.view.ref}' is held by another worker.", mend="wait until its lease has run out")
-        fence = self._fence or 0
+        fence = self._require_held()
         with self.workspace.read() as conn:
             held = stream_row(conn, self.workspace.id, self.view.ref)
-            events = read_log(conn, self.workspace.id, self.plan.source, from_position=held.next_position, limit=self._limit)
-            batch = None if events is None else self._compute(conn, events, held)
+            batch = self._next(conn, held)
         if batch is None:
             if self.workspace.clock.now_us() - self._renewed_us > self._lease_us // 3:
                 renew(self.workspace, self.view.ref, fence=fence, lease_us=self._lease_us)
                 self._renewed_us = self.workspace.clock.now_us()
             return Step(position=held.next_position)
         done = self.workspace.write(lambda tx: self._commit(tx, batch, fence=fence, start=held.next_position))
-        self._renewed_us = self.workspace.clock.now_us()
-        self._steps += 1
-        if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
-            forget_ids_if_due(self.workspace, self.plan.source.name)
-        return done
+        self._keep(done, fence=fence)
+        return done.step
+
+    def ingest_and_process(
+        self, rows: Sequence[Mapping[str, Any]] | pl.DataFrame, *, producer: str | None = None, sequence: int | None = None
+    ) -> Processed:
+        """:func:`.log.append` and :meth:`step` in one transaction: for a producer in the worker's own process.
+
+        Log, ids, position, tiles and outputs change together, with one disk sync. Events that waited before are worked off first; beyond the
+        worker's ``batch``, later ones wait for the next call or step. Other streams over the source find the events in the log as ever.
+
+        Raises
+        ------
+        LeaseLost
+            If another worker has the stream.
+        InputError, Conflict, Busy
+            As :func:`.log.append`. In every case nothing was written, neither to the log nor to the stream.
+        """
+        if (producer is None) != (sequence is None):
+            raise InputError("A producer and its sequence number go together.")
+        fence = self._require_held()
+        frame = self.plan.source.frame(rows)
+
+        def job(tx: WriteTransaction) -> tuple[Appended, _Done | None, int]:
+            held = require(tx, self.view.ref, fence=fence)
+            declared = source_of(tx.conn, tx.workspace_id, self.plan.source.name)
+            appended = admit(tx, declared, frame, producer=producer, sequence=sequence)
+            batch = self._next(tx.conn, held)
+            return appended, None if batch is None else self._commit(tx, batch, fence=fence, start=held.next_position), held.next_position
+
+        appended, done, position = self.workspace.write(job)
+        if done is None:
+            return Processed(appended, Step(position=position))
+        self._keep(done, fence=fence)
+        return Processed(appended, done.step)
 
     def catch_up(self) -> Step:
         """Steps until nothing waits; returns their sum."""
@@ -184,7 +233,17 @@ class StreamWorker:
                 stop.wait(poll_s)
         self.close()
 
+    def _require_held(self) -> int:
+        if self._fence is None and not self.acquire():
+            raise LeaseLost(f"The stream of '{self.view.ref}' is held by another worker.", mend="wait until its lease has run out")
+        return self._fence or 0
+
     # Before the transaction: the log before a position never changes, so what is computed from it may be computed without a lock.
+
+    def _next(self, conn: Any, held: Any) -> _Batch | None:
+        """The next events of the log, worked out; None where none wait."""
+        events = read_log(conn, self.workspace.id, self.plan.source, from_position=held.next_position, limit=self._limit)
+        return None if events is None else self._compute(conn, events, held)
 
     def _compute(self, conn: Any, events: pl.DataFrame, held: Any) -> _Batch:
         plan, view = self.plan, self.view
@@ -265,18 +324,13 @@ class StreamWorker:
 
     # The transaction.
 
-    def _commit(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> Step:
+    def _commit(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> _Done:
         view = self.view.ref
         held = require(tx, view, fence=fence)
         if held.next_position != start:
             raise LeaseLost(f"The stream of '{view}' has moved on.", why="another worker counted these events")
-        aggregators = list(self.plan.aggregators.values())
-        there = tiles.load_tiles(tx.conn, tx.workspace_id, view, list(batch.merges))
-        merged = [
-            (entity, tile, merge_states(aggregators, there[entity, tile], new) if (entity, tile) in there else new)
-            for (entity, tile), new in batch.merges.items()
-        ]
-        written = tiles.put_tiles(tx, view, merged)
+        merged = self._merged(tx, batch, fence=fence, start=start)
+        written = tiles.put_tiles(tx, view, [(*key, new) for key, new in merged.items()])
         if batch.rebuilt:
             tiles.drop_tiles(tx, view, batch.rebuilt)
             written += tiles.put_tiles(tx, view, [(*key, new) for key, new in batch.rebuilt.items() if new is not None])
@@ -305,7 +359,7 @@ class StreamWorker:
         )
         s = event_source.c
         ahead = tx.conn.execute(select(s.next_position).where(s.workspace_id == tx.workspace_id, s.name == self.plan.source.name)).scalar_one()
-        return Step(
+        step = Step(
             events=batch.events,
             tiles=written,
             entities=len(batch.entities),
@@ -315,6 +369,29 @@ class StreamWorker:
             position=batch.end,
             waiting=ahead - batch.end,
         )
+        return _Done(step, start, merged, tuple(batch.rebuilt))
+
+    def _merged(self, tx: WriteTransaction, batch: _Batch, *, fence: int, start: int) -> dict[tuple[str, int], tuple[State, ...]]:
+        """The states of the batch's tiles together with what was there before."""
+        known = self._kept if self._kept_for == (fence, start) else {}
+        there = tiles.load_tiles(tx.conn, tx.workspace_id, self.view.ref, [key for key in batch.merges if key not in known])
+        before = {key: found for key in batch.merges if (found := known.get(key) or there.get(key)) is not None}
+        new = [batch.merges[key] for key in before]
+        both = merge_many(list(self.plan.aggregators.values()), list(before.values()), new)
+        return {**batch.merges, **dict(zip(before, both, strict=True))}
+
+    def _keep(self, done: _Done, *, fence: int) -> None:
+        """After the commit: remember the states that were written; now and then, let old ids go."""
+        if self._kept_for != (fence, done.start) or len(self._kept) + len(done.merged) > _TILES_KEPT:
+            self._kept = {}
+        self._kept.update(done.merged)
+        for key in done.rebuilt:
+            self._kept.pop(key, None)
+        self._kept_for = (fence, done.step.position)
+        self._renewed_us = self.workspace.clock.now_us()
+        self._steps += 1
+        if self._steps % _STEPS_BETWEEN_SWEEPS == 0:
+            forget_ids_if_due(self.workspace, self.plan.source.name)
 
     def _keep_latest(self, tx: WriteTransaction, batch: _Batch) -> None:
         if not self.view.columns:

@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "source", "event", name=op.f("pk_event_id")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "event_log",
@@ -214,6 +215,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "view", "entity", name=op.f("pk_feature_latest")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "feature_online",
@@ -357,6 +359,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "view", "entity", "tile_us", name=op.f("pk_feature_tile")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "feature_view",
