@@ -174,10 +174,11 @@ def test_a_source_whose_streams_are_behind_takes_no_more(deciding: Workspace) ->
     from pilotage.features import Aggregate, FeatureView
     from pilotage.features.streams import StreamWorker
 
-    declare_source(deciding, EventSource("taps", {"id": "text", "at": "timestamp", "who": "text"}, event_id="id", event_time="at", backlog=10))
-    view = FeatureView(
-        name="taps", version=1, source="taps", entity=("who",), event_time="at", available_lag="0s", aggregates=(Aggregate("n", "count", None, "1h"),)
-    )
+    columns = {"id": "text", "at": "timestamp", "known": "timestamp", "who": "text"}
+    times = {"event_time": "at", "available_time": "known"}
+    declare_source(deciding, EventSource("taps", columns, event_id="id", backlog=10, **times))
+    count = Aggregate("n", "count", None, "1h")
+    view = FeatureView(name="taps", version=1, source="taps", entity=("who",), aggregates=(count,), **times)
     StreamWorker(deciding, view, source="taps")
     client = program(deciding, "operator")
     events = [{"id": f"e{n}", "at": "2025-01-01T00:00:00Z", "who": "a"} for n in range(30)]

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+UNNAMED = """
+[...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')].filter(one => !one.labels.length).length
+"""
 PAGES = [
     "/data/batches",
     "/data/batches?state=held",
@@ -80,7 +83,9 @@ def test_no_page_complains_or_is_wider_than_the_screen(tab: Any, delivered: Deli
         tab.goto(page.format_map(vars(delivered.has)))
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
         assert tab.evaluate("document.querySelectorAll('h1').length") == 1, page
-        unnamed = "[...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')].filter(one => !one.labels.length).length"
+        unnamed = (
+            "[...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')].filter(one => !one.labels.length).length"
+        )
         assert tab.evaluate(unnamed) == 0, page
     assert tab.complaints == []
 
