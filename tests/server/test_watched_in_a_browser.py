@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_nothing_is_wider_than_a_narrow_screen_and_nothing_complains(tab: Any, a
         tab.goto(address + page)
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
         levels = tab.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(each => Number(each.tagName[1]))")
-        assert levels[0] == 1 and all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), page
+        assert levels[0] == 1 and all(after <= before + 1 for before, after in pairwise(levels)), page
     assert tab.complaints == []
 
 
