@@ -1,8 +1,10 @@
 """How many events a second the stream loop takes on SQLite, with everything that makes it exactly-once.
 
-Usage: python benchmarks/stream.py [events]. One million payments of 5000 cards in order of time, 1 h tiles, sum, count and maximum: each event goes
-into the durable log (once, by its id), then through the worker into tiles, raw rows and position, one transaction a batch, each synced to disk.
-``events_per_s`` is over both; ``cpu_us_per_event`` is the process's own, with the comparison at the end.
+Usage: python benchmarks/stream.py [events] [growing|random]. One million payments of 5000 cards in order of time, 1 h tiles, sum, count and maximum:
+each event goes into the durable log (once, by its id), then through the worker into tiles and position, each transaction synced to disk.
+``events_per_s`` has both in one transaction a batch (``ingest_and_process``); ``apart_events_per_s`` has the log and the worker in transactions of
+their own, as with producers in other processes. ``cpu_us_per_event`` is the process's own, of those two calls and nothing else. ``random`` gives the
+events random ids in place of growing ones: their index is then written all over.
 The tiles are compared with one batch over all events. No peer: engines with a broker or a cluster do other work.
 """
 
@@ -13,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +55,24 @@ VIEW = FeatureView(
 )
 
 
-def payments(n: int) -> pl.DataFrame:
+@dataclass
+class Run:
+    """Seconds in the log and in the worker, µs of processor an event, seconds of each batch and of steps with one event."""
+
+    appending: float = 0.0
+    working: float = 0.0
+    cpu_us: float = 0.0
+    batches: list[float] = field(default_factory=list)
+    single: list[float] = field(default_factory=list)
+
+
+def payments(n: int, *, ids: str) -> pl.DataFrame:
     """``n`` payments over some hours, in order of time."""
     chance = np.random.default_rng(7)
     at = np.sort(chance.integers(0, HOURS * 3_600_000_000, n)) + START
     return pl.DataFrame(
         {
-            "id": [f"p{index:09d}" for index in range(n)],
+            "id": [f"p{index:09d}" for index in range(n)] if ids == "growing" else [chance.bytes(16).hex() for _ in range(n)],
             "at": pl.Series(at).cast(pl.Datetime("us", "UTC")),
             "card": [f"card-{card}" for card in chance.integers(0, CARDS, n)],
             "amount": np.round(chance.lognormal(3, 1, n), 2),
@@ -66,34 +80,37 @@ def payments(n: int) -> pl.DataFrame:
     )
 
 
-def one_run(events: pl.DataFrame) -> tuple[float, float, list[float], list[float]]:
-    """Seconds in the log, seconds in the worker, seconds of each batch, microseconds of steps with one event."""
+def one_run(events: pl.DataFrame, *, together: bool) -> Run:
+    """All events through the loop, the result checked."""
+    run = Run()
     with tempfile.TemporaryDirectory() as folder, create_workspace(str(Path(folder) / "ws"), actor="bench") as workspace:
         declare_source(workspace, SOURCE)
         worker = StreamWorker(workspace, VIEW, source="payments", batch=BATCH)
-        appending, working, batches = 0.0, 0.0, []
         for start in range(0, events.height, BATCH):
-            began = time.perf_counter()
-            for part in range(start, min(start + BATCH, events.height), PRODUCED):
-                append(workspace, "payments", events.slice(part, PRODUCED))
-            between = time.perf_counter()
-            worker.step()
+            cpu, began = time.process_time(), time.perf_counter()
+            between = began
+            if together:
+                worker.ingest_and_process(events.slice(start, BATCH))
+            else:
+                for part in range(start, min(start + BATCH, events.height), PRODUCED):
+                    append(workspace, "payments", events.slice(part, PRODUCED))
+                between = time.perf_counter()
+                worker.step()
             ended = time.perf_counter()
-            appending += between - began
-            working += ended - between
-            batches.append(ended - between)
+            run.cpu_us += (time.process_time() - cpu) / events.height * 1e6
+            run.appending += between - began
+            run.working += ended - between
+            run.batches.append(ended - began)
         with workspace.read() as conn:
             kept = stored_tiles(conn, workspace.id, VIEW.ref)
         check(events, kept, worker)
-        single = []
         for index in range(20):
             last = events.tail(1).with_columns(id=pl.lit(f"single-{index}"))
             began = time.perf_counter()
-            append(workspace, "payments", last)
-            worker.step()
-            single.append(time.perf_counter() - began)
+            worker.ingest_and_process(last)
+            run.single.append(time.perf_counter() - began)
         worker.close()
-        return appending, working, batches, single
+    return run
 
 
 def check(events: pl.DataFrame, kept: dict[tuple[str, int], tuple[object, ...]], worker: StreamWorker) -> None:
@@ -112,25 +129,25 @@ def check(events: pl.DataFrame, kept: dict[tuple[str, int], tuple[object, ...]],
 
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    events = payments(n)
-    rates, worked, p50, one, spent = [], [], [], [], []
+    events = payments(n, ids=sys.argv[2] if len(sys.argv) > 2 else "growing")
+    together, apart = [], []
     for _ in range(RUNS):
-        cpu = time.process_time()
-        appending, working, batches, single = one_run(events)
-        spent.append((time.process_time() - cpu) / n * 1e6)
-        rates.append(n / (appending + working))
-        worked.append(n / working)
-        p50.append(statistics.median(batches) * 1e3)
-        one.append(statistics.median(single) * 1e3)
+        together.append(one_run(events, together=True))
+        apart.append(one_run(events, together=False))
+        one, two = together[-1], apart[-1]
         sys.stdout.write(
-            f"log {n / appending:,.0f}/s, worker {n / working:,.0f}/s, both {rates[-1]:,.0f}/s, batch p50 {p50[-1]:.0f} ms, one {one[-1]:.1f} ms\n"
+            f"one transaction {n / one.working:,.0f}/s, {one.cpu_us:.1f} us of processor an event; apart: log {n / two.appending:,.0f}/s, "
+            f"worker {n / two.working:,.0f}/s, both {n / (two.appending + two.working):,.0f}/s, {two.cpu_us:.1f} us\n"
         )
+    middle = statistics.median
     figures = {
-        "events_per_s": round(statistics.median(rates)),
-        "worker_events_per_s": round(statistics.median(worked)),
-        "batch_p50_ms": round(statistics.median(p50), 1),
-        "cpu_us_per_event": round(statistics.median(spent), 1),
-        "one_event_p50_ms": round(statistics.median(one), 2),
+        "events_per_s": round(middle(n / run.working for run in together)),
+        "cpu_us_per_event": round(middle(run.cpu_us for run in together), 1),
+        "batch_p50_ms": round(middle(middle(run.batches) * 1e3 for run in together), 1),
+        "one_event_p50_ms": round(middle(middle(run.single) * 1e3 for run in together), 2),
+        "apart_events_per_s": round(middle(n / (run.appending + run.working) for run in apart)),
+        "apart_cpu_us_per_event": round(middle(run.cpu_us for run in apart), 1),
+        "worker_events_per_s": round(middle(n / run.working for run in apart)),
     }
     sys.stdout.write(json.dumps({"name": "stream", "ratios": {}, "figures": figures, "n": RUNS}) + "\n")
 

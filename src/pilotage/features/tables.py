@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from pilotage.store import JsonText, TimeUs, table
 
-# A source of events: its columns, and how far its log has come. ``next_position`` counts every event that was offered, so duplicates leave gaps.
+# A source of events: its columns, and how far its log has come. Duplicates between new events leave gaps in the positions.
 event_source = table(
     "event_source",
     Column("declared", JsonText, nullable=False),

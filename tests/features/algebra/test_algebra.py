@@ -27,6 +27,7 @@ from pilotage.features.algebra import (
     aggregator,
     bad_values,
     finalized,
+    merge_many,
     merge_states,
     merged,
     pack,
@@ -282,6 +283,8 @@ def test_bounded_states_stay_small() -> None:
 def test_states_of_a_tile_merge_one_by_one() -> None:
     pair = [EVERY["count"], EVERY["max"]]
     assert merge_states(pair, (1, 2.0), (2, None)) == (3, 2.0)
+    assert merge_many(pair, [(1, 2.0), (0, None)], [(2, None), (5, 1.0)]) == [(3, 2.0), (5, 1.0)]
+    assert merge_many(pair, [], []) == []
 
 
 def test_every_function_says_what_may_be_done_with_it() -> None:

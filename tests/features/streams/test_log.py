@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import polars as pl
 import pytest
 from sqlalchemy import select
 
-from pilotage.core import Conflict, InputError, NotFound
+from pilotage.core import Conflict, InputError, IntegrityError, NotFound
 from pilotage.core.clock import ManualClock
 from pilotage.features.streams import Busy, EventSource, StreamWorker, append, declare_source, forget_ids, source_of, stored_tiles
 from pilotage.features.streams import worker as worker_module
 from pilotage.features.streams.log import read_log
-from pilotage.features.tables import event_id
+from pilotage.features.tables import event_id, event_log
 from pilotage.ledger import create_workspace
 from pilotage.store import Workspace
 
@@ -186,3 +187,32 @@ def test_a_value_that_no_column_holds_refuses_the_batch_with_its_column() -> Non
     for odd, column in (({"day": "someday"}, "day"), ({"at": 2**70}, "at"), ({"id": "\ud800"}, "id")):
         with pytest.raises(InputError, match=f"'{column}'"):
             source.frame([{"id": "a", "at": START}, {"id": "b", "at": START, **odd}])
+
+
+def test_events_delivered_again_are_no_backlog(cards: Workspace) -> None:
+    declare_source(cards, replace(CARDS, backlog=3))
+    worker = StreamWorker(cards, card_view(), source="payments")
+    append(cards, "payments", [payment("a"), payment("b")])
+    worker.catch_up()
+    for _ in range(4):
+        assert append(cards, "payments", [payment("a"), payment("b")]).duplicates == 2
+    assert append(cards, "payments", [payment("c")]).taken == 1
+    assert worker.step().waiting == 0
+
+
+def test_events_of_the_log_are_read_as_they_were_written(cards: Workspace) -> None:
+    sent = [payment("a", shop=None, amount=-0.0), payment("ü", shop="", revision=1, gone=True), payment("c", amount=None, minute=-1e9)]
+    append(cards, "payments", sent)
+    for event, kept in zip(sent, logged(cards), strict=True):
+        assert {name: kept[name] for name in ("id", "amount", "shop")} == {name: event[name] for name in ("id", "amount", "shop")}
+        assert (kept["revision"], kept["gone"], kept["__event"]) == (event.get("revision"), event.get("gone"), event["at"])
+
+
+def test_a_log_that_was_damaged_is_not_read_on(cards: Workspace) -> None:
+    append(cards, "payments", [payment("a"), payment("b")])
+    with cards.read() as conn:
+        data = bytes(conn.execute(select(event_log.c.data).where(event_log.c.workspace_id == cards.id)).scalar_one())
+    assert CARDS.unpack(data).height == 2
+    for broken in (b"", data[:40], data[: len(data) // 2]):
+        with pytest.raises(IntegrityError, match="cannot be read"):
+            CARDS.unpack(broken)

@@ -257,3 +257,60 @@ def test_the_log_writes_down_when_it_took_an_event(cards: Workspace, clock: Manu
         found = read_log(conn, cards.id, CARDS, from_position=0, limit=10)
     assert found is not None
     assert found["known_at"].to_physical().to_list() == [START, START]
+
+
+def test_events_taken_and_worked_off_in_one_transaction_count_once(cards: Workspace) -> None:
+    worker = StreamWorker(cards, card_view(aggregates=COUNT), source="payments")
+    append(cards, "payments", [payment("waiting")])
+    done = worker.ingest_and_process([payment("a"), payment("b"), payment("a")], producer="p", sequence=0)
+    assert (done.appended.taken, done.appended.duplicates, done.step.events, done.step.waiting) == (2, 1, 3, 0)
+    again = worker.ingest_and_process([payment("a"), payment("b"), payment("a")], producer="p", sequence=0)
+    assert again.appended.repeated and again.step.events == 0
+    assert worker.ingest_and_process([payment("b"), payment("waiting")]).step.events == 0
+    with cards.read() as conn:
+        assert list(stored_tiles(conn, cards.id, worker.view.ref).values()) == [(3, (3, 3 * 2**20))]
+
+
+def test_what_cannot_be_handed_over_is_not_in_the_log_either(cards: Workspace) -> None:
+    online = Kept()
+    worker = StreamWorker(cards, card_view(aggregates=COUNT), source="payments", online=online)
+    online.fails = True
+    with pytest.raises(RuntimeError):
+        worker.ingest_and_process([payment("a")])
+    with cards.read() as conn:
+        assert read_log(conn, cards.id, CARDS, from_position=0, limit=1) is None
+        assert stored_tiles(conn, cards.id, worker.view.ref) == {}
+    online.fails = False
+    done = worker.ingest_and_process([payment("a")])
+    assert (done.appended.taken, done.appended.duplicates, done.step.events) == (1, 0, 1)
+
+
+def test_a_worker_that_was_overtaken_takes_no_events(cards: Workspace, clock: ManualClock) -> None:
+    view = card_view(aggregates=COUNT)
+    slow, quick = (StreamWorker(cards, view, source="payments", lease="30s") for _ in range(2))
+    slow.ingest_and_process([payment("a")])
+    clock.advance(60 * 1_000_000)
+    quick.ingest_and_process([payment("b")])
+    with pytest.raises(LeaseLost):
+        slow.ingest_and_process([payment("c")])
+    assert quick.ingest_and_process([payment("c")]).appended.taken == 1
+
+
+def test_tiles_that_another_worker_went_on_with_are_read_anew(cards: Workspace) -> None:
+    view = card_view(aggregates=COUNT)
+    first, second = (StreamWorker(cards, view, source="payments") for _ in range(2))
+    for turn, worker in enumerate((first, second, first, second)):
+        worker.ingest_and_process([payment(f"{turn}")])
+        worker.close()
+    with cards.read() as conn:
+        assert list(stored_tiles(conn, cards.id, view.ref).values()) == [(4, (4, 4 * 2**20))]
+
+
+def test_more_tiles_than_are_kept_in_memory_are_counted_too(cards: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilotage.features.streams.worker._TILES_KEPT", 3)
+    worker = StreamWorker(cards, card_view(aggregates=COUNT), source="payments")
+    for turn in range(3):
+        worker.ingest_and_process([payment(f"{turn}-{card}", card=f"c{card}") for card in range(turn, turn + 3)])
+    with cards.read() as conn:
+        kept = stored_tiles(conn, cards.id, worker.view.ref)
+    assert {entity: states[0] for (entity, _), states in kept.items()} == {f'["c{card}"]': n for card, n in enumerate((1, 2, 3, 2, 1))}

@@ -227,7 +227,7 @@ class EventSource:
         try:
             batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._stored)
             batch.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, EOFError) as error:
             raise IntegrityError(
                 f"Events of the log of '{self.name}' cannot be read.", why=str(error), mend="restore the workspace from a backup"
             ) from error

@@ -1,6 +1,6 @@
 """What a stream keeps: states of tiles, raw rows of tiles that are not complete, and each entity's latest row. All inside one transaction.
 
-Cost: one statement to read and one to write for any number of tiles; some 10 µs a tile that a batch touches.
+Cost: one statement to read and one to write for any number of tiles; some 3 µs to write a tile, 5 µs to read one.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ set goes by when an event was available, so history stays as it was known.
 
 Delivered twice does not matter either: the log holds an event once (:mod:`.log`), and the log and the position are the only input.
 
-Cost: 5 to 10 µs an event in batches of thousands; one disk sync a step.
+Cost: some 5 µs of processor an event in batches of thousands; one disk sync a step. States of tiles stay in memory from one batch to the next.
 """
 
 from __future__ import annotations
