@@ -90,4 +90,4 @@ def test_a_value_is_looked_into_by_keyboard(tab: Any, served: str) -> None:
     tab.focus("input[name='entity.card']")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**entity.card=**")
-    assert tab.locator("h2#values").count() == 1
+    tab.locator("h2#values").wait_for()
