@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import pytest
 
 from pilotage.core import InputError
-from pilotage.features import Aggregate, FeatureView, Label, parse_expression
-from pilotage.features.leaks import DUPLICATE, LABEL_DELAY, NOT_AVAILABLE, OWN_LABEL, ProbedView, probe_leaks
+from pilotage.data import Version
+from pilotage.features import Aggregate, FeatureView, Label, build_training_set, parse_expression, register_view
+from pilotage.features.leaks import DUPLICATE, LABEL_DELAY, NOT_AVAILABLE, OWN_LABEL, PROBED, ProbedView, probe_leaks, probe_training_set
+from pilotage.ledger import entries
+from pilotage.store import Workspace
+
+from .conftest import START
 
 DAY = 86_400_000_000
 LABEL = Label("fraud", available_time="fraud_known_at")
@@ -118,3 +124,22 @@ def test_a_label_that_is_a_number_is_scored_by_variance_explained() -> None:
     spine = FRAME.with_columns((pl.col("amount") + 1).alias("due"))
     report = probe_leaks(spine, [ProbedView(AMOUNTS, FRAME, available_time="known_at")], time="at", label=Label("due", available_lag="0s"))
     assert report.metric == "r2" and report.verdict == "pass"
+
+
+def test_a_probe_of_a_training_set_is_kept_in_the_ledger_where_asked(workspace: Workspace, bank: Callable[..., Version]) -> None:
+    bank()
+    register_view(workspace, AMOUNTS)
+    made = build_training_set(
+        workspace,
+        name="kept",
+        spine="transactions",
+        time="at",
+        label=Label("fraud", available_time="fraud_known_at"),
+        views=[AMOUNTS.ref],
+        as_of=START + 20 * DAY,
+    )
+    assert probe_training_set(workspace, made.version.id).verdict
+    assert not [entry for entry in entries(workspace) if entry.type == PROBED]
+    report = probe_training_set(workspace, made.version.id, keep=True)
+    (told,) = (entry for entry in entries(workspace) if entry.type == PROBED)
+    assert told.subject == made.version.id and told.body["report"]["verdict"] == report.verdict and told.body["report"]["n"] == report.n

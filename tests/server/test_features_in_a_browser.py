@@ -87,7 +87,7 @@ def test_a_value_is_looked_into_by_keyboard(tab: Any, served: str) -> None:
     tab.wait_for_url("**/inspect?**#feature-spent_7d")
     assert tab.locator("tr:target").inner_text().startswith("spent_7d")
     assert tab.locator("svg.in-time .won").count() == 1
-    tab.focus("input[name='entity.card']")
+    tab.fill("input[name='entity.card']", "c2")
     tab.keyboard.press("Enter")
-    tab.wait_for_url("**entity.card=**")
-    tab.locator("h2#values").wait_for()
+    tab.wait_for_url("**entity.card=c2&**")
+    tab.wait_for_selector("h2#values")
