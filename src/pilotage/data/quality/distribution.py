@@ -2,7 +2,8 @@
 
 A quantile is the value of one rank. The values are counted in buckets that grow with the value; the counts say in which bucket each wanted rank lies,
 and only the values of those few buckets are sorted. What a bucket holds depends on a sample, what comes out does not: every figure is a value of the
-data, or made of exact integer sums. About 10 ms a million values instead of 40; where most values share a bucket, the column is sorted after all.
+data, or made of exact integer sums. About 7 ms of processor time a million values, where sorting takes 30 to 35, and 4 more for mean and deviation.
+Where most values share a few buckets (very heavy tails, one value nearly everywhere) the column is sorted after all, and 4 ms are lost.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ def quantiles(values: _Numbers) -> _Numbers:
     """The values of ranks ⌊(n − 1) · step / (GRID − 1)⌋: the least first, the largest last, each a value of the data."""
     ranks = np.array([(len(values) - 1) * step // (GRID - 1) for step in range(GRID)])
     if len(values) > _FEW:
-        place = _whole_places(values) if np.issubdtype(values.dtype, np.integer) else None
-        place = place or _places(values)
+        whole = np.issubdtype(values.dtype, np.integer)
+        low, high = (int(values.min()), int(values.max())) if whole else (0, _BUCKETS)
+        if high - low < _BUCKETS:
+            return low + _homes(_counted(values, _whole_place(low))[1], ranks)
+        place = _places(values)
         found = None if place is None else _select(values, ranks, place)
         if found is not None:
             return found
@@ -53,10 +57,9 @@ def quantiles(values: _Numbers) -> _Numbers:
 _Place = Callable[[_Numbers], _Numbers]
 
 
-def _whole_places(values: _Numbers) -> _Place | None:
+def _whole_place(low: int) -> _Place:
     """Whole numbers close together: each has a bucket of its own."""
-    low, high = int(values.min()), int(values.max())
-    return (lambda piece: (piece.astype(np.int64) - low).astype(np.uint16)) if high - low < _BUCKETS else None
+    return lambda piece: (piece.astype(np.int64) - low).astype(np.uint16)
 
 
 def _places(values: _Numbers) -> _Place | None:
@@ -76,14 +79,24 @@ def _places(values: _Numbers) -> _Place | None:
     return place
 
 
-def _select(values: _Numbers, ranks: _Numbers, place: _Place) -> _Numbers | None:
+def _counted(values: _Numbers, place: _Place) -> tuple[_Numbers, _Numbers]:
+    """The bucket of each value, and how many values each bucket holds."""
     buckets = np.empty(len(values), dtype=np.uint16)
     counts = np.zeros(_BUCKETS, dtype=np.int64)
     for start, piece in _pieces(values):
         buckets[start : start + len(piece)] = here = place(piece)
         counts += np.bincount(here, minlength=_BUCKETS)
-    reached = np.cumsum(counts)
-    homes = np.searchsorted(reached, ranks, side="right")
+    return buckets, counts
+
+
+def _homes(counts: _Numbers, ranks: _Numbers) -> _Numbers:
+    """The bucket in which each rank lies."""
+    return np.searchsorted(np.cumsum(counts), ranks, side="right")
+
+
+def _select(values: _Numbers, ranks: _Numbers, place: _Place) -> _Numbers | None:
+    buckets, counts = _counted(values, place)
+    homes = _homes(counts, ranks)
     wanted = np.zeros(_BUCKETS, dtype=np.bool_)
     wanted[homes] = True
     if int(counts[wanted].sum()) > len(values) // 2:
