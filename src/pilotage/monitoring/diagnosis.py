@@ -285,7 +285,7 @@ class _Ladder:
         self._rung(
             "inputs",
             "Can a classifier tell production from the reference?",
-            f"{'yes' if moved else 'no'}, p = {inputs.p_value:.2g}" if inputs.p_value is not None else "not assessable",
+            f"{'yes' if moved else 'no'}, {_p(inputs.p_value)}" if inputs.p_value is not None else "not assessable",
             inputs.auc,
         )
         watched = self.reference.decisions is not None and self.production.decisions is not None
@@ -306,9 +306,7 @@ class _Ladder:
         )
         self.found["estimate"] = estimate
         drop = estimate.drop(self.limits.metric)
-        found = (
-            f"refused: {'; '.join(estimate.refusals)}" if estimate.refusals else f"{self.limits.metric} expected to fall by {drop.estimate or 0:.3f}"
-        )
+        found = f"refused: {'; '.join(estimate.refusals)}" if estimate.refusals else f"{self.limits.metric} expected to {_fall(drop.estimate or 0.0)}"
         self._rung("estimate", "How much should performance have fallen?", found, estimate.figure(self.limits.metric), drop)
         return drop
 
@@ -359,7 +357,7 @@ class _Ladder:
         self._rung(
             "label shift",
             "Did the share of positives change while each class looks as it did?",
-            f"P(X | Y) unchanged: p = {p:.2g}" if p is not None else "not assessable without labels of both classes",
+            f"P(X | Y) unchanged: {_p(p)}" if p is not None else "not assessable without labels of both classes",
             shift.prior_change,
             shift.estimated_prior,
         )
@@ -373,7 +371,7 @@ class _Ladder:
         self._rung(
             "truth given inputs",
             "Did the truth about the same inputs change?",
-            f"{'yes' if changed else 'no'}, p = {parts.p_value:.2g}, most along: {parts.along}" if parts.p_value is not None else "not assessable",
+            f"{'yes' if changed else 'no'}, {_p(parts.p_value)}, most along: {parts.along}" if parts.p_value is not None else "not assessable",
             parts.total,
             parts.covariate,
             parts.concept,
@@ -434,7 +432,7 @@ class _Ladder:
             before, after = prior.detail["before"], prior.detail["after"]
             said = f"positives were {before:.1%} and are {after:.1%}"
             if same_classes >= limits.explains:
-                return self._end(Cause.LABEL_SHIFT, f"{said}, and each class looks as it did (p = {same_classes:.2g})", columns=_behind(inputs))
+                return self._end(Cause.LABEL_SHIFT, f"{said}, and each class looks as it did ({_p(same_classes)})", columns=_behind(inputs))
             return self._end(
                 Cause.UNDECIDED,
                 f"n too small: {said}; whether label shift explains it all is not decided (p of P(X | Y) = {same_classes:.2g})",
@@ -446,13 +444,13 @@ class _Ladder:
         if concept.lower is not None and concept.upper is not None and abs(size) >= limits.material:
             return self._end(
                 Cause.CONCEPT,
-                f"the same inputs mean something else now (p = {parts.p_value:.2g}): their error rate changed by {size:+.3f} "
+                f"the same inputs mean something else now ({_p(parts.p_value)}): their error rate changed by {size:+.3f} "
                 f"[{concept.lower:.3f}, {concept.upper:.3f}], most along {parts.along}",
                 columns=along,
             )
         return self._end(
             Cause.UNDECIDED,
-            f"the truth about the same inputs changed (p = {parts.p_value:.2g}), but the error rate by {size:+.3f} only (limit {limits.material:g})",
+            f"the truth about the same inputs changed ({_p(parts.p_value)}), but the error rate by {size:+.3f} only (limit {limits.material:g})",
             columns=along,
             n_needed=n_needed(concept, limits.material),
         )
@@ -464,3 +462,12 @@ def _behind(inputs: DomainTest) -> tuple[str, ...]:
     if not ranked or ranked[0].importance <= 0:
         return tuple(each.column for each in ranked[:1])
     return tuple(each.column for each in ranked if each.importance >= 0.2 * ranked[0].importance)[:10]
+
+
+def _p(value: float) -> str:
+    """A p-value in words: a test on a finite sample never shows that something is impossible."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def _fall(amount: float) -> str:
+    return f"{'fall' if amount >= 0 else 'rise'} by {abs(amount):.3f}"
