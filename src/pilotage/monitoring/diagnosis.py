@@ -464,8 +464,10 @@ def _behind(inputs: DomainTest) -> tuple[str, ...]:
     return tuple(each.column for each in ranked if each.importance >= 0.2 * ranked[0].importance)[:10]
 
 
-def _p(value: float) -> str:
+def _p(value: float | None) -> str:
     """A p-value in words: a test on a finite sample never shows that something is impossible."""
+    if value is None:
+        return "p not assessable"
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
