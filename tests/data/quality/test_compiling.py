@@ -94,7 +94,7 @@ def test_sums_means_and_deviations_are_those_of_exact_arithmetic(values: list[fl
         assert abs(Fraction(figure) - sum(exact)) <= Fraction(grid) * len(values) + abs(sum(exact)) / (1 << 50)
     mean = sum(exact) / len(exact)
     column = report.profile.columns["x"]
-    # The profile's sums leave room for all rows in 64 bits: each value is cut at 2**-59 of that power, and by a bit more for each doubling of the rows.
+    # The profile's sums leave room for all rows in 64 bits: each is cut at 2**-59 of that power, a bit more for each doubling of the rows.
     scale = max(math.frexp(max(abs(value) for value in values))[1], -1_000)
     cut = Fraction(2) ** (scale - 59 + (len(values) - 1).bit_length())
     assert column.mean is not None and abs(Fraction(column.mean) - mean) <= cut + abs(mean) / (1 << 50)
