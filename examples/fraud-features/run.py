@@ -12,7 +12,6 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import generate  # noqa: E402
 from pilotage.cli.showing import fetch_pages, open_browser, workbench  # noqa: E402
 from pilotage.core import PilotageError, load_settings  # noqa: E402
 from pilotage.data.contracts import load_contract, put_contract  # noqa: E402
+from pilotage.data.ingest import batches  # noqa: E402
 from pilotage.data.lineage import Node, impact  # noqa: E402
 from pilotage.features import load_views  # noqa: E402
 from pilotage.features.leaks import probe_training_set  # noqa: E402
@@ -155,19 +155,30 @@ def conclude(workspace: Workspace, pipeline: Pipeline, place: Path, weeks: int) 
     print(f"        ledger: {verify(workspace).integrity}", flush=True)
 
 
-def pages(workspace: Workspace, pipeline: Pipeline) -> Iterator[str]:
+def pages(workspace: Workspace, pipeline: Pipeline) -> list[str]:
     """One address of every kind of page there is something to show on."""
-    yield from ("/data", "/data/batches", "/data/contracts", "/data/contracts/transactions", "/data/transactions", "/lineage", "/ledger", "/review")
-    yield from (
-        "/features",
-        "/features/lately",
-        "/features/training-sets",
+    kinds = (
+        "",
+        "/batches",
+        "/contracts",
+        "/contracts/transactions",
+        "/transactions/1",
+        "/transactions/versions",
+        "/transactions/diff?before=1&after=2",
+    )
+    found = ["/ledger", "/review", "/lineage", "/lineage?kind=source&id=transactions", *(f"/data{kind}" for kind in kinds)]
+    found += ["/features", "/features/lately", "/features/training-sets", f"/features/training-sets/{pipeline.config.training.name}/1"]
+    found += [
         "/features/skew",
+        "/features/streams",
         "/monitoring",
+        f"/monitoring?pipeline={pipeline.name}",
         "/pipelines",
         f"/pipelines/{pipeline.name}",
-    )
-    yield from (f"/pipelines/{pipeline.name}/runs/{run.id}" for run in runs(workspace, pipeline.name, limit=1))
+    ]
+    found += [f"/pipelines/{pipeline.name}/runs/{run.id}" for run in runs(workspace, pipeline.name, limit=1)]
+    found += [f"/data/batches/{batch.id}" for batch in batches(workspace, limit=1)]
+    return found
 
 
 def at_us(moment: datetime) -> int:
