@@ -16,6 +16,8 @@ feature_online = table(
     Column("blob", LargeBinary, nullable=False),
     key=("view", "entity"),
 )
+# A look-up then descends one tree and not two: the index and, through it, the rows.
+feature_online.dialect_kwargs["sqlite_with_rowid"] = False
 
 # A served vector, as it was served, without personal columns. ``entity_digest`` decides the sample and stands for a key that is personal.
 feature_served = table(

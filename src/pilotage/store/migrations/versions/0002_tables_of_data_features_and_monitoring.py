@@ -229,6 +229,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "view", "entity", name=op.f("pk_feature_online")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "feature_refused",
