@@ -16,6 +16,8 @@ _KINDS = (str, int, dt.date)  # bool is an int: True is written true, and is ano
 
 def entity_key(columns: Sequence[str], values: Mapping[str, Any]) -> str:
     """The key of the entity that ``values`` name. Raises ``InputError`` where a column is missing, null, or neither text nor a whole number."""
+    if len(columns) == 1 and type(only := values.get(columns[0])) is str:  # what nearly every look-up asks for
+        return _encode((only,)).decode()
     try:
         parts = [values[column] for column in columns]
     except KeyError as error:
