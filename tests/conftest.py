@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ from pilotage.ledger import create_workspace
 from pilotage.store import Workspace
 from pilotage.store.migrate import upgrade
 from pilotage.store.workspace import DATABASE_FILE
+
+# Who starts the tests in the background of a script has them ignore Ctrl+C; those that press it need it heard.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _names = itertools.count()
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
