@@ -87,6 +87,15 @@ def test_a_program_of_ones_own_trains_and_scores(tmp_path):
     assert load(program(), model, features=FEATURES, folder=tmp_path).score(rows.slice(0, 3)).tolist() == [1 / 600] * 3
 
 
+def test_a_program_sees_of_the_environment_only_what_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("WAREHOUSE_PASSWORD", "secret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    teller = "import os; open(os.environ['PILOTAGE_MODEL'], 'w').write(' '.join(sorted(os.environ)))"
+    assert b"WAREHOUSE_PASSWORD" not in trained(table(), tmp_path, program(teller))
+    seen = trained(table(), tmp_path, program(teller, environment=("CUDA_VISIBLE_DEVICES",)))
+    assert b"CUDA_VISIBLE_DEVICES" in seen and b"WAREHOUSE_PASSWORD" not in seen
+
+
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [

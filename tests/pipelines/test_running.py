@@ -133,6 +133,7 @@ def test_a_broken_delivery_is_tried_again_then_set_aside_and_the_rest_goes_on(tm
         deliver(0)
         (shop / "deliveries" / "sales" / "week-00b.csv").write_bytes(b"\x00\xff not a table")
         first = tick(workspace, pipeline, 1)
+        assert set(first.result("deliver")["unexplained"]) == {"sales/week-00b.csv"}, "what cannot be compared is said, with the reason"
         assert "sales/week-00b.csv" in first.result("deliver")["failing"] and first.result("score")["rows"] == 0
         deliver(1)
         second = tick(workspace, pipeline, 2)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -69,7 +70,7 @@ _LARGEST_WHOLE: Final = 2**53 - 1
 Scalar = int | float | bool | str
 
 
-class Expression:
+class Expression(ABC):
     """A row expression: a :class:`Column`, a :class:`Literal` or a :class:`Call`. Python's operators build calls; ``==`` compares trees."""
 
     __slots__ = ()
@@ -97,9 +98,9 @@ class Expression:
                 waiting.extend(reversed(node.arguments))
         return nodes
 
+    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """The tree as plain data; :func:`expression_from_json` is the inverse."""
-        raise NotImplementedError
 
     @property
     def id(self) -> str:

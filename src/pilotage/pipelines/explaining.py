@@ -7,11 +7,13 @@ version says so, and the next tick takes the waiting deliveries in under it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from pilotage.core import NotFound, PilotageError
+from pilotage.core import PilotageError
 from pilotage.data import load_version
 from pilotage.data.contracts import decide_proposal, proposals, propose_changes, put_proposal
 from pilotage.data.contracts.deciding import StoredProposal
@@ -49,27 +51,41 @@ RUBRIC = Rubric(
 )
 
 
-def explain_held(workspace: Workspace, pipeline: Pipeline) -> list[str]:
-    """Put proposals for deliveries that wait into the review queue; returns the ids of those that are open."""
+@dataclass(frozen=True)
+class Explained:
+    """What may explain the deliveries that wait: ids of open proposals, and, where nothing could be compared, ``source/delivery`` -> why not."""
+
+    proposals: tuple[str, ...]
+    unexplained: Mapping[str, str]
+
+
+def explain_held(workspace: Workspace, pipeline: Pipeline) -> Explained:
+    """Put proposals for deliveries that wait into the review queue."""
     waiting = [each for each in reversed(deliveries(workspace, pipeline.name)) if each["state"] in ("held", "failing")]
     open_ids: list[str] = []
+    unexplained: dict[str, str] = {}
     for feed in pipeline.config.feeds:
         source = load_source(pipeline.path(feed.source))
         first = next((each for each in waiting if each["source"] == source.name), None)
-        if first is None or feed.deliveries is None:
+        if first is None:
+            continue
+        delivery = f"{source.name}/{first['name']}"
+        if feed.deliveries is None:
+            unexplained[delivery] = "the source is read by itself: there is no file to compare"
             continue
         contract = contract_for(workspace, source)
         try:
             there = read_table(workspace, load_version(workspace, source.dataset).id)
             arriving = read_file(pipeline.path(feed.deliveries) / first["name"])
-        except (NotFound, PilotageError):
-            continue  # nothing to compare with, or nothing that can be read: the delivery's own reason stands beside it
+        except PilotageError as error:
+            unexplained[delivery] = error.what
+            continue
         for proposal in propose_changes(contract, there, arriving):
             stored = put_proposal(workspace, proposal)
             if stored.state == "open":
-                _send(workspace, pipeline, stored, delivery=f"{source.name}/{first['name']}")
+                _send(workspace, pipeline, stored, delivery=delivery)
                 open_ids.append(stored.id)
-    return open_ids
+    return Explained(tuple(open_ids), unexplained)
 
 
 def apply_answers(workspace: Workspace, pipeline: Pipeline) -> list[str]:
@@ -81,8 +97,9 @@ def apply_answers(workspace: Workspace, pipeline: Pipeline) -> list[str]:
     waiting = {stored.id: stored for stored in proposals(workspace, state="open")}
     if not waiting:
         return decided
-    for said in judgements(workspace, question=QUESTION, rater_kind="person"):
-        stored = waiting.get(_source_of(workspace, said.item_id))
+    asked = _items_about(workspace, waiting)
+    for said in judgements(workspace, item_ids=asked, question=QUESTION, rater_kind="person"):
+        stored = waiting.get(asked[said.item_id])
         if stored is None or said.abstained:
             continue
         del waiting[stored.id]
@@ -121,9 +138,11 @@ def _item(stored: StoredProposal, *, delivery: str) -> Item:
     return Item(kind=KIND, source_id=stored.id, payload=payload, slices={"contract": stored.contract, "kind": proposal.kind})
 
 
-def _source_of(workspace: Workspace, item_id: str) -> str:
+def _items_about(workspace: Workspace, proposals: Iterable[str]) -> dict[str, str]:
+    """Item -> the proposal it asks about."""
+    mine = (item.c.workspace_id == workspace.id, item.c.kind == KIND, item.c.source_id.in_(list(proposals)))
     with workspace.read() as conn:
-        return str(conn.execute(select(item.c.source_id).where(item.c.workspace_id == workspace.id, item.c.id == item_id)).scalar() or "")
+        return {row.id: row.source_id for row in conn.execute(select(item.c.id, item.c.source_id).where(*mine))}
 
 
 def _login(workspace: Workspace, rater_id: str) -> str:

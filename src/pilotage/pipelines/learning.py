@@ -26,6 +26,7 @@ from pilotage.core import InputError, Unavailable, canonical_json
 
 Floats = npt.NDArray[np.float64]
 _SHOWN = 2_000
+_SEEN = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
 
 
 class Logistic(BaseModel):
@@ -46,7 +47,8 @@ class Program(BaseModel):
 
     ``train`` is run with the variables ``PILOTAGE_ROWS`` (Parquet: the feature columns and ``label``), ``PILOTAGE_MODEL`` (the file to write) and
     ``PILOTAGE_SEED``; ``score`` with ``PILOTAGE_ROWS`` (the feature columns), ``PILOTAGE_MODEL`` and ``PILOTAGE_SCORES`` (Parquet to write, one
-    column ``score``: one probability a row, in order). Both are argument lists, run without a shell, in the pipeline file's folder.
+    column ``score``: one probability a row, in order). Both are argument lists, run without a shell, in the pipeline file's folder. Of the environment
+    they see ``PATH``, ``HOME``, ``LANG``, ``TMPDIR`` and ``PYTHONPATH``, and what ``environment`` names: our own secrets are not theirs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +57,7 @@ class Program(BaseModel):
     train: tuple[str, ...] = Field(min_length=1)
     score: tuple[str, ...] = Field(min_length=1)
     timeout_s: float = Field(default=3600, gt=0)
+    environment: tuple[str, ...] = ()
 
 
 Learner = Annotated[Logistic | Program, Field(discriminator="kind")]
@@ -142,7 +145,7 @@ class _ProgramScorer:
             given, model, scores = (Path(place) / name for name in ("rows.parquet", "model", "scores.parquet"))
             pq.write_table(rows.select(self.features), given)
             model.write_bytes(self.model)
-            _run(self.program.score, self.program.timeout_s, self.folder, PILOTAGE_ROWS=given, PILOTAGE_MODEL=model, PILOTAGE_SCORES=scores)
+            _run(self.program, self.program.score, self.folder, PILOTAGE_ROWS=given, PILOTAGE_MODEL=model, PILOTAGE_SCORES=scores)
             if not scores.is_file():
                 raise Unavailable("The scoring program wrote no scores.", where=" ".join(self.program.score), mend="write the file PILOTAGE_SCORES")
             made = pq.read_table(scores)
@@ -162,19 +165,20 @@ def _run_training(program: Program, rows: pa.Table, *, seed: int, folder: Path) 
     with tempfile.TemporaryDirectory(prefix="pilotage-train-") as place:
         given, model = Path(place) / "rows.parquet", Path(place) / "model"
         pq.write_table(rows, given)
-        _run(program.train, program.timeout_s, folder, PILOTAGE_ROWS=given, PILOTAGE_MODEL=model, PILOTAGE_SEED=seed)
+        _run(program, program.train, folder, PILOTAGE_ROWS=given, PILOTAGE_MODEL=model, PILOTAGE_SEED=seed)
         if not model.is_file():
             raise Unavailable("The training program wrote no model.", where=" ".join(program.train), mend="write the file PILOTAGE_MODEL")
         return model.read_bytes()
 
 
-def _run(arguments: Sequence[str], timeout_s: float, folder: Path, **variables: Path | int) -> None:
-    environment = os.environ | {name: str(value) for name, value in variables.items()}
+def _run(program: Program, arguments: Sequence[str], folder: Path, **variables: Path | int) -> None:
+    seen = {name: os.environ[name] for name in (*_SEEN, *program.environment) if name in os.environ}
+    environment = seen | {name: str(value) for name, value in variables.items()}
     command = " ".join(arguments)
     try:
-        done = subprocess.run(list(arguments), cwd=folder, env=environment, capture_output=True, timeout=timeout_s, check=False)
+        done = subprocess.run(list(arguments), cwd=folder, env=environment, capture_output=True, timeout=program.timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"The program took longer than {timeout_s:g} s and was stopped.", where=command, mend="raise timeout_s") from None
+        raise Unavailable(f"The program took longer than {program.timeout_s:g} s and was stopped.", where=command, mend="raise timeout_s") from None
     except OSError as error:
         raise Unavailable(f"The program cannot be run: {error.strerror}.", where=command, mend="check its path and permissions") from error
     if done.returncode != 0:

@@ -98,7 +98,8 @@ def _deliver(pipeline: Pipeline, context: StepContext, at: int) -> dict[str, Any
     found = take_deliveries(context.workspace, pipeline, now_us=at)
     if found.must_wait:
         raise Hold("; ".join(f"{name}: {found.missing[name]}" for name in found.must_wait))
-    return found.to_dict() | {"proposals": explain_held(context.workspace, pipeline)}
+    explained = explain_held(context.workspace, pipeline)
+    return found.to_dict() | {"proposals": list(explained.proposals), "unexplained": dict(explained.unexplained)}
 
 
 def _versions(pipeline: Pipeline, context: StepContext, at: int) -> dict[str, Any]:

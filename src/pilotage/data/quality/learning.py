@@ -184,7 +184,7 @@ def _judge(name: str, change: _Change, new: ColumnProfile, season: str | None, p
         reason += f"; {needed} would do" if needed else "; the accepted history is too small to compare with"
         return _Judged(replace(result, figure=None, needed=needed, reason=reason), None)
     passed = distance.effect <= limit
-    reason = "" if passed else f"{distance.effect / limit:.2g} times the limit, beside {words}; the largest natural change was {max(natural):.3g}"
+    reason = "" if passed else f"{distance.effect / limit:,.1f} times the limit, beside {words}; the largest natural change was {max(natural):.3g}"
     return _Judged(replace(result, status="pass" if passed else "fail", figure=distance.effect, reason=reason), distance.p)
 
 
