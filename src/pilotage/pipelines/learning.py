@@ -46,9 +46,9 @@ class Program(BaseModel):
     """A program of the user's own.
 
     ``train`` is run with the variables ``PILOTAGE_ROWS`` (Parquet: the feature columns and ``label``), ``PILOTAGE_MODEL`` (the file to write) and
-    ``PILOTAGE_SEED``; ``score`` with ``PILOTAGE_ROWS`` (the feature columns), ``PILOTAGE_MODEL`` and ``PILOTAGE_SCORES`` (Parquet to write, one
-    column ``score``: one probability a row, in order). Both are argument lists, run without a shell, in the pipeline file's folder. Of the environment
-    they see ``PATH``, ``HOME``, ``LANG``, ``TMPDIR`` and ``PYTHONPATH``, and what ``environment`` names: our own secrets are not theirs.
+    ``PILOTAGE_SEED``; ``score`` with ``PILOTAGE_ROWS`` (the feature columns), ``PILOTAGE_MODEL`` and ``PILOTAGE_SCORES`` (Parquet to write: one
+    column ``score``, one probability a row, in order). Both are argument lists, run without a shell, in the pipeline file's folder. They see
+    ``PATH``, ``HOME``, ``LANG``, ``TMPDIR``, ``PYTHONPATH`` and what ``environment`` names: our own secrets are not theirs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
