@@ -1,8 +1,8 @@
 """Write the next migration: what the rooms' tables declare and the newest schema lacks.
 
 Usage: ``python tools/write_migration.py "what changes"``. Read what it wrote before you commit it: it sees tables, columns, indexes and
-constraints, and nothing of what the rows need. Then set ``HEAD`` and ``KNOWN`` in ``store/migrate.py``. While the newest migration has not been
-released, ``--again`` writes it anew.
+constraints, and nothing of what the rows need: a new column that may not be null declares a ``server_default`` for the rows that are there. Then
+set ``HEAD`` and ``KNOWN`` in ``store/migrate.py``. While the newest migration has not been released, ``--again`` writes it anew.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def main() -> None:
         with engine.connect() as conn:
             context = MigrationContext.configure(conn, opts={"render_item": render_item})
             script = produce_migrations(context, metadata)
-            code = render_python_code(script.upgrade_ops, render_item=render_item, migration_context=context)
+            # By batch: SQLite can change a table's constraints only by copying it.
+            code = render_python_code(script.upgrade_ops, render_as_batch=True, render_item=render_item, migration_context=context)
     name = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
     path = VERSIONS / f"{number}_{name}.py"
     for old in VERSIONS.glob(f"{number}_*.py"):

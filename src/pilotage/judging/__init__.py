@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pilotage.judging.consensus import Consensus, Vote, consensuses, majority, put_consensus
     from pilotage.judging.decode import Reading, readings
     from pilotage.judging.item import Item, ItemRef, item_refs, load_item, put_item, put_items
-    from pilotage.judging.judgement import Judgement, add_judgement, add_judgements, judgements, load_judgement
+    from pilotage.judging.judgement import ABOUT_ITEMS, ABOUT_RATERS, Judgement, add_judgement, add_judgements, judgements, load_judgement
     from pilotage.judging.model_judge import Ask, JudgeReport, ModelRater
     from pilotage.judging.rater import Rater, RaterKind, ensure_rater, load_rater, person
     from pilotage.judging.refusal import REFUSAL_QUESTION, Refusal
@@ -33,7 +33,7 @@ _FROM = {
     "agreement": ("Agreement", "Rating", "cohen_kappa", "krippendorff_alpha", "ratings_of"),
     "consensus": ("Consensus", "Vote", "consensuses", "majority", "put_consensus"),
     "item": ("Item", "ItemRef", "item_refs", "load_item", "put_item", "put_items"),
-    "judgement": ("Judgement", "add_judgement", "add_judgements", "judgements", "load_judgement"),
+    "judgement": ("ABOUT_ITEMS", "ABOUT_RATERS", "Judgement", "add_judgement", "add_judgements", "judgements", "load_judgement"),
     "decode": (
         "Reading",
         "readings",
@@ -73,6 +73,8 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ABOUT_ITEMS",
+    "ABOUT_RATERS",
     "REFUSAL_QUESTION",
     "Abstain",
     "Agreement",

@@ -22,6 +22,9 @@ from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
 from pilotage.store import Workspace, WriteTransaction
 
+ABOUT_ITEMS = ("work", "adjudication", "audit")
+ABOUT_RATERS = ("gold", "qualification", "calibration", "seeded")
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -39,6 +42,15 @@ class Judgement:
         The same key again is the same judgement. Left out: the same answer by the same rater again is.
     supersedes
         The judgement this one replaces. Left out: the rater's current one, if there is one.
+    first_key_ms
+        Milliseconds from the first sight of the item to the first key.
+    sides
+        ``ab`` or ``ba``: which of a pair stood on the left.
+    guideline_id
+        The project's guideline in force.
+    purpose
+        What the answer was asked for. Only those of :data:`ABOUT_ITEMS` say something about the item; ``gold``, ``qualification``, ``calibration``
+        and ``seeded`` say something about the rater, and are left out of :func:`judgements` unless they are asked for.
     rater_kind, id, created_at
         Filled when read from the workspace.
     """
@@ -54,6 +66,10 @@ class Judgement:
     suggestion: Any = None
     arm: str | None = None
     active_ms: int | None = None
+    first_key_ms: int | None = None
+    sides: str | None = None
+    guideline_id: str | None = None
+    purpose: str = "work"
     idempotency_key: str = ""
     supersedes: str | None = None
     id: str = ""
@@ -141,6 +157,8 @@ def _check(given: Judgement, rubric: Rubric) -> None:
         question.check(given.value)
     if given.confidence is not None and not 0 <= given.confidence <= 1:
         raise InputError(f"A confidence of {given.confidence} is not between 0 and 1.", where=f"question '{given.question}' field 'confidence'")
+    if given.purpose not in (*ABOUT_ITEMS, *ABOUT_RATERS):
+        raise InputError(f"'{given.purpose}' is no purpose of an answer.", mend=f"use one of: {', '.join((*ABOUT_ITEMS, *ABOUT_RATERS))}")
     if given.active_ms is not None and given.active_ms < 0:
         raise InputError("Time worked cannot be negative.", where=f"question '{given.question}' field 'active_ms'")
 
@@ -160,6 +178,10 @@ def _row(judgement: Judgement, made: str) -> dict[str, Any]:
         "suggestion": judgement.suggestion,
         "arm": judgement.arm,
         "active_ms": judgement.active_ms,
+        "first_key_ms": judgement.first_key_ms,
+        "sides": judgement.sides,
+        "guideline_id": judgement.guideline_id,
+        "purpose": judgement.purpose,
         "idempotency_key": judgement.idempotency_key,
     }
 
@@ -235,14 +257,17 @@ def judgements(
     rater_kind: str | None = None,
     rater_id: str | None = None,
     rubric_id: str | None = None,
+    purposes: Iterable[str] = ABOUT_ITEMS,
     current_only: bool = True,
 ) -> list[Judgement]:
     """The judgements that match, oldest first. Superseded ones are left out unless ``current_only`` is False.
 
+    ``purposes``: answers that were asked for to measure the rater (gold, planted errors, exams) are not among them unless named.
+
     Cost: one indexed look-up per 500 items.
     """
     t = judgement_table
-    conditions = [t.c.workspace_id == workspace.id]
+    conditions = [t.c.workspace_id == workspace.id, t.c.purpose.in_(sorted(purposes))]
     if question is not None:
         conditions.append(t.c.question == question)
     if rater_kind is not None:
@@ -286,6 +311,10 @@ def _judgement(row: Any) -> Judgement:
         suggestion=row.suggestion,
         arm=row.arm,
         active_ms=row.active_ms,
+        first_key_ms=row.first_key_ms,
+        sides=row.sides,
+        guideline_id=row.guideline_id,
+        purpose=row.purpose,
         idempotency_key=row.idempotency_key,
         supersedes=row.supersedes or None,
         id=row.id,

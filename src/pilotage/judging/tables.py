@@ -48,8 +48,16 @@ judgement = table(
     Column("suggestion", JsonText),  # what the rater was shown as a proposal, or null
     Column("arm", Text),  # suggestion_shown | withheld | ...
     Column("active_ms", BigInteger),
+    Column("first_key_ms", BigInteger),  # from the first sight of the item to the first key
+    Column("sides", Text),  # ab | ba: how a pair was shown
+    Column("guideline_id", Text),  # the project's guideline in force
+    # work | gold | qualification | calibration | seeded | adjudication | audit. Only work, adjudication and audit say anything about the item;
+    # the rest say something about the rater, and never leave the house.
+    Column("purpose", Text, nullable=False, default="work", server_default="work"),
     Column("idempotency_key", Text, nullable=False),
     UniqueConstraint("workspace_id", "idempotency_key"),
+    Index("ix_judgement_rater", "workspace_id", "rater_id", "purpose", "created_at"),
+    Index("ix_judgement_question", "workspace_id", "question", "rubric_id"),
     # One chain per rater, item, question and rubric: one first judgement, and each superseded at most once.
     UniqueConstraint("workspace_id", "item_id", "question", "rater_id", "rubric_id", "supersedes"),
 )

@@ -6,7 +6,7 @@ changes the thing, so that listing and counting never read an item's payload nor
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, Integer, Text, UniqueConstraint
 
 from pilotage.store import JsonText, table
 
@@ -36,11 +36,19 @@ review_task = table(
     Column("flags", Integer, nullable=False, default=0),
     Column("state", Text, nullable=False),  # open | done | withdrawn
     Column("due_at", BigInteger),
-    UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id"),
+    Column("escalated_at", BigInteger),
+    # work | gold | qualification | calibration | adjudication | audit. Never shown to who answers: a known test measures nothing.
+    Column("purpose", Text, nullable=False, default="work", server_default="work"),
+    Column("skill", Text, nullable=False, default="", server_default=""),  # what who answers must be able to do, or '' for nothing special
+    Column("selected_by", Text, nullable=False, default="order", server_default="order"),  # how it came to be asked: order | random | uncertainty | …
+    Column("route_id", Text),  # the routing decision that sent it here
+    UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id", "role", "purpose"),
     # The law of the queue: never more people on a task than it asks for, whatever the program does.
     CheckConstraint("claims >= 0 AND answers >= 0 AND claims + answers <= overlap", name="places"),
     Index("ix_review_task_item", "workspace_id", "item_id"),
     Index("ix_review_task_next", "workspace_id", "queue", "state", "position"),
+    Index("ix_review_task_due", "workspace_id", "state", "due_at"),
+    Index("ix_review_task_purpose", "workspace_id", "queue", "purpose", "state", "position"),
     Index("ix_review_task_oldest", "workspace_id", "state", "queue", "role", "created_at"),
 )
 
@@ -56,6 +64,14 @@ review_assignment = table(
     Column("holder", Text, nullable=False, default=""),  # the page or program that claimed it for the person
     Column("flagged", Integer, nullable=False, default=0),
     Column("revealed", Integer, nullable=False, default=0),
+    Column("served_at", BigInteger),
+    Column("arm", Text),  # suggestion_shown | withheld | seeded | answer_first; null where there was nothing to show
+    Column("shown", JsonText),  # the suggestion this person is shown, {question: value}; null where none is
+    Column(
+        "committed", Integer, nullable=False, default=0, server_default="0"
+    ),  # answer_first: the first answer is in, and the suggestion may be shown
+    Column("sides", Text),  # ab | ba: which of a pair stands on the left
+    Column("guideline_id", Text),  # the guideline in force when it was served
     Index("ix_review_assignment_rater", "workspace_id", "rater_id", "queue", "state"),
     Index("ix_review_assignment_expiry", "workspace_id", "state", "expires_at"),
     key=("task_id", "rater_id"),
@@ -73,6 +89,8 @@ review_decision = table(
     Column("answers", JsonText, nullable=False),  # {question: value}, without free text
     Column("judgements", JsonText, nullable=False),  # {question: judgement id}
     Column("note", Text),
+    Column("arm", Text),
+    Column("active_ms", BigInteger),
     Column("late", Integer, nullable=False, default=0),
     Column("undone", Integer, nullable=False, default=0),
     UniqueConstraint("workspace_id", "rater_id", "key"),
@@ -87,4 +105,68 @@ review_counter = table(
     Column("answers", Integer, nullable=False, default=0),
     Column("flags", Integer, nullable=False, default=0),
     key=("queue", "role"),
+)
+
+# A queue with settings of its own. A queue without a project has the defaults. Each change of the settings is a version, never an edit.
+review_project = table(
+    "review_project",  # the id is the queue's name
+    Column("number", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # active | paused | archived
+    Column("salt", Text, nullable=False),  # arms, sides and gold turns are drawn from it; never shown
+)
+review_project_version = table(
+    "review_project_version",
+    Column("number", Integer, nullable=False),
+    Column("settings", JsonText, nullable=False),
+    Column("rubric_id", Text, nullable=False),
+    Column("guideline_id", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    key=("project", "number"),
+)
+review_guideline = table(
+    "review_guideline",
+    Column("project", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    UniqueConstraint("workspace_id", "project", "number"),
+)
+
+# What a person was found able to do, by exam or by who leads the project.
+review_skill = table(
+    "review_skill",
+    Column("source", Text, nullable=False),  # exam | granted
+    Column("granted_by", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    key=("login", "skill"),
+)
+
+# What machines propose: many per item. ``probability`` is calibrated, ``score`` is as the machine gave it.
+suggestion = table(
+    "suggestion",
+    Column("item_id", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("value", JsonText, nullable=False),
+    Column("score", Float),
+    Column("probability", Float),
+    Column("model", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    UniqueConstraint("workspace_id", "item_id", "question", "model", "model_version"),
+)
+
+# A wrong suggestion, planted to see whether people notice. In a table of its own, which nothing that faces a reviewer reads.
+review_seed = table(
+    "review_seed",
+    Column("planted", JsonText, nullable=False),  # {question: the wrong value}
+    Column("made_from", Text, nullable=False),  # second_choice | confusion | given
+    key="task_id",
+)
+
+# What is known to be right, and why: the answers of gold, qualification and calibration tasks.
+review_gold = table(
+    "review_gold",
+    Column("value", JsonText, nullable=False),
+    Column("explanation", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False),  # active | retired
+    key=("task_id", "question"),
 )

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, inspect, text
 
 from pilotage.core import Refused
 
-HEAD = "0002"
-KNOWN = (None, "0001", "0002")
+HEAD = "0003"
+KNOWN = (None, "0001", "0002", "0003")
 _FOLDER = Path(__file__).parent / "migrations"
 
 
