@@ -19,7 +19,7 @@ from pilotage.review.arms import ANSWER_FIRST, SEEDED
 from pilotage.review.deciding import again, check_key, check_time, decide, judgement_key, not_claimed, raise_or_return, taken, withdrawn
 from pilotage.review.overlap import one_more
 from pilotage.review.projects.project import Terms, find_terms
-from pilotage.review.questions import asked_of, check_answers, rubric_of, without_text
+from pilotage.review.questions import asked_of, check_answers, payload_for, rubric_of, without_text
 from pilotage.review.rows import check_person, check_role, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.serving import seen_by
 from pilotage.review.task import CORRECTION, Answered
@@ -84,8 +84,8 @@ def answer(
             return again(before, request)
         task, assignment = _in_hand(tx, task_id, rater_id, roles)
         rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
-        check_answers(rubric, values, asked=asked_of(rubric, task["asks"]))
-        choices = without_text(rubric, values)
+        kept = _fit(tx, task, values)
+        choices = without_text(rubric, kept)
         refusal = _refusal(task, assignment)
         if refusal is not None:
             said = {"answers": values, "reason": reason}
@@ -93,7 +93,7 @@ def answer(
             return refusal
         terms = find_terms(tx.conn, tx.workspace_id, task["queue"])
         seen = seen_by(task, assignment)
-        _check_reason(tx, terms, task, seen, values, reason)
+        _check_reason(tx, terms, task, seen, kept, reason)
         late = assignment["state"] == "released" or assignment["expires_at"] <= tx.clock.now_us()
         seeded = assignment["arm"] == SEEDED
         made = add_judgements(
@@ -115,10 +115,10 @@ def answer(
                     purpose="seeded" if seeded else task["purpose"],
                     idempotency_key=judgement_key(rater_id, idempotency_key, question),
                 )
-                for question, value in values.items()
+                for question, value in kept.items()
             ],
         )
-        judgements = dict(zip(values, made, strict=True))
+        judgements = dict(zip(kept, made, strict=True))
         set_assignment(tx, task_id, rater_id, state="answered")
         held = assignment["state"] == "claimed"
         more = 0 if seeded or terms is None else one_more(tx, terms.settings.overlap, rubric, task)
@@ -185,11 +185,10 @@ def commit(
             raise Refused("This task does not ask for your answer first.", where=task_id, mend="answer it")
         if assignment["committed"] or assignment["state"] == "answered":
             return Conflict("You have committed to an answer already.", where=task_id, mend="give your final answer")
-        rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
-        check_answers(rubric, values, asked=asked_of(rubric, task["asks"]))
+        kept = _fit(tx, task, values)
         set_assignment(tx, task_id, rater_id, committed=1)
-        choices = without_text(rubric, values)
-        written = {name: value for name, value in values.items() if name not in choices}
+        choices = without_text(rubric_of(tx.conn, tx.workspace_id, task["rubric_id"]), kept)
+        written = {name: value for name, value in kept.items() if name not in choices}
         decide(
             tx,
             rater,
@@ -218,6 +217,13 @@ def _in_hand(tx: WriteTransaction, task_id: str, rater_id: str, roles: Collectio
         raise not_claimed(task_id)
     check_role(task, roles)
     return task, assignment
+
+
+def _fit(tx: WriteTransaction, task: RowMapping, values: dict[str, Any]) -> dict[str, Any]:
+    """The answers as they are kept. Raises ``InputError`` where one does not fit, is missing, or was not asked."""
+    rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
+    payload = payload_for(tx.conn, tx.workspace_id, rubric, task["item_id"])
+    return check_answers(rubric, values, whole=True, payload=payload, questions=asked_of(rubric, task["asks"]))
 
 
 def _check_reason(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pilotage.core import InputError, content_id
 from pilotage.judging import ABOUT_ITEMS, Item, Rubric
-from pilotage.review.questions import MAX_TEXT
+from pilotage.review.questions import check_answers
 from pilotage.review.tables import MAX_PRIORITY
 
 LABELLING = "labelling"  # the one reason every item of a labelling project has: gold and exams must not be told from work
@@ -135,29 +135,27 @@ def unfit(task: NewTask, rubric: Rubric) -> Iterator[tuple[str, str]]:
         yield "gold", f"A {task.purpose} item needs its right answer."
     elif task.gold and task.purpose not in TEST_PURPOSES:
         yield "gold", f"An item put for {task.purpose} has no right answer known beforehand."
+    payload = task.item.payload if isinstance(task.item, Item) else None
     for number, given in enumerate(task.suggestions):
         place = f"suggestions[{number}]"
-        yield from _unfit_value(rubric, given.question, given.value, f"{place}.{given.question}")
+        yield from _unfit_value(rubric, given.question, given.value, f"{place}.{given.question}", payload)
         if given.probability is not None and not 0 <= given.probability <= 1:
             yield f"{place}.probability", f"A probability of {given.probability} is not between 0 and 1."
         if given.score is not None and not math.isfinite(given.score):
             yield f"{place}.score", "A score must be a finite number."
     for name, values in (("gold", task.gold), ("seed", task.seed)):
         for question, value in values.items():
-            yield from _unfit_value(rubric, question, value, f"{name}.{question}")
+            yield from _unfit_value(rubric, question, value, f"{name}.{question}", payload)
     for question, value in task.seed.items():
         if question in task.gold and task.gold[question] == value:
             yield f"seed.{question}", "A planted suggestion must be wrong, and this is the right answer."
 
 
-def _unfit_value(rubric: Rubric, question: str, value: Any, place: str) -> Iterator[tuple[str, str]]:
+def _unfit_value(rubric: Rubric, question: str, value: Any, place: str, payload: Any) -> Iterator[tuple[str, str]]:
     try:
-        rubric.question(question).check(value)
+        check_answers(rubric, {question: value}, whole=False, payload=payload)
     except InputError as error:
         yield place, error.what
-    else:
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            yield place, f"The answer is longer than {MAX_TEXT:,} characters."
 
 
 def shown_of(suggestions: Collection[Suggestion]) -> dict[str, Suggestion]:

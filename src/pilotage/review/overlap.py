@@ -39,7 +39,7 @@ def asked(overlap: Overlap, rubric: Rubric) -> Question:
     """The question adaptive overlap goes by: the one named, else the first that is no free text."""
     if overlap.question is not None:
         return rubric.question(overlap.question)
-    return next((question for question in rubric.questions if question.kind != "text"), rubric.questions[0])
+    return next((question for question in rubric.questions if not question.free_text), rubric.questions[0])
 
 
 def values_of(question: Question) -> int | None:
