@@ -84,7 +84,7 @@ def project_agreement(
         for judgement in given:
             parts[judgement.guideline_id or ""].append(judgement)
     elif slice is not None:
-        where = {ref.id: ref.slices for ref in item_refs(workspace, [judgement.item_id for judgement in given])}
+        where = {ref.id: ref.slices for ref in item_refs(workspace, ids=[judgement.item_id for judgement in given])}
         for judgement in given:
             parts[where[judgement.item_id].get(slice, "")].append(judgement)
     return found + [_agreeing(asked, part, mine, seed) for part, mine in sorted(parts.items())]

@@ -1,8 +1,8 @@
 """Exams: who passes gets the skill a project asks for.
 
-An exam belongs to a guideline version and has terms that are part of it (``qualification`` in the project's settings). Each try draws items the person
-has not had, from a pool larger than one try. An item counts as right when every question of it is right, so that items are independent and the lower
-bound is honest. What was wrong, what is right and why is told when the try is over, never before.
+An exam belongs to a guideline version and has terms that are part of it (``qualification`` in the project's settings). Each try draws items the
+person has not had, from a pool larger than one try. An item counts as right when every question of it is right, so that items are independent and
+the lower bound is honest. What was wrong, what is right and why is told when the try is over, never before.
 """
 
 from __future__ import annotations
