@@ -16,6 +16,7 @@ from pilotage.review.put import put_task, put_tasks
 from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
 from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
 from pilotage.review.undo import skip, undo
+from pilotage.review.viewing import consent, view
 from pilotage.review.withdraw import withdraw
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "answered_by",
     "claim",
     "commit",
+    "consent",
     "counts",
     "flag",
     "grant_skill",
@@ -55,6 +57,7 @@ __all__ = [
     "task_id",
     "tasks",
     "undo",
+    "view",
     "waiting",
     "withdraw",
 ]

@@ -151,12 +151,10 @@ export async function record(answers, { reason = null } = {}) {
   const { correction, ...rest } = decided.sent;
   if (task.answer_first && !task.committed && (await commit(task, answers, rest))) return;
   if (task !== current()) return;
-  const proposal = proposalOf(task);
   const name = outbox.put("answer", {
     task_id: task.task_id,
     answers: rest,
     correction: correction ?? null,
-    suggestion: Object.keys(proposal).length ? proposal : null,
     reason,
     ...clock.told(),
   });

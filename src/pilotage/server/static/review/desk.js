@@ -32,7 +32,6 @@ export const desk = {
   claiming: false,
   retry: 0,
   started: false,
-  since: Date.now(), // when this sitting began
   drafts: keep.read(sessionStorage, `${PREFIX}.drafts`, {}), // texts being written, by task
   begun: keep.read(sessionStorage, `${PREFIX}.begun`, {}), // answers being put together, by task
 };

@@ -1,4 +1,4 @@
-// What is said beside the work: consent before it begins, calibration rounds with their feedback, when to rest; and that an item was seen.
+// What is said beside the work: consent before it begins, calibration rounds with their feedback; and that an item was seen.
 
 import { agreeTo } from "./dialogs.js";
 import { say } from "./answers.js";
@@ -10,7 +10,6 @@ import { redraw } from "./screen.js";
 
 const told = new Set(); // tasks whose first sight is on record
 let feedback = null; // of the last answer that was measured openly
-let rested = 0;
 
 /** An item is on the screen for the first time. */
 export function seen(task) {
@@ -60,27 +59,14 @@ function feedbackPart() {
     explanation && el("p", { dir: "auto" }, explanation));
 }
 
-function restPart() {
-  const after = desk.project?.break_after_s;
-  const since = Math.max(desk.since, rested);
-  if (!after || Date.now() - since < after * 1000) return null;
-  const done = el("button", { type: "button", class: "wb-small" }, "I had one");
-  done.addEventListener("click", () => {
-    rested = Date.now();
-    redraw();
-  });
-  return el("section", { class: "wb-notice", "aria-label": "A break" },
-    el("div", { class: "wb-row wb-spread" }, el("span", {}, `You have been at it for ${Math.round((Date.now() - since) / 60_000)} minutes. A short break keeps your eye sharp; what you hold waits for you.`), done));
-}
-
 function roundPart() {
   const round = desk.project?.round;
   if (!round) return null;
-  return el("p", { class: "wb-notice" }, el("b", {}, "Calibration round. "), round.left != null ? `${round.left} to go. ` : "", "You see after each item what was expected; nothing here counts as work.");
+  return el("p", { class: "wb-notice" }, el("b", {}, "Calibration round. "), "You see after each item what was expected; nothing here counts as work.");
 }
 
 export function noticeParts(task) {
   root.classList.toggle("wb-calibrating", Boolean(desk.project?.round));
-  return desk.past ? [] : [roundPart(), feedback && feedback.task !== task ? feedbackPart() : null, restPart()].filter(Boolean);
+  return desk.past ? [] : [roundPart(), feedback && feedback.task !== task ? feedbackPart() : null].filter(Boolean);
 }
 

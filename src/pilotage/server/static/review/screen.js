@@ -166,6 +166,15 @@ function turnOf(task, question, talkName, talk) {
   return turn ? talk.indexOf(turn) : -1;
 }
 
+// Why nothing is handed out although work waits.
+const LIMITS = {
+  paused: () => "The project is paused.",
+  qualification: () => "This project asks for an exam first.",
+  per_day: () => "You have done what this project gives one person a day. Thank you; more tomorrow.",
+  at_once: () => "You hold as many items as this project gives one person at once.",
+  break: (project) => `Time for a break${project?.break_for ? ` of ${project.break_for}` : ""}: tired eyes agree too easily. Items come back by themselves.`,
+};
+
 function emptyCard() {
   const standing = desk.standing;
   const lines = [];
@@ -180,6 +189,8 @@ function emptyCard() {
   if (standing.held_by_others) lines.push(el("li", {}, `${plural(standing.held_by_others, "item")} are in other people's hands.`));
   if (standing.own_work) lines.push(el("li", {}, `${plural(standing.own_work, "item")} are your own work; somebody else reviews them.`));
   for (const [role, count] of Object.entries(standing.other_roles)) lines.push(el("li", {}, `${plural(count, "item")} need a person with the role “${role}”.`));
+  if (standing.other_skills) lines.push(el("li", {}, `${plural(standing.other_skills, "item")} need somebody examined for them.`));
+  if (standing.limit) lines.unshift(el("li", { class: "wb-limit" }, LIMITS[standing.limit]?.(desk.project) ?? words(standing.limit)));
   const done = desk.answered > 0;
   const overview = el("a", { href: pilot ? `/pilots/${encodeURIComponent(pilot)}` : "/" }, "Go to the overview");
   return el("section", { class: "wb-card wb-empty" },
