@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from pilotage.judging import Rater, load_rubric
-from pilotage.review.limits import in_calibration
+from pilotage.review.measuring import must_calibrate
 from pilotage.review.measuring.feedback import feedback
 from pilotage.review.projects import Guideline, find_terms
 from pilotage.review.projects.project import find_guideline
@@ -38,7 +38,7 @@ def project_for(workspace: Workspace, queue: str, login: str) -> dict[str, Any] 
         terms = find_terms(conn, workspace.id, queue)
         if terms is None:
             return None
-        practising = in_calibration(conn, workspace.id, terms, login)
+        practising = must_calibrate(conn, workspace.id, queue, login, terms.guideline_id)
     caps = terms.settings.caps
     return {"consent": terms.settings.consent or None, "round": {} if practising else None, "break_for": caps.break_for if caps.break_after else None}
 

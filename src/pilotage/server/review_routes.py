@@ -61,8 +61,9 @@ class CommitBody(TaskBody):
 
 
 class AnswerBody(CommitBody):
-    """A decision. What was proposed, in which arm and on which side is what the server showed; a page that says so too is not asked."""
+    """A decision. ``suggestion`` counts for nothing: the server knows what it showed. Pages sent it once, and some answers still wait to be sent."""
 
+    suggestion: dict[str, Any] | None = None
     correction: str | None = Field(default=None, max_length=100_000)
     reason: str | None = Field(default=None, max_length=10_000)
 

@@ -50,4 +50,4 @@ export function differences(before, after) {
 
 /** The difference as a paragraph: `del` and `ins` are read out as such. */
 export const marked = (before, after) =>
-  el("div", { class: "wb-text wb-difference", dir: "auto" }, differences(before, after).map(({ kind, text }) => (kind === "same" ? text : el(kind === "out" ? "del" : "ins", {}, text))));
+  el("div", { class: "wb-difference", dir: "auto" }, differences(before, after).map(({ kind, text }) => (kind === "same" ? text : el(kind === "out" ? "del" : "ins", {}, text))));
