@@ -39,6 +39,9 @@ export function baseOf(task, question) {
 
 export const say = (question, value, task) => kindOf(question).say(question, value, task);
 
+/** The same beside the question's own words, which need not be said again. */
+export const brief = (question, value, task) => (kindOf(question).brief ?? kindOf(question).say)(question, value, task);
+
 /** What would be recorded for `answers`: the answers, the texts that go with them, and both in words. */
 export function outcome(task, answers) {
   const drafts = desk.drafts[task.task_id] ?? {};

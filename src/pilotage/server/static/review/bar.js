@@ -1,6 +1,6 @@
 // The bar at the foot: agree, the opposite, the answers of the question in focus, and the rest of the commands.
 
-import { acceptance, asked, focused, outcome, rejection, veiled, whole, written } from "./answers.js";
+import { acceptance, asked, baseOf, focused, outcome, proposalOf, rejection, veiled, whole, written } from "./answers.js";
 import { backToCurrent, choose } from "./deciding.js";
 import { desk } from "./desk.js";
 import { el, stage } from "./dom.js";
@@ -43,11 +43,20 @@ function decideButtons(task, yes, no) {
       button("record", "Keep mine", { kind: "wb-keep", detail: outcome(task, desk.chosen).words }));
   }
   if (veiled(task)) return el("div", { class: "wb-decide" }, button("accept", "Show the proposal", { kind: "wb-keep" }));
-  if (!yes && !no) return null;
-  const text = Object.keys(desk.chosen).length && asked(task).length > 1 ? "Agree with the rest" : Object.keys(desk.chosen).length ? "Record yours" : "Agree";
+  // Once the person has an answer of their own there is nothing left to agree with, unless other questions are open.
+  const own = asked(task).length > 1 ? asked(task).every((one) => desk.chosen[one.name] !== undefined) : Object.keys(desk.chosen).length > 0;
+  const rewritten = written(task).some((one) => one.kind === "edit" && (desk.drafts[task.task_id]?.[one.name] ?? baseOf(task, one)) !== baseOf(task, one));
+  if (own || (!asked(task).length && rewritten) || (!yes && !no)) return null;
+  const text = Object.keys(desk.chosen).length ? "Agree with the rest" : "Agree";
   return el("div", { class: "wb-decide" },
     yes && button("accept", text, { kind: "wb-accept", detail: outcome(task, yes).words }),
     no && button("reject", "Opposite", { kind: "wb-reject", detail: outcome(task, no).words }));
+}
+
+function hint(task) {
+  if (Object.keys(desk.chosen).length || Object.keys(proposalOf(task)).length) return "";
+  if (asked(task).length) return "No machine proposed an answer: choose one.";
+  return whole(task, {}) ? "" : "Write the answer.";
 }
 
 export function barParts(task) {
@@ -67,7 +76,7 @@ export function barParts(task) {
   const records = several || !questions.length || !["choice", "bool"].includes(question.kind);
   const own = question ? (kindOf(question).buttons?.(question) ?? []).map(([name, text]) => button(name, text, { kind: "wb-small" })) : [];
   return [
-    decideButtons(task, yes, no) ?? el("p", { class: "wb-none" }, questions.length ? "No machine proposed an answer: choose one." : written(task).length ? "Write the answer." : ""),
+    decideButtons(task, yes, no) ?? (hint(task) && el("p", { class: "wb-none" }, hint(task))),
     el("div", { class: "wb-rest" },
       el("div", { class: "wb-row wb-options", role: "group", "aria-label": question?.prompt ?? "Answers" },
         several && el("small", { class: "wb-which" }, `question ${desk.question + 1} of ${questions.length}`),
@@ -75,5 +84,5 @@ export function barParts(task) {
         records && !desk.mine && button("record", "Record", { disabled: !complete && !(question && kindOf(question).empty?.(question) !== undefined), detail: complete ? outcome(task, desk.chosen).words : "" })),
       el("div", { class: "wb-row wb-tools" }, button("skip", "Skip"), button("undo", "Undo"), button("flag", task.flagged ? "Unflag" : "Flag"), button("escalate", "Escalate"),
         task.harmful && button("reveal", task.shown ? "Hide" : "Show"), button("guideline", "Guideline"), button("older", "History"), button("help", "Help"))),
-  ];
+  ].filter(Boolean);
 }

@@ -1,6 +1,6 @@
 // What stands beside the item: the questions of a rubric, the machine's proposal, the texts, what others said.
 
-import { asked, baseOf, focused, mustAnswer, proposalOf, say, veiled, written } from "./answers.js";
+import { asked, baseOf, brief, mustAnswer, proposalOf, say, veiled, written } from "./answers.js";
 import { button } from "./bar.js";
 import { endEdit, toQuestion } from "./deciding.js";
 import { desk, setDrafts } from "./desk.js";
@@ -25,7 +25,7 @@ function questionsCard(task) {
       const here = !desk.past && index === desk.question;
       const open = el("button", { type: "button", class: "wb-one-question", "aria-current": here ? "step" : false, disabled: Boolean(desk.past) },
         el("span", { dir: "auto" }, question.prompt),
-        el("small", { class: value === undefined ? "" : "wb-given" }, value === undefined ? (mustAnswer(question) ? "not answered" : "may be left out") : say(question, value, task)));
+        el("small", { class: value === undefined ? "" : "wb-given" }, value === undefined ? (mustAnswer(question) ? "not answered" : "may be left out") : brief(question, value, task)));
       open.addEventListener("click", () => toQuestion(index));
       return el("li", {}, open);
     })));
@@ -43,7 +43,7 @@ function verdictCard(task) {
   return el("section", { class: "wb-card wb-verdict" },
     el("h3", {}, desk.mine ? "You answered; a machine says" : said.length ? "A machine proposes" : "A machine says"),
     said.length > 1
-      ? el("dl", { class: "wb-facts" }, said.map((question) => [el("dt", {}, words(question.name)), el("dd", { dir: "auto" }, say(question, proposal[question.name], task))]))
+      ? el("dl", { class: "wb-facts" }, said.map((question) => [el("dt", {}, words(question.name)), el("dd", { dir: "auto" }, brief(question, proposal[question.name], task))]))
       : el("p", { class: "wb-proposed", dir: "auto" }, said.map((question) => say(question, proposal[question.name], task)).join(", ") || words(textOf(verdict.value))),
     by.length > 0 && el("p", { class: "wb-reason" }, by.map((one) => `${one.model}${one.probability != null ? `: ${Math.round(100 * one.probability)} %` : ""}`).join(", ")),
     verdict?.reason && el("p", { class: "wb-reason", dir: "auto" }, textOf(verdict.reason)));

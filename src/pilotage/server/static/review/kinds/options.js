@@ -40,6 +40,7 @@ export const choice = {
   options: kindOptions,
   ready: (question, value) => kindOptions(question).some((option) => option.value === value),
   say: sayOption,
+  brief: (question, value) => (kindOptions(question).find((option) => option.value === value)?.label ?? String(value)).toLowerCase(),
   press: (ask, index) => ask.give(kindOptions(ask.question)[index].value, { done: true }),
   opposite,
 };

@@ -17,6 +17,7 @@
 //   options(question)         what the digits give, in order: [{value, label, key}]
 //   ready(question, value)    whether `value` answers the question
 //   say(question, value, task)   the answer in words, for buttons, history and screen readers
+//   brief(question, value, task) the same beside the question's own words
 //   press(ask, index)         a digit or an option's key was pressed
 //   commands                  {name: (ask, again) => …}: commands of keys.js that mean something here (prefer_first, tie, …)
 //   keydown(ask, event)       keys that move about (arrows); true if it was one
