@@ -24,7 +24,7 @@ REVIEWERS = frozenset({"reviewer", "owner"})
 OPERATORS = frozenset({"operator", "owner"})
 
 # Who may do what: every route that changes something, and every one that not everybody may read. A new one is put here, or the test fails.
-REVIEW_ACTS = ("claim", "answer", "commit", "skip", "undo", "flag", "reveal", "release", "viewed", "consent")
+REVIEW_ACTS = ("claim", "answer", "commit", "skip", "escalate", "undo", "flag", "reveal", "release", "viewed", "consent")
 CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/login"): EVERYBODY,
     ("POST", "/logout"): EVERYBODY,

@@ -176,6 +176,12 @@ def skip(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, A
     return review.skip(workspace, body.task_id, person(who.login), idempotency_key=body.idempotency_key).to_dict()
 
 
+@router.post("/api/v1/review/escalate")
+def escalate(body: EscalateBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Hand a task to the people the project names for hard cases."""
+    return review.escalate(workspace, body.task_id, person(who.login), body.reason, idempotency_key=body.idempotency_key).to_dict()
+
+
 @router.post("/api/v1/review/undo")
 def undo(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
     """Take back one's own answer or skip; the task is in the person's hands again."""
