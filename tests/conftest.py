@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from pilotage.store.workspace import DATABASE_FILE
 # Who starts the tests in the background of a script has them ignore Ctrl+C; those that press it need it heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from in_a_browser import CHROMIUM, FLAGS
 
 _names = itertools.count()
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -87,3 +92,15 @@ def workspace(location: str) -> Iterator[Workspace]:
     """A fresh, open workspace, on each database in turn."""
     with create_workspace(location, actor="tester") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, for the tests of one file: while it is driven, no other event loop can run in this thread."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no browser driver: playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM} (set PILOTAGE_CHROMIUM)")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()

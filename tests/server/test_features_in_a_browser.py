@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,13 @@ import pytest
 from browserless import TOKEN
 from feature_workspace import NOW, Bank
 
+from in_a_browser import listening
 from pilotage.core import ManualClock
 from pilotage.ledger import open_workspace
 from pilotage.server import create_app
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 PAGES = [
     "/features",
     "/features/activity@2",
@@ -37,36 +34,23 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def served(bank_made: tuple[Path, Bank], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import uvicorn
-
     folder = tmp_path_factory.mktemp("served") / "workspace"
     shutil.copytree(bank_made[0], folder)
     with open_workspace(folder, actor="ada", clock=ManualClock(NOW + 90_000_000)) as workspace:
-        server = uvicorn.Server(uvicorn.Config(create_app(workspace, local_token=TOKEN), host="127.0.0.1", port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not (server.started and server.servers):
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        thread.join(timeout=10)
+        with listening(create_app(workspace, local_token=TOKEN)) as address:
+            yield address
 
 
 @pytest.fixture(scope="module")
-def tab(served: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS.split())
-        page = browser.new_page()
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: page.complaints.append(dialog.message))
-        page.goto(f"{served}/?token={TOKEN}")
-        yield page
-        browser.close()
+def tab(browser: Any, served: str) -> Iterator[Any]:
+    page = browser.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: page.complaints.append(dialog.message))
+    page.goto(f"{served}/?token={TOKEN}")
+    yield page
+    page.context.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

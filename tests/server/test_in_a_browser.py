@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +12,7 @@ from browserless import TOKEN
 from demo_workspace import Demo
 from sqlalchemy import update
 
+from in_a_browser import listening
 from pilotage.ledger import open_workspace
 from pilotage.runs.tables import output, run, run_sample
 from pilotage.server import create_app
@@ -23,8 +21,6 @@ from pilotage.store import Workspace
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 PAGES = [
     "/",
     "/pilots/support-assistant?cycle=1",
@@ -60,30 +56,10 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    import uvicorn
-
     folder = tmp_path_factory.mktemp("served") / "workspace"
     shutil.copytree(made.folder, folder)
-    with open_workspace(folder, actor="ada") as workspace:
-        server = uvicorn.Server(uvicorn.Config(create_app(workspace, local_token=TOKEN), host="127.0.0.1", port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not (server.started and server.servers):
-            time.sleep(0.02)
-        yield Served(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", workspace, made.demo)
-        server.should_exit = True
-        thread.join(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS.split())
-        yield started
-        started.close()
+    with open_workspace(folder, actor="ada") as workspace, listening(create_app(workspace, local_token=TOKEN)) as address:
+        yield Served(address, workspace, made.demo)
 
 
 @pytest.fixture

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from in_a_browser import listening
 from pilotage.judging import Item, Option, Question, Rubric, judgements, person
 from pilotage.ledger import entries, verify
 from pilotage.review import claim, counts, put_task
 from pilotage.server import create_app
 from pilotage.store import Workspace
 
-CHROMIUM = os.environ.get("PILOTAGE_CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TOKEN = "the-printed-token"
 PROPOSED = "I cannot tell you that, because it protects other customers. I can help with your own order."
 RUBRIC = Rubric(
@@ -89,27 +76,8 @@ def filled(fresh: Workspace) -> Workspace:
 @pytest.fixture
 def address(filled: Workspace) -> Iterator[str]:
     """The application, served over loopback."""
-    import uvicorn
-
-    server = uvicorn.Server(uvicorn.Config(create_app(filled, local_token=TOKEN), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not (server.started and server.servers):
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no browser driver: playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {CHROMIUM} (set PILOTAGE_CHROMIUM)")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
+    with listening(create_app(filled, local_token=TOKEN)) as there:
+        yield there
 
 
 @pytest.fixture
@@ -324,11 +292,11 @@ def test_harmful_text_is_blurred_until_it_is_revealed_and_that_is_on_record(page
     talk = page.locator(".wb-talk")
     assert "blur" in talk.evaluate("node => getComputedStyle(node).filter")
     assert talk.get_attribute("aria-hidden") == "true"
-    press(page, "h")
+    press(page, "v")
     assert "blur" not in talk.evaluate("node => getComputedStyle(node).filter")
-    press(page, "h")
+    press(page, "v")
     assert "blur" in talk.evaluate("node => getComputedStyle(node).filter")
-    press(page, "h", "f")
+    press(page, "v", "f")
     wait_for_status(page, "outbox 0")
     (revealed,) = entries(filled, type="review.revealed")
     assert revealed.actor == "ada"

@@ -24,6 +24,7 @@ REVIEWERS = frozenset({"reviewer", "owner"})
 OPERATORS = frozenset({"operator", "owner"})
 
 # Who may do what: every route that changes something, and every one that not everybody may read. A new one is put here, or the test fails.
+REVIEW_ACTS = ("claim", "answer", "commit", "skip", "escalate", "undo", "flag", "reveal", "release", "viewed", "consent")
 CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/login"): EVERYBODY,
     ("POST", "/logout"): EVERYBODY,
@@ -56,12 +57,13 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     # Monitoring
     ("POST", "/pipelines/{name}/promote"): frozenset({"owner"}),
     ("POST", "/pipelines/{name}/runs/{run_id}/retry"): OPERATORS,
-    **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in ("claim", "answer", "skip", "undo", "flag", "reveal", "release")},
+    **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in REVIEW_ACTS},
 }
 FOR_SOME: dict[str, frozenset[str]] = {
     "/review/{queue}": REVIEWERS,
     "/api/v1/review/history": REVIEWERS,
     "/api/v1/review/tasks/{task_id}": REVIEWERS,
+    "/api/v1/review/guidelines/{guideline_id}": REVIEWERS,
     "/api/v1/ledger": EVERYBODY - {"reviewer"},
 }
 OPEN = {"/login", "/healthz", "/static"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from browserless import TOKEN
 from tables_workspace import CANARY, Tables
 
+from in_a_browser import listening
 from pilotage.judging import judgements
 from pilotage.ledger import open_workspace
 from pilotage.server import create_app
@@ -20,8 +20,6 @@ from pilotage.store import Workspace
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 PAGES = [
     "/data",
     "/data/payments/1",
@@ -39,35 +37,21 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def served(made_tables: tuple[Path, Tables], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Workspace]]:
-    import uvicorn
-
     folder = tmp_path_factory.mktemp("served") / "workspace"
     shutil.copytree(made_tables[0], folder)
-    with open_workspace(folder, actor="ada") as workspace:
-        server = uvicorn.Server(uvicorn.Config(create_app(workspace, local_token=TOKEN), host="127.0.0.1", port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not (server.started and server.servers):
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", workspace
-        server.should_exit = True
-        thread.join(timeout=10)
+    with open_workspace(folder, actor="ada") as workspace, listening(create_app(workspace, local_token=TOKEN)) as address:
+        yield address, workspace
 
 
 @pytest.fixture(scope="module")
-def tab(served: tuple[str, Workspace]) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS.split())
-        page = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=served[0]).new_page()
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text) if "Content Security" in message.text else None)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(f"/?token={TOKEN}")
-        yield page
-        browser.close()
+def tab(browser: Any, served: tuple[str, Workspace]) -> Iterator[Any]:
+    page = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=served[0]).new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text) if "Content Security" in message.text else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(f"/?token={TOKEN}")
+    yield page
+    page.context.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 import watched_workspace
 from browserless import TOKEN
-from test_in_a_browser import ARGUMENTS, CHROMIUM
 from watched_workspace import MODEL
 
+from in_a_browser import listening
 from pilotage.ledger import create_workspace
 from pilotage.server import create_app
 
@@ -23,19 +20,11 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import uvicorn
-
     with create_workspace(tmp_path_factory.mktemp("watched") / "workspace", actor="ada") as workspace:
         there = watched_workspace.fill(workspace)
-        server = uvicorn.Server(uvicorn.Config(create_app(workspace, local_token=TOKEN), host="127.0.0.1", port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not (server.started and server.servers):
-            time.sleep(0.02)
-        PAGES[:] = [page.format_map(there.reports) for page in PAGES]
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        thread.join(timeout=10)
+        with listening(create_app(workspace, local_token=TOKEN)) as address:
+            PAGES[:] = [page.format_map(there.reports) for page in PAGES]
+            yield address
 
 
 PAGES = [
@@ -48,17 +37,6 @@ PAGES = [
     "/lineage?kind=version&id=fraud-training&column=spent",
     "/lineage/impact?kind=source&id=bank&since=2025-06-15&until=2025-06-16",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS.split())
-        yield started
-        started.close()
 
 
 @pytest.fixture

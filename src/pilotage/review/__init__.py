@@ -21,6 +21,7 @@ from pilotage.review.put import put_task, put_tasks
 from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
 from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
 from pilotage.review.undo import skip, undo
+from pilotage.review.viewing import consent, view
 from pilotage.review.withdraw import withdraw
 from pilotage.review.workload import Workload, workload
 
@@ -48,6 +49,7 @@ __all__ = [
     "answered_by",
     "claim",
     "commit",
+    "consent",
     "counts",
     "escalate",
     "escalate_overdue",
@@ -69,6 +71,7 @@ __all__ = [
     "task_id",
     "tasks",
     "undo",
+    "view",
     "waiting",
     "withdraw",
     "workload",

@@ -1,6 +1,6 @@
 """The review screen: its one page, and the few requests its script makes.
 
-The page is a shell; ``static/workbench.js`` fills it, keeps the next items ready and sends what people decide until it is acknowledged. Every request
+The page is a shell; ``static/review/`` fills it, keeps the next items ready and sends what people decide until it is acknowledged. Every request
 that decides something carries an idempotency key, so that sending it again is harmless.
 """
 
@@ -9,21 +9,25 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from starlette.responses import Response
 
 from pilotage import review
-from pilotage.judging import Rater, load_rubric, person
+from pilotage.core import NotFound
+from pilotage.judging import Rater, person
 from pilotage.readiness.tables import pilot as pilot_table
+from pilotage.review.projects import load_project
+from pilotage.server.answering import feedback_on, load_guideline, project_for, rubrics_of
 from pilotage.server.context import PersonDep, WorkspaceDep, require
 from pilotage.server.render import page
-from pilotage.store import Workspace
 
 router = APIRouter(dependencies=[require("review")])
 
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+DAY_MS = 24 * 3600 * 1000
+Milliseconds = Annotated[int | None, Field(ge=0), AfterValidator(lambda value: None if value is None else min(value, DAY_MS))]
 
 
 class _Body(BaseModel):
@@ -41,23 +45,39 @@ class ClaimBody(_Body):
     skipped_too: bool = False
 
 
-class AnswerBody(_Body):
-    """A decision. ``suggestion`` counts for nothing: the server knows what it showed. Pages sent it once, and some still wait to be sent."""
-
-    task_id: Identifier
-    idempotency_key: Key
-    answers: dict[str, Any]
-    suggestion: dict[str, Any] | None = None
-    correction: str | None = Field(default=None, max_length=100_000)
-    reason: str | None = Field(default=None, max_length=10_000)
-    active_ms: int | None = Field(default=None, ge=0)
-    first_key_ms: int | None = Field(default=None, ge=0)
-
-
 class TaskBody(_Body):
     """A task, and the key that makes the request repeatable."""
 
     task_id: Identifier
+    idempotency_key: Key
+
+
+class CommitBody(TaskBody):
+    """What a person answers before they see what a machine proposes. Times in milliseconds; more than a day counts as a day."""
+
+    answers: dict[str, Any] = Field(max_length=200)
+    active_ms: Milliseconds = None
+    first_key_ms: Milliseconds = None
+
+
+class AnswerBody(CommitBody):
+    """A decision. ``suggestion`` counts for nothing: the server knows what it showed. Pages sent it once, and some answers still wait to be sent."""
+
+    suggestion: dict[str, Any] | None = None
+    correction: str | None = Field(default=None, max_length=100_000)
+    reason: str | None = Field(default=None, max_length=10_000)
+
+
+class EscalateBody(TaskBody):
+    """Why somebody else should decide, in the person's words."""
+
+    reason: str = Field(min_length=1, max_length=10_000)
+
+
+class ConsentBody(_Body):
+    """The person agrees to the consent text of the queue's project. The key is the page's; agreeing twice is agreeing once."""
+
+    queue: Identifier
     idempotency_key: Key
 
 
@@ -103,8 +123,9 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         skipped_too=body.skipped_too,
     )
     return {
+        "project": project_for(workspace, body.queue, who.login),
         "tasks": [task.to_dict() for task in claimed],
-        "rubrics": _rubrics(workspace, {task.rubric_id for task in claimed}),
+        "rubrics": rubrics_of(workspace, {task.rubric_id for task in claimed}),
         "answered": review.answered_by(workspace, body.queue, rater),
         "counts": review.counts(workspace, body.queue).to_dict(),
         "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles).to_dict(),
@@ -113,26 +134,52 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
 
 @router.post("/api/v1/review/answer")
 def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
-    """Record answers. 409 where the place was taken or the answer cannot stand; it is then kept in the person's history."""
+    """Record answers. 409 where the place was taken or the answer cannot stand; it is then kept in the person's history.
+
+    ``feedback`` says what was expected, where the project tells people (a calibration round, say); null otherwise.
+    """
+    rater = person(who.login)
     done = review.answer(
+        workspace,
+        body.task_id,
+        rater,
+        body.answers,
+        idempotency_key=body.idempotency_key,
+        active_ms=body.active_ms,
+        first_key_ms=body.first_key_ms,
+        correction=body.correction,
+        reason=body.reason,
+        roles=who.roles,
+    )
+    return {**done.to_dict(), "feedback": feedback_on(workspace, body.task_id, rater)}
+
+
+@router.post("/api/v1/review/commit")
+def commit(body: CommitBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Keep a first answer and show what a machine proposes; the answer for good comes after it."""
+    suggestion = review.commit(
         workspace,
         body.task_id,
         person(who.login),
         body.answers,
         idempotency_key=body.idempotency_key,
-        active_ms=_day(body.active_ms),
-        first_key_ms=_day(body.first_key_ms),
-        correction=body.correction,
-        reason=body.reason,
+        active_ms=body.active_ms,
+        first_key_ms=body.first_key_ms,
         roles=who.roles,
     )
-    return done.to_dict()
+    return {"task_id": body.task_id, "suggestion": suggestion}
 
 
 @router.post("/api/v1/review/skip")
 def skip(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
     """Leave a task to others."""
     return review.skip(workspace, body.task_id, person(who.login), idempotency_key=body.idempotency_key).to_dict()
+
+
+@router.post("/api/v1/review/escalate")
+def escalate(body: EscalateBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Hand a task to the people the project names for hard cases."""
+    return review.escalate(workspace, body.task_id, person(who.login), body.reason, idempotency_key=body.idempotency_key).to_dict()
 
 
 @router.post("/api/v1/review/undo")
@@ -153,6 +200,31 @@ def flag(body: FlagBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, A
 def reveal(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
     """Record that the person uncovered blurred content."""
     return {"task_id": body.task_id, "first": review.reveal(workspace, body.task_id, person(who.login))}
+
+
+@router.post("/api/v1/review/viewed")
+def viewed(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Record that the person has the item before them, the first time they do."""
+    return {"task_id": body.task_id, "first": review.view(workspace, body.task_id, person(who.login))}
+
+
+@router.post("/api/v1/review/consent")
+def consent(body: ConsentBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Record that the person agrees to the project's consent text."""
+    text = load_project(workspace, body.queue).settings.consent
+    return {"queue": body.queue, "first": review.consent(workspace, body.queue, person(who.login), text=text)}
+
+
+@router.get("/api/v1/review/guidelines/{guideline_id}")
+def guideline(guideline_id: str, workspace: WorkspaceDep, since: Annotated[str | None, Query(max_length=200)] = None) -> dict[str, Any]:
+    """A guideline's text, and that of the one the person saw last (``since``), so that the page can mark what changed."""
+    found = load_guideline(workspace, guideline_id)
+    try:
+        before = load_guideline(workspace, since) if since else None
+    except NotFound:
+        before = None
+    earlier = None if before is None else {"number": before.number, "text": before.text}
+    return {"id": found.id, "number": found.number, "text": found.text, "before": earlier}
 
 
 @router.post("/api/v1/review/release")
@@ -179,22 +251,4 @@ def look(task_id: str, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any
     """A task the person was served, to look at again."""
     rater: Rater = person(who.login)
     task = review.look(workspace, task_id, rater, roles=who.roles)
-    return {"task": task.to_dict(), "rubrics": _rubrics(workspace, {task.rubric_id})}
-
-
-def _day(duration_ms: int | None) -> int | None:
-    """A time as a page measured it, at most a day."""
-    return None if duration_ms is None else min(duration_ms, 24 * 3600 * 1000)
-
-
-def _rubrics(workspace: Workspace, ids: set[str]) -> dict[str, Any]:
-    found = {rubric_id: load_rubric(workspace, rubric_id) for rubric_id in sorted(ids)}
-    return {
-        rubric_id: {
-            "name": rubric.name,
-            "number": rubric.number,
-            "guideline": rubric.guideline,
-            "questions": [question.to_dict() for question in rubric.questions],
-        }
-        for rubric_id, rubric in found.items()
-    }
+    return {"task": task.to_dict(), "rubrics": rubrics_of(workspace, {task.rubric_id})}
