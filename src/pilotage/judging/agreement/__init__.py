@@ -1,7 +1,7 @@
 """Agreement beyond chance, for every kind of answer.
 
-Alpha for single values on four scales, for sets of labels, spans and rankings; Cohen, Fleiss and Gwet for who asks for them; span F1 and Kendall's tau
-as plain agreement. Each figure has its interval (units are drawn again), its n, a warning where one value has nearly all the answers, and its reason
+Alpha for single values on four scales, for sets of labels, spans and rankings; Cohen, Fleiss and Gwet beside it; span F1 and Kendall's tau as plain
+agreement. Each figure has its interval (units are drawn again), its n, a warning where one value has nearly all the answers, and its reason
 where it is not defined. Below 50 units judged twice it is shown and decides nothing. :func:`agreement_by` parts it by question, slice, guideline or
 pair of raters, with and without a suggestion side by side; :func:`agreement_change` is before and after.
 """

@@ -172,8 +172,8 @@ class AgreementChange:
     """Alpha before and after: after a new guideline version, say.
 
     difference, lower, upper
-        After − before, with the interval of the difference (units drawn again once for both, so units judged under both are paired). None where one of
-        the two is not assessable.
+        After − before, with the interval of the difference (units drawn again once for both, so units judged under both are paired). None where one
+        of the two is not assessable.
     status
         As of :class:`Agreement`; fewer than 50 units on either side decide nothing.
     """

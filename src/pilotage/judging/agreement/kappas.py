@@ -1,14 +1,14 @@
 """Cohen's kappa for two raters, Fleiss' kappa and Gwet's AC for any number, each plain or weighted.
 
-Missing judgements are allowed everywhere, as in Gwet (2014): every unit judged twice tells of agreement, every unit judged at all of how often each value
-is given.
+Missing judgements are allowed everywhere, as in Gwet (2014): every unit judged twice tells of agreement, every unit judged at all of how often
+each value is given.
 
 References: Cohen (1960, 1968); Fleiss (1971); Gwet (2008) for AC1; Gwet (2014) "Handbook of inter-rater reliability" §2.6 and ch. 3 for AC2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -25,8 +25,8 @@ _SCALES = {"none": "nominal", "linear": "linear weights", "quadratic": "quadrati
 
 
 def cohen_kappa(
-    first: Mapping[Hashable, Any],
-    second: Mapping[Hashable, Any],
+    first: Mapping[Any, Any],
+    second: Mapping[Any, Any],
     *,
     weights: Weights = "none",
     order: Iterable[Any] | None = None,

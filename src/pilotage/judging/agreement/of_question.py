@@ -27,8 +27,8 @@ def agreement_on(
 ) -> Agreement:
     """Alpha of the answers to ``question``, with the distance its kind of answer calls for.
 
-    Choices and ratings on the question's scale (ordinal choices in the order of the options), sets of labels by MASI, rankings by pair, pairs by which
-    side was preferred, spans by character (by F1 where ``lengths`` of the texts are not given). Free text has no agreement figure, and says so.
+    Choices and ratings on the question's scale (ordinal choices in the order of the options), sets of labels by MASI, rankings by pair, pairs by
+    which side was preferred, spans by character (by F1 where ``lengths`` of the texts are not given). Free text has no agreement figure, and says so.
 
     Raises ``InputError`` if a judgement is about another question, or a rater judged an item twice.
     """

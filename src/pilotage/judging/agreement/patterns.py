@@ -62,8 +62,8 @@ class Patterns:
     def only_paired(self) -> Patterns:
         """Without units judged once, and without values that then nobody gave."""
         counts = self.patterns[self.paired]
-        seen = counts.any(axis=0)
-        known = tuple(value for value, there in zip(self.known, seen.tolist(), strict=True) if there)
+        seen = np.flatnonzero(counts.any(axis=0))
+        known = tuple(self.known[at] for at in seen.tolist())
         return Patterns(known, counts[:, seen], self.weights[self.paired], self.n_raters, self.n_votes)
 
 
@@ -88,8 +88,8 @@ def patterns_of(votes: Votes, *, scale: Scale = Scale.NOMINAL, order: Iterable[A
             mend="round the values to what the raters could tell apart",
         )
     paired = votes.counts.sum(axis=1) >= 2
-    seen = votes.counts.any(axis=0) if declared else votes.counts[paired].any(axis=0)
-    given = [value for value, there in zip(votes.values, seen.tolist(), strict=True) if there]
+    seen = np.flatnonzero((votes.counts if declared else votes.counts[paired]).any(axis=0))
+    given = [votes.values[at] for at in seen.tolist()]
     known = ordered(given, scale, order)
     if declared:
         known = list(order) if order is not None else list(votes.values)

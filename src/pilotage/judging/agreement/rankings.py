@@ -50,7 +50,10 @@ def kendall_tau(values: RankingRows, *, level: float = 0.95, replicates: int = 1
 
 
 def ranking_alpha(values: RankingRows, *, level: float = 0.95, replicates: int = 1000, seed: int = 0) -> Agreement:
-    """Alpha over pairs of options: which of the two is better, or tied (half-way between, interval distance). Errors and cost: as :func:`kendall_tau`."""
+    """Alpha over pairs of options: which of the two is better, or tied (half-way between, interval distance).
+
+    Errors and cost: as :func:`kendall_tau`.
+    """
     units = _by_unit(values)
     observed, marginals = [], []
     for found in units.values():

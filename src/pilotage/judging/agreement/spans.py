@@ -10,7 +10,8 @@ References: Hripcsak & Rothschild (2005) for F1 as agreement where there is no c
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -32,8 +33,8 @@ def span_f1(
     Parameters
     ----------
     match
-        ``exact``: same start, end and label. ``overlap``: same label, and the common part is more than ``least_overlap`` of both together (intersection
-        over union, 0 to 1); spans are paired one to one so that as many as possible match.
+        ``exact``: same start, end and label. ``overlap``: same label, and the common part is more than ``least_overlap`` of both together (0 to 1,
+        intersection over union); spans are paired one to one so that as many as possible match.
 
     Units on which nobody marked anything add nothing. Raises ``InputError`` if a rater judged a unit twice, or a span is none.
 
@@ -84,8 +85,7 @@ def span_alpha(values: SpanRows, *, lengths: Mapping[Hashable, int], level: floa
     if len(place) < 2:
         return shape.undefined("every character has the same answer")
     named = [", ".join(sorted(map(str, label))) or "nothing marked" for label in place]  # type: ignore[call-overload]
-    shape = Shape(*(getattr(shape, f) for f in ("coefficient", "scale", "level", "n_units", "n_raters", "n_values")))
-    shape = Shape(**{**shape.__dict__, "warning": prevalence_warning(marginals.sum(axis=0), named)})
+    shape = replace(shape, warning=prevalence_warning(marginals.sum(axis=0), named))
     distance = 1 - np.eye(len(place))
     weights = np.ones(len(rows), dtype=np.int64)
     return shape.with_interval(lambda drawn: alpha_of(observed, marginals, distance, drawn), weights, replicates=replicates, seed=seed)
@@ -154,7 +154,7 @@ def _characters(
         raise InputError(f"A span ends at {last}, behind its text of {length}.", where=f"unit {unit!r}", mend="count code points, not bytes")
     edges = sorted({0, length, *(edge for spans in found for start, end, _ in spans for edge in (start, end))})
     disagreed, counts = 0.0, dict[int, float]()
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         here: dict[int, int] = {}
         for spans in found:
             labels = frozenset(label for a, b, label in spans if a <= start and end <= b)
