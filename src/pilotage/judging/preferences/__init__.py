@@ -1,6 +1,6 @@
 """Rankings from pairs, and the biases of those who compared.
 
-:func:`bradley_terry` turns "a was preferred to b" into strengths with intervals: ties have a chance of their own (Davidson), and raters are believed as
+:func:`bradley_terry` turns "a was preferred to b" into strengths with intervals: ties have their own chance (Davidson), and raters are believed as
 far as they have earned it (Crowd-BT). Beside the strengths stand how often the left one and the longer one was preferred, and the circles that no
 strength can explain. One ranking is about one dimension; :func:`rank_dimensions` makes one of each and never a single one of all. Items that were
 never compared, not even through others, are refused; items that won or lost everything are marked.
