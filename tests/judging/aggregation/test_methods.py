@@ -28,8 +28,8 @@ from pilotage.judging.aggregation import (
 
 MODELS = (one_coin, dawid_skene, hierarchical_dawid_skene, mace, glad)
 ALL = (majority, *MODELS)
-# crowd-kit 1.4.2's Dawid–Skene on the same rows (see the README of the data), to the digits given there.
-PEER = {"CF_amt.csv": 0.840, "MS.csv": 0.769, "SP_amt.csv": 0.944, "rte.tsv": 0.928, "temp.tsv": 0.942}
+# Units that crowd-kit 1.4.2's Dawid–Skene labels right on the same rows (100 steps at most, its default).
+PEER = {"CF_amt.csv": 252, "MS.csv": 538, "SP_amt.csv": 472, "rte.tsv": 742, "temp.tsv": 435}
 
 Method = Callable[..., Truth]
 
@@ -38,7 +38,7 @@ Method = Callable[..., Truth]
 @pytest.mark.parametrize("method", [dawid_skene, hierarchical_dawid_skene])
 def test_on_real_crowds_it_is_at_least_as_right_as_the_peer(shared_data: Path, name: str, method: Method) -> None:
     votes, gold = crowd(shared_data, name)
-    assert round(accuracy(method(votes), gold), 3) >= PEER[name]
+    assert round(accuracy(method(votes), gold) * len(gold)) >= PEER[name]
 
 
 @pytest.mark.parametrize("method", [one_coin, mace, glad])
