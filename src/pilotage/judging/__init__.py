@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from pilotage.judging.item import Item, ItemRef, item_refs, load_item, put_item, put_items
     from pilotage.judging.judgement import ABOUT_ITEMS, ABOUT_RATERS, Judgement, add_judgement, add_judgements, judgements, load_judgement
     from pilotage.judging.model_judge import Ask, JudgeReport, ModelRater
+    from pilotage.judging.question import Option, Question, Scale
     from pilotage.judging.rater import Rater, RaterKind, ensure_rater, load_rater, person
     from pilotage.judging.refusal import REFUSAL_QUESTION, Refusal
-    from pilotage.judging.rubric import Option, Question, Rubric, Scale, load_rubric, load_rubric_file, put_rubric
+    from pilotage.judging.rubric import Rubric, load_rubric, put_rubric
+    from pilotage.judging.rubric_file import load_rubric_file
     from pilotage.judging.rules import Canary, Contains, Exact, ForbiddenTool, MustContain, MustNotContain, Pattern, Rule, ToolArgument, rule_from
     from pilotage.judging.verdict import Abstain, OutputView, RuleRater, Verdict, as_judgement
 
@@ -60,7 +62,9 @@ _FROM = {
         "rule_from",
     ),
     "rater": ("Rater", "RaterKind", "ensure_rater", "load_rater", "person"),
-    "rubric": ("Option", "Question", "Rubric", "Scale", "load_rubric", "load_rubric_file", "put_rubric"),
+    "question": ("Option", "Question", "Scale"),
+    "rubric": ("Rubric", "load_rubric", "put_rubric"),
+    "rubric_file": ("load_rubric_file",),
     "verdict": ("Abstain", "OutputView", "RuleRater", "Verdict", "as_judgement"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
