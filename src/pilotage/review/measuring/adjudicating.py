@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
-from pilotage.core import Conflict, InputError, NotFound, content_id
+from pilotage.core import Conflict, InputError, NotFound
 from pilotage.evidence import Evidence, Observation, rate
 from pilotage.judging import Judgement, consensuses, judgements
 from pilotage.judging.rater import RaterKind
@@ -26,12 +26,13 @@ from pilotage.review.measuring.combining import combine
 from pilotage.review.measuring.known import in_force, judged_by
 from pilotage.review.measuring.matching import plain
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
+from pilotage.review.new_task import task_id
+from pilotage.review.questions import roles_of
 from pilotage.review.rows import count, load_task, move
 from pilotage.review.tables import review_assignment, review_author, review_task
 from pilotage.store import Workspace, WriteTransaction
 
 WHY = ["disagreement"]
-PRIORITY = 0
 A, S, T = review_adjudication.c, review_settlement.c, review_task.c
 
 
@@ -86,23 +87,25 @@ def open_adjudications(workspace: Workspace, project: str, *, limit: int = 1000,
             S.workspace_id == workspace.id, S.project == project, S.state == "adjudicate", S.rubric_id == rubric.id
         )
         rows = conn.execute(waits.order_by(S.position)).all()
-        had = set(conn.execute(select(A.item_id).where(A.workspace_id == workspace.id, A.project == project)).scalars())
-    disputed: dict[str, list[str]] = defaultdict(list)
+        had = {(row.item_id, question) for row in conn.execute(_ours(workspace.id, project)) for question in row.questions}
+    several = len(roles_of(rubric)) > 1
+    disputed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
-        if row.item_id not in had:
-            disputed[row.item_id].append(row.question)
+        if (row.item_id, row.question) not in had:
+            disputed[(row.item_id, (rubric.question(row.question).required_role or "") if several else "")].append(row.question)
     chosen = dict(list(disputed.items())[:limit])
     said: dict[str, list[Judgement]] = defaultdict(list)
-    for each in judgements(workspace, item_ids=chosen, rubric_id=rubric.id, purposes=("work", "audit")):
+    for each in judgements(workspace, item_ids={item for item, _ in chosen}, rubric_id=rubric.id, purposes=("work", "audit")):
         if each.rater_kind == RaterKind.PERSON or (machines and each.rater_kind == RaterKind.MODEL):
             said[each.item_id].append(each)
 
     def job(tx: WriteTransaction) -> list[str]:
         made: list[str] = []
-        for item, questions in chosen.items():
-            if tx.conn.execute(select(A.task_id).where(A.workspace_id == tx.workspace_id, A.project == project, A.item_id == item)).first():
+        for (item, asks), questions in chosen.items():
+            made_id = task_id(project, item, rubric.id, purpose="adjudication", asks=asks if several else None)
+            if tx.conn.execute(select(A.task_id).where(A.workspace_id == tx.workspace_id, A.task_id == made_id)).first() is not None:
                 continue
-            task_id = _put(tx, project, item, rubric.id, terms.settings.adjudicator or "")
+            _put(tx, made_id, project, item, rubric.id, role=terms.settings.adjudicator or asks, asks=asks)
             before: dict[str, Any] = {}
             for name in questions:
                 people = {
@@ -112,9 +115,9 @@ def open_adjudications(workspace: Workspace, project: str, *, limit: int = 1000,
                 }
                 before[name] = combine(replace(rubric.question(name), policy="majority"), people).value if people else None
             shown = aliases(terms.salt, item, questions, said[item])
-            row = {"task_id": task_id, "project": project, "item_id": item, "questions": questions, "before": before, "state": "open"}
+            row = {"task_id": made_id, "project": project, "item_id": item, "questions": questions, "before": before, "state": "open"}
             tx.insert(review_adjudication, {**row, "answers": [vars(each) for each in shown]})
-            made.append(task_id)
+            made.append(made_id)
         if made:
             record(tx, type="adjudication.opened", subject=project, body={"tasks": made})
         return made
@@ -144,13 +147,16 @@ def _letters(index: int) -> str:
     return (_letters(more - 1) if more else "") + ascii_uppercase[last]
 
 
-def _put(tx: WriteTransaction, project: str, item: str, rubric_id: str, role: str) -> str:
-    task_id = content_id("task", {"queue": project, "item": item, "rubric": rubric_id, "role": role, "purpose": "adjudication"})
-    row = {"id": task_id, "queue": project, "item_id": item, "rubric_id": rubric_id, "role": role, "why": WHY, "priority": PRIORITY}
+def _ours(workspace_id: str, project: str) -> Select[Any]:
+    return select(A.item_id, A.questions).where(A.workspace_id == workspace_id, A.project == project)
+
+
+def _put(tx: WriteTransaction, made: str, project: str, item: str, rubric_id: str, *, role: str, asks: str) -> None:
+    # Not by put_tasks: who may decide is the project's adjudicator, not whom the question is for.
+    row = {"id": made, "queue": project, "item_id": item, "rubric_id": rubric_id, "role": role, "asks": asks, "why": WHY}
     tx.insert(review_task, {**row, "overlap": 1, "state": "open", "purpose": "adjudication"})
     count(tx, project, role, open=1)
-    tx.insert(review_author, *({"task_id": task_id, "login": login} for login in sorted(judged_by(tx.conn, tx.workspace_id, item))))
-    return task_id
+    tx.insert(review_author, *({"task_id": made, "login": login} for login in sorted(judged_by(tx.conn, tx.workspace_id, item))))
 
 
 def adjudications(workspace: Workspace, project: str, *, state: str | None = None, after: str = "", limit: int = 50) -> list[Adjudication]:
@@ -166,32 +172,31 @@ def adjudications(workspace: Workspace, project: str, *, state: str | None = Non
     ]
 
 
-def reopen(workspace: Workspace, project: str, item_id: str, *, reason: str) -> str:
-    """Have somebody else decide again; who decided before is not served it. Returns the task's id. Until then the decision stands.
+def reopen(workspace: Workspace, task_id: str, *, reason: str) -> None:
+    """Have somebody else decide again; who decided before is not served it. Until then the decision stands.
 
     Raises ``NotFound`` if the item was not adjudicated, and ``Conflict`` if its adjudication is still open.
     """
     if not reason:
         raise InputError("Reopening a decision needs a reason.", mend="say what speaks against it")
 
-    def job(tx: WriteTransaction) -> str:
-        where = (A.workspace_id == tx.workspace_id, A.project == project, A.item_id == item_id)
-        row = tx.conn.execute(select(A.task_id).where(*where)).first()
+    def job(tx: WriteTransaction) -> None:
+        where = (A.workspace_id == tx.workspace_id, A.task_id == task_id)
+        row = tx.conn.execute(select(A.project, A.item_id).where(*where)).first()
         if row is None:
-            raise NotFound("This item was not adjudicated.", where=item_id)
-        task = load_task(tx.conn, tx.workspace_id, row.task_id)
+            raise NotFound("This is no adjudication.", where=task_id)
+        task = load_task(tx.conn, tx.workspace_id, task_id)
         if task["state"] != "done":
-            raise Conflict("This item's adjudication is not decided yet.", where=item_id, mend="wait for the decision")
-        known = select(review_author.c.login).where(review_author.c.workspace_id == tx.workspace_id, review_author.c.task_id == row.task_id)
-        fresh = judged_by(tx.conn, tx.workspace_id, item_id) - set(tx.conn.execute(known).scalars())
-        tx.insert(review_author, *({"task_id": row.task_id, "login": login} for login in sorted(fresh)))
-        tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id == row.task_id).values(overlap=T.overlap + 1))
-        move(tx, load_task(tx.conn, tx.workspace_id, row.task_id))
+            raise Conflict("This adjudication is not decided yet.", where=task_id, mend="wait for the decision")
+        known = select(review_author.c.login).where(review_author.c.workspace_id == tx.workspace_id, review_author.c.task_id == task_id)
+        fresh = judged_by(tx.conn, tx.workspace_id, row.item_id) - set(tx.conn.execute(known).scalars())
+        tx.insert(review_author, *({"task_id": task_id, "login": login} for login in sorted(fresh)))
+        move(tx, task, overlap=1)
         tx.conn.execute(update(review_adjudication).where(*where).values(state="open"))
-        record(tx, type="adjudication.reopened", subject=row.task_id, body={"project": project, "item": item_id}, personal={"reason": reason})
-        return str(row.task_id)
+        body = {"project": row.project, "item": row.item_id}
+        record(tx, type="adjudication.reopened", subject=task_id, body=body, personal={"reason": reason})
 
-    return workspace.write(job)
+    workspace.write(job)
 
 
 def overturns(workspace: Workspace, project: str, *, level: float = 0.95) -> list[Overturned]:

@@ -26,7 +26,6 @@ from pilotage.review.rows import load_task, move
 from pilotage.review.tables import review_assignment, review_gold, review_task
 from pilotage.store import Workspace, WriteTransaction
 
-EXPOSURE_CAP = 50
 ENOUGH_VOTES = 3
 _HALF = 3  # answers in each half of an item's exposures, or the item says nothing about leaking
 _ENOUGH_ITEMS = 10
@@ -75,22 +74,23 @@ class LeakTest:
         return f"{verdict}: {self.rise}"
 
 
-def add_gold(workspace: Workspace, project: str, items: Iterable[Known], *, exposure_cap: int = EXPOSURE_CAP) -> GoldMade:
-    """Hide these items, with their right answers, among the project's work. All or none.
+def add_gold(workspace: Workspace, project: str, items: Iterable[Known], *, exposure_cap: int | None = None) -> GoldMade:
+    """Hide these items, with their right answers, among the project's work. All or none. ``exposure_cap`` None: as the project's settings say.
 
     Raises ``InputError`` naming the question if an answer does not fit, or is to free text; ``NotFound`` if there is no such project or item.
     """
     given = list(items)
 
     def job(tx: WriteTransaction) -> GoldMade:
-        ids = [put_known(tx, project, known, purpose="gold", most=exposure_cap) for known in given]
+        most = exposure_cap or in_force(tx.conn, tx.workspace_id, project).settings.gold.exposure_cap
+        ids = put_known(tx, project, given, purpose="gold", most=most)
         _say(tx, project, ids, source="by hand")
         return GoldMade(tuple(ids))
 
     return workspace.write(job)
 
 
-def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, explanation: str = "", exposure_cap: int = EXPOSURE_CAP) -> GoldMade:
+def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, explanation: str = "", exposure_cap: int | None = None) -> GoldMade:
     """Make gold of items that people settled: adjudicated, or said alike by at least three. Others are refused with the reason.
 
     Who judged such an item is never served it as gold.
@@ -112,7 +112,8 @@ def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, 
     wanted = [Known(item_id, known, explanation) for item_id, known in values.items() if known]
 
     def job(tx: WriteTransaction) -> GoldMade:
-        ids = [put_known(tx, project, known, purpose="gold", most=exposure_cap, rubric_id=rubric.id) for known in wanted]
+        most = exposure_cap or in_force(tx.conn, tx.workspace_id, project).settings.gold.exposure_cap
+        ids = put_known(tx, project, wanted, purpose="gold", most=most, rubric_id=rubric.id)
         _say(tx, project, ids, source="settled")
         return GoldMade(tuple(ids), refused)
 

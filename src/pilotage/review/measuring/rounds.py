@@ -101,7 +101,7 @@ def open_round(workspace: Workspace, project: str, items: Iterable[Known], *, ne
         _close(tx, project)
         made = content_id("rnd", {"project": project, "guideline": terms.guideline_id})
         tx.insert(review_round, {"id": made, "project": project, "guideline_id": terms.guideline_id, "needed": each, "state": "open"})
-        ids = [put_known(tx, project, known, purpose="calibration", most=MOST_PEOPLE) for known in given]
+        ids = put_known(tx, project, given, purpose="calibration", most=MOST_PEOPLE)
         if len(set(ids)) < len(ids):
             raise InputError("An item is in the round twice.", mend="hand in each item once")
         tx.insert(review_round_task, *({"round_id": made, "task_id": task_id} for task_id in ids))
