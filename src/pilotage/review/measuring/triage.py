@@ -29,12 +29,11 @@ from typing import Any
 from sqlalchemy import select, update
 
 from pilotage.core import InputError, NotFound, new_id
-from pilotage.evidence import holm, wilson
-from pilotage.evidence.distributions import beta_quantile, fisher_exact
 from pilotage.judging import Judgement, Question, item_refs
 from pilotage.ledger import record
-from pilotage.review.measuring.accuracy import Accuracy, reliability
+from pilotage.review.measuring.accuracy import reliability
 from pilotage.review.measuring.agreement import people_said
+from pilotage.review.measuring.divergence import PairConfusion, Reliability, confused_pairs, reliabilities, worse_guidelines, worse_slices
 from pilotage.review.measuring.known import CHUNK
 from pilotage.review.measuring.matching import COMPARABLE, plain
 from pilotage.review.measuring.tables import review_settlement, review_triage
@@ -42,52 +41,8 @@ from pilotage.store import Workspace, WriteTransaction
 
 CAUSES = ("annotator_error", "ambiguous_item", "unclear_guideline", "plurality", "unknown")
 RULE = "rule"
-_LEVEL = 0.05
-_FEW = 10  # items of a slice, or disagreements of a pair, below which nothing is said of it
-_BEYOND = 1.25  # how far above chance a pair of answers must surely be mixed up
 _RELIABLE = 0.5  # the lower bound of accuracy from which somebody's dissent is not put down to carelessness
-_MOST_EXAMPLES = 5
 S = review_settlement.c
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How reliable somebody is, 0 to 1, with a 90 % interval, and what it rests on: ``gold`` or ``agreement`` with the others."""
-
-    estimate: float
-    lower: float
-    upper: float
-    n: int
-    rests_on: str
-
-
-@dataclass(frozen=True)
-class PairConfusion:
-    """Two answers that are given for the same item.
-
-    n, share, lower, upper
-        How many of all disagreements between two people are of this pair, with Wilson's interval.
-    expected
-        The share that would be if people disagreed at random, given how often each answer is given.
-    concentrated
-        Whether the pair is surely mixed up more often than that.
-    examples
-        Items on which it happened.
-    """
-
-    first: str
-    second: str
-    n: int
-    share: float
-    lower: float
-    upper: float
-    expected: float
-    concentrated: bool
-    examples: tuple[str, ...]
-
-    def __str__(self) -> str:
-        mark = ", more than chance" if self.concentrated else ""
-        return f"{self.first} / {self.second}: {self.n} ({self.share:.0%} [{self.lower:.0%}, {self.upper:.0%}]; by chance {self.expected:.0%}{mark})"
 
 
 @dataclass(frozen=True)
@@ -120,7 +75,7 @@ class _Ground:
     """What is known of a question's answers as a whole, to judge one item by."""
 
     question: Question
-    reliability: Mapping[str, Reliability]
+    reliable: Mapping[str, Reliability]
     pairs: Mapping[frozenset[str], PairConfusion]
     slices: Mapping[tuple[str, str], dict[str, Any]]
     guidelines: Mapping[str, dict[str, Any]]
@@ -151,8 +106,8 @@ def triage(workspace: Workspace, project: str, question: str, *, groups: Mapping
         asked,
         reliabilities(asked, by_item, reliability(workspace, project, question)),
         {frozenset((pair.first, pair.second)): pair for pair in confused_pairs(asked, by_item)},
-        _slices(asked, by_item, refs),
-        _guidelines(asked, by_item),
+        worse_slices(asked, by_item, refs),
+        worse_guidelines(asked, by_item),
         groups or {},
     )
     found = [
@@ -187,48 +142,20 @@ def cause_of(ground: _Ground, item_id: str, said: list[Judgement], slices: Mappi
     camps = _camps(answers, ground.groups)
     if camps:
         return finding("plurality", because="groups agree among themselves on different answers", groups=camps)
-    slip = _slip(answers, ground.reliability)
+    slip = _slip(answers, ground.reliable)
     if slip is not None:
         return finding("annotator_error", **slip)
     unclear = _unclear(ground, answers, said, slices)
     if unclear is not None:
         return finding("unclear_guideline", **unclear)
     sides = {
-        value: max(
-            (ground.reliability[rater].lower for rater, given in answers.items() if given == value and rater in ground.reliability), default=0.0
-        )
+        value: max((ground.reliable[rater].lower for rater, given in answers.items() if given == value and rater in ground.reliable), default=0.0)
         for value in set(answers.values())
     }
     good = sorted(value for value, lower in sides.items() if lower >= _RELIABLE)
     if len(good) >= 2:
         return finding("ambiguous_item", because="reliable people stand on both sides", sides=good)
     return finding("unknown", because="too little is known of who answered")
-
-
-def reliabilities(question: Question, by_item: Mapping[str, list[Judgement]], gold: Mapping[str, Accuracy]) -> dict[str, Reliability]:
-    """Each rater's reliability: accuracy on gold where there is enough of it, else agreement with the majority of the others."""
-    found: dict[str, Reliability] = {}
-    agreed: dict[str, list[bool]] = defaultdict(list)
-    for said in by_item.values():
-        answers = {each.rater_id: plain(question, each.value) for each in said}
-        counts = Counter(answers.values())
-        for rater, value in answers.items():
-            others = counts - Counter([value])
-            ranked = others.most_common(2)
-            if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
-                continue  # the others have no majority
-            agreed[rater].append(ranked[0][0] == value)
-    for rater, outcomes in agreed.items():
-        found[rater] = _beta(sum(outcomes), len(outcomes), "agreement")
-    for rater, measured in gold.items():
-        if measured.estimate is not None or rater not in found:
-            found[rater] = _beta(measured.right, measured.n, "gold")
-    return found
-
-
-def _beta(right: int, n: int, rests_on: str) -> Reliability:
-    a, b = right + 0.5, n - right + 0.5
-    return Reliability(a / (a + b), beta_quantile(0.05, a, b), beta_quantile(0.95, a, b), n, rests_on)
 
 
 def _slip(answers: Mapping[str, str], known: Mapping[str, Reliability]) -> dict[str, Any] | None:
@@ -275,76 +202,6 @@ def _unclear(ground: _Ground, answers: Mapping[str, str], said: list[Judgement],
         if guideline in ground.guidelines:
             return {"because": "this guideline has surely more disagreement than the others", "guideline": guideline, **ground.guidelines[guideline]}
     return None
-
-
-def confused_pairs(question: Question, by_item: Mapping[str, list[Judgement]]) -> list[PairConfusion]:
-    """The pairs of answers people give to the same item, most frequent first. Each two people who differ on an item count once."""
-    given: Counter[str] = Counter()
-    mixed: Counter[tuple[str, str]] = Counter()
-    examples: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for item, said in sorted(by_item.items()):
-        if len(said) < 2:
-            continue
-        counts = Counter(plain(question, each.value) for each in said)
-        given.update(counts)
-        for pair in combinations(sorted(counts), 2):
-            mixed[pair] += counts[pair[0]] * counts[pair[1]]
-            if len(examples[pair]) < _MOST_EXAMPLES:
-                examples[pair].append(item)
-    total, answers = sum(mixed.values()), sum(given.values())
-    differ = 1 - sum((n / answers) ** 2 for n in given.values()) if answers else 0.0
-    found: list[PairConfusion] = []
-    for (first, second), n in mixed.most_common():
-        expected = 2 * given[first] * given[second] / answers**2 / differ
-        interval = wilson(n, total)
-        # With two answers there is one pair, and all disagreement is of it: nothing is concentrated.
-        beyond = n >= _FEW and len(given) > 2 and interval.lower > _BEYOND * expected
-        found.append(PairConfusion(first, second, n, n / total, interval.lower, interval.upper, expected, beyond, tuple(examples[(first, second)])))
-    return found
-
-
-def _slices(
-    question: Question, by_item: Mapping[str, list[Judgement]], refs: Mapping[str, Mapping[str, str]]
-) -> dict[tuple[str, str], dict[str, Any]]:
-    divided = _divided(question, by_item)
-    parts: dict[tuple[str, str], list[bool]] = defaultdict(list)
-    for item, is_divided in divided.items():
-        for entry in refs.get(item, {}).items():
-            parts[entry].append(is_divided)
-    found = _worse(parts, list(divided.values()))
-    return {key: numbers for key, numbers in found.items() if isinstance(key, tuple)}
-
-
-def _guidelines(question: Question, by_item: Mapping[str, list[Judgement]]) -> dict[str, dict[str, Any]]:
-    divided = _divided(question, by_item)
-    parts: dict[str, list[bool]] = defaultdict(list)
-    for item, is_divided in divided.items():
-        under = {each.guideline_id or "" for each in by_item[item]}
-        if len(under) == 1:
-            parts[under.pop()].append(is_divided)
-    found = _worse(parts, [value for values in parts.values() for value in values])
-    return {key: numbers for key, numbers in found.items() if isinstance(key, str)}
-
-
-def _divided(question: Question, by_item: Mapping[str, list[Judgement]]) -> dict[str, bool]:
-    return {item: len({plain(question, each.value) for each in said}) > 1 for item, said in by_item.items() if len(said) >= 2}
-
-
-def _worse(parts: Mapping[Any, list[bool]], everything: list[bool]) -> dict[Any, dict[str, Any]]:
-    """The parts with surely more divided items than the rest: Fisher's exact test, Holm-adjusted over the parts."""
-    p_values: dict[str, float] = {}
-    numbers: dict[str, tuple[Any, dict[str, Any]]] = {}
-    for key, values in parts.items():
-        rest, inside, hits = len(everything) - len(values), len(values), sum(values)
-        if inside < _FEW or rest < _FEW:
-            continue
-        others = sum(everything) - hits
-        if hits / inside <= others / rest:
-            continue
-        name = repr(key)
-        p_values[name] = fisher_exact(hits, inside - hits, others, rest - others)
-        numbers[name] = (key, {"divided": hits, "of": inside, "rest_divided": others, "rest_of": rest})
-    return {numbers[name][0]: {**numbers[name][1], "p": p} for name, p in holm(p_values).items() if p < _LEVEL}
 
 
 def overrule(workspace: Workspace, project: str, item_id: str, question: str, cause: str, *, login: str, note: str | None = None) -> Finding:
