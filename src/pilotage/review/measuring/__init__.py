@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.combining import Combined, combine
     from pilotage.review.measuring.divergence import PairConfusion
     from pilotage.review.measuring.explorer import Divided, DividedPage, explore
-    from pilotage.review.measuring.feedback import Feedback, feedback
     from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_from, gold_items, leak_test, retire_gold
     from pilotage.review.measuring.judge_vs_people import AlternativeAnnotator, alternative_annotator_test, prediction_powered_mean
     from pilotage.review.measuring.known import Known
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.rounds import CalibrationRound, RoundReport, close_round, current_round, open_round, round_report
     from pilotage.review.measuring.settling import Settlement, consensus_of, settle
     from pilotage.review.measuring.standing_of import adjudication_context, calibration_tasks, least_exposed, must_calibrate
-    from pilotage.review.measuring.triage import Finding, TriageReport, confusion_between, findings, overrule, triage
+    from pilotage.review.measuring.telling import Feedback, feedback
+    from pilotage.review.measuring.triaging import Finding, TriageReport, confusion_between, findings, overrule, triage
 
 # numpy loads when a name that needs it is first used: the claim imports this room for one look-up by key.
 _FROM: dict[str, tuple[str, ...]] = {
@@ -82,7 +82,7 @@ _FROM: dict[str, tuple[str, ...]] = {
         "DividedPage",
         "explore",
     ),
-    "feedback": (
+    "telling": (
         "Feedback",
         "feedback",
     ),
@@ -141,7 +141,7 @@ _FROM: dict[str, tuple[str, ...]] = {
         "least_exposed",
         "must_calibrate",
     ),
-    "triage": (
+    "triaging": (
         "Finding",
         "TriageReport",
         "confusion_between",

@@ -1,4 +1,4 @@
-"""Where disagreement gathers: on which people, pairs of answers, slices and guidelines. Pure; what :mod:`.triage` judges an item by."""
+"""Where disagreement gathers: on which people, pairs of answers, slices and guidelines. Pure; what :mod:`.triaging` judges an item by."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review.measuring.accuracy import ENOUGH, Accuracy, Alert, Speed, accuracy, accuracy_of, alerts, speed_of, team_accuracy
 from pilotage.review.measuring.agreement import people_said
-from pilotage.review.measuring.feedback import Feedback
 from pilotage.review.measuring.known import in_force, known_answers
 from pilotage.review.measuring.matching import COMPARABLE, is_right, plain
 from pilotage.review.measuring.tables import review_feedback
+from pilotage.review.measuring.telling import Feedback
 from pilotage.review.tables import review_assignment, review_task
 from pilotage.store import Workspace
 

@@ -19,9 +19,9 @@ from pilotage.evidence import wilson
 from pilotage.judging import Rater, ensure_rater
 from pilotage.ledger import record
 from pilotage.review.arms import draw
-from pilotage.review.measuring.feedback import Feedback, tell
 from pilotage.review.measuring.known import Known, in_force, put_known
 from pilotage.review.measuring.tables import review_exam, review_exam_task, review_exam_try
+from pilotage.review.measuring.telling import Feedback, tell
 from pilotage.review.rows import check_person, load_assignment, load_task, move, set_assignment
 from pilotage.review.serving import load_claimed, serve
 from pilotage.review.skills import grant_skill

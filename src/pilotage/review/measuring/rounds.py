@@ -1,6 +1,6 @@
 """Calibration rounds: a new guideline is practised before work is served under it.
 
-Each person answers some items whose answers are known and is told after each what is right and why (:func:`.feedback.feedback`). Until then
+Each person answers some items whose answers are known and is told after each what is right and why (:func:`.telling.feedback`). Until then
 :func:`.standing_of.must_calibrate` says so, and the claim serves nothing else. :func:`round_report` says whether the guideline helped: agreement
 before and after, and who got what wrong.
 
