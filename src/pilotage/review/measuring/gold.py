@@ -194,8 +194,10 @@ def leaking(outcomes: list[tuple[KnownAnswer, bool]], *, level: float = 0.95) ->
     """As :func:`leak_test`, of answers (oldest first) and whether each was right."""
     by_rater: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     by_item: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    task_of: dict[str, str] = {}
     for answer, right in outcomes:
-        key = f"{answer.task_id} {answer.question}"
+        key = f"{answer.task_id}:{answer.question}"
+        task_of[key] = answer.task_id
         by_rater[answer.rater_id].append((key, right))
         by_item[key].append((answer.rater_id, right))
 
@@ -215,7 +217,7 @@ def leaking(outcomes: list[tuple[KnownAnswer, bool]], *, level: float = 0.95) ->
         if not of_early or not of_late:
             continue
         rise = sum(of_late) / len(of_late) - sum(of_early) / len(of_early)
-        rises.append(Observation(item=key, value=max(-2.0, min(2.0, rise)), cluster=key.split(" ")[0]))
+        rises.append(Observation(item=key, value=max(-2.0, min(2.0, rise)), cluster=task_of[key]))
         hits_late, hits_early = sum(right for _, right in late), sum(right for _, right in early)
         p_values[key] = fisher_exact(hits_late, half - hits_late, hits_early, half - hits_early) if hits_late > hits_early else 1.0
     metric = "gold_leak_rise"
@@ -223,5 +225,5 @@ def leaking(outcomes: list[tuple[KnownAnswer, bool]], *, level: float = 0.95) ->
         reason = f"{len(rises)} gold answers were given by at least {2 * _HALF} people each; the test needs {_ENOUGH_ITEMS}"
         return LeakTest(not_assessable(metric, reason=reason, n=len(rises), level=level), False, {})
     found = mean(rises, metric=metric, scale=(-2.0, 2.0), level=level)
-    loud = {key.split(" ")[0]: p for key, p in holm(p_values).items() if p < _SUSPICIOUS}
+    loud = {task_of[key]: p for key, p in holm(p_values).items() if p < _SUSPICIOUS}
     return LeakTest(found, found.lower is not None and found.lower > 0, loud)
