@@ -130,7 +130,7 @@ def test_more_people_an_item_save_items_of_a_mean_but_not_judgements() -> None:
 
 def test_a_preference_is_planned_as_mcnemar_needs() -> None:
     [plan] = plan_evaluation([Dimension("better", "preference", effect=0.1, differing=0.5)])
-    assert plan.items == 390  # Connor (1987): (1.96·√.5 + .8416·√.49)² / .01
+    assert plan.items == 391  # Connor (1987): (1.960·√.5 + .8416·√.49)² / .01 = 390.1
 
 
 @pytest.mark.parametrize(

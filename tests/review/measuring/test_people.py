@@ -23,7 +23,8 @@ def test_a_team_page_has_work_accuracy_agreement_and_drift(make_team: MakeTeam) 
     assert (ann.login, ann.answered, ben.answered) == ("ann", 20, 20)
     assert ann.accuracy[0].estimate == 0.5 and ben.accuracy == ()
     assert ann.drift[0].changed is True
-    assert cem.agreement[0].share == 0.95 and ben.agreement[0].n == 20
+    assert cem.agreement[0].share == 0.95
+    assert (ben.agreement[0].n, ben.agreement[0].share) == (19, None)  # on one item the others have no majority
     assert [alert.login for alert in page.alerts] == ["ann"]
 
 
