@@ -283,3 +283,14 @@ def upgrade() -> None:
             batch_op.f("uq_review_task_workspace_id_queue_item_id_rubric_id_asks_purpose"),
             ["workspace_id", "queue", "item_id", "rubric_id", "asks", "purpose"],
         )
+    with op.batch_alter_table('review_task', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('asks', sa.Text(), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('escalated_at', sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column('purpose', sa.Text(), server_default='work', nullable=False))
+        batch_op.add_column(sa.Column('skill', sa.Text(), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('selected_by', sa.Text(), server_default='order', nullable=False))
+        batch_op.add_column(sa.Column('route_id', sa.Text(), nullable=True))
+        batch_op.drop_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id'), type_='unique')
+        batch_op.create_index('ix_review_task_due', ['workspace_id', 'state', 'due_at'], unique=False)
+        batch_op.create_index('ix_review_task_purpose', ['workspace_id', 'queue', 'purpose', 'state', 'position'], unique=False)
+        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_asks_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'asks', 'purpose'])
