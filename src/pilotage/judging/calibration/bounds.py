@@ -19,9 +19,9 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 
-# Bets as shares of the largest one that cannot lose everything: small ones for small excesses, large ones for few items. 24 cost nothing and
-# lose at most a factor of 24 against the best one.
-_BETS = np.geomspace(0.002, 0.98, 24)
+# Bets as shares of the largest one that cannot lose everything: large ones for few items, small ones for many. The mixture loses at most a
+# factor of 8 against the best of them.
+_BETS = np.geomspace(0.03, 0.98, 8)
 
 
 def binomial_p(errors: ArrayLike, n: ArrayLike, risk: float) -> Floats:
@@ -52,13 +52,13 @@ def hoeffding_bentkus_p(mean_loss: ArrayLike, n: ArrayLike, risk: float) -> Floa
     return np.where(m > 0, np.minimum(1.0, np.minimum(hoeffding, bentkus)), 1.0)
 
 
-def betting_log_wealth(losses: Floats, weights: Floats, risk: float, *, largest_weight: float) -> Floats:
-    """Log wealth after each item, of bets that the weighted mean loss is below ``risk``; items along the last axis.
+def betting_log_wealth(losses: Floats, weights: Floats, risk: float) -> Floats:
+    """Log wealth after each item, of bets that the weighted mean loss is below ``risk``; items along the last axis, weights in (0, 1].
 
     Under "the weighted mean is at least ``risk``" the wealth is a non-negative martingale started at 1 (a mixture over fixed bets), so
-    ``exp(-wealth)`` is a p-value at any fixed item. ``largest_weight`` bounds every weight that could have been drawn.
+    ``exp(-wealth)`` is a p-value at any fixed item. A weight is the smallest inclusion probability there could be over the item's own.
     """
-    gain = weights / largest_weight * (risk - losses)
+    gain = weights * (risk - losses)
     bets = _BETS / max(1e-12, 1 - risk)
     logs = np.empty((len(bets), *gain.shape))
     for row, bet in enumerate(bets):

@@ -75,14 +75,18 @@ def certify(
     alpha = alpha_of_look(delta, look) * share
     order = np.argsort(-sample.confidence, kind="stable")
     confidence, loss, weights = sample.confidence[order], sample.wrong[order], sample.weights[order]
-    ends = grid(confidence, risk=risk, alpha=alpha / len(starts), steps=steps)
-    if method == "binomial":
-        p = binomial_p(np.cumsum(loss)[ends - 1], ends, risk) if len(ends) else np.empty(0)
+    scaled = _scaled(sample, smallest_inclusion)[order]
+    least = smallest_n(risk, alpha / len(starts)) if method != "betting" else _smallest_bet(scaled, risk, alpha / len(starts))
+    ends = grid(confidence, least=least, steps=steps)
+    if not len(ends):
+        p = np.empty(0)
+    elif method == "binomial":
+        p = binomial_p(np.cumsum(loss)[ends - 1], ends, risk)
     elif method == "hoeffding_bentkus":
-        p = hoeffding_bentkus_p(np.cumsum(loss)[ends - 1] / ends, ends, risk) if len(ends) else np.empty(0)
+        p = hoeffding_bentkus_p(np.cumsum(loss)[ends - 1] / ends, ends, risk)
     else:
-        p = np.exp(-np.maximum(betting_log_wealth(loss, weights, risk, largest_weight=_largest_weight(sample, smallest_inclusion)), 0.0))[ends - 1]
-    own = own_alphas(ends, risk=risk, alpha=alpha, starts=starts)
+        p = np.exp(-np.maximum(betting_log_wealth(loss, scaled, risk), 0.0))[ends - 1]
+    own = own_alphas(ends, least=least, alpha=alpha, starts=starts)
     last, spent, tested = walk(p, own)
     made = Threshold(
         value=None,
@@ -102,7 +106,7 @@ def certify(
         slice=slice,
     )
     if last < 0:
-        return replace(made, reason=_why_not(sample.n, ends, loss, risk, alpha / len(starts)))
+        return replace(made, reason=_why_not(sample.n, ends, loss, risk, least))
     accepted = int(ends[last])
     errors = float(loss[:accepted].sum())
     return replace(
@@ -253,24 +257,23 @@ def smallest_n(risk: float, alpha: float) -> int:
     return math.ceil(math.log(alpha) / math.log1p(-risk) - 1e-9)
 
 
-def grid(confidence: Floats, *, risk: float, alpha: float, steps: int = STEPS) -> Ints:
-    """How many items each threshold accepts, strict to loose, from confidences sorted downwards. No label is looked at.
+def grid(confidence: Floats, *, least: int, steps: int = STEPS) -> Ints:
+    """How many items each threshold accepts, at least ``least``, strict to loose, from confidences sorted downwards. No label is looked at.
 
     Ties stay together: a threshold accepts all items of a confidence or none.
     """
     ends = _distinct_ends(confidence)
-    ends = ends[ends >= smallest_n(risk, alpha)]
+    ends = ends[ends >= least]
     if len(ends) <= steps:
         return ends
     wanted = np.linspace(ends[0], ends[-1], steps)
     return np.unique(ends[np.minimum(np.searchsorted(ends, wanted - 1e-9), len(ends) - 1)])
 
 
-def own_alphas(ends: Ints, *, risk: float, alpha: float, starts: Sequence[float]) -> Floats:
-    """What each step of the grid brings along to spend: ``alpha`` / starts at the first step at or after each start, 0 elsewhere."""
+def own_alphas(ends: Ints, *, least: int, alpha: float, starts: Sequence[float]) -> Floats:
+    """What each step of the grid brings along to spend: ``alpha`` / starts at the first step at or after each multiple of ``least``, else 0."""
     own = np.zeros(len(ends))
-    least = smallest_n(risk, alpha / len(starts))
-    for start in sorted(starts):
+    for start in starts:
         at = int(np.searchsorted(ends, math.ceil(start * least)))
         if at < len(ends):
             own[at] += alpha / len(starts)
@@ -300,14 +303,20 @@ def _distinct_ends(confidence: Floats) -> Ints:
     return np.append(np.flatnonzero(np.diff(confidence) != 0), len(confidence) - 1) + 1 if len(confidence) else np.empty(0, dtype=np.int64)
 
 
-def _largest_weight(sample: Sample, smallest: float | None) -> float:
+def _scaled(sample: Sample, smallest: float | None) -> Floats:
+    """The smallest inclusion probability there could be over each item's own: weights within (0, 1]."""
     if sample.inclusion is None:
-        return 1.0
+        return np.ones(sample.n)
     least = float(sample.inclusion.min())
     if smallest is not None and not 0 < smallest <= least:
-        raise InputError(f"The smallest inclusion probability is {least:g}, not {smallest:g} or more.", where="smallest_inclusion")
-    scale = float((1.0 / sample.inclusion).mean())
-    return (1.0 / (smallest or least)) / scale
+        raise InputError(f"An item was drawn with probability {least:g}, so the smallest is not {smallest:g}.", where="smallest_inclusion")
+    return (smallest or least) / sample.inclusion
+
+
+def _smallest_bet(scaled: Floats, risk: float, alpha: float) -> int:
+    """The fewest items, none wrong, on which bets can win 1 / ``alpha``; one more than there are if they never can."""
+    best = betting_log_wealth(np.zeros(len(scaled)), scaled, risk)
+    return int(np.searchsorted(best, -math.log(alpha))) + 1
 
 
 def _method(sample: Sample, bound: str) -> str:
@@ -335,9 +344,8 @@ def _check(risk: float, delta: float, share: float, look: int, starts: Sequence[
         raise InputError("A start below 1 cannot pass.", mend="multiples of the smallest n, such as (1, 3)")
 
 
-def _why_not(n: int, ends: Ints, loss: Floats, risk: float, alpha: float) -> str:
-    least = smallest_n(risk, alpha)
+def _why_not(n: int, ends: Ints, loss: Floats, risk: float, least: int) -> str:
     if not len(ends):
-        return f"{n} items; a risk of {risk:g} needs {least} accepted ones, none wrong, to be shown at all"
+        return f"{n} items; a risk of {risk:g} needs {f'{least} accepted ones' if least <= n else 'more'}, none wrong, to be shown at all"
     first = int(ends[0])
     return f"{loss[:first].sum():g} of the {first} most confident outputs are wrong; that does not show an error rate of at most {risk:g}"

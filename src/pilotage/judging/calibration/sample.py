@@ -70,12 +70,12 @@ class Sample:
         votes: ArrayLike | None = None,
         probabilities: ArrayLike | None = None,
     ) -> Sample:
-        """A checked sample. With ``votes`` and ``probabilities``, ``correct`` may be left out: it is the share of votes for the model's first choice.
+        """A checked sample. Without ``correct``, it is the share of ``votes`` for the class of highest probability.
 
         Raises
         ------
         InputError
-            On lengths that differ, confidence outside [0, 1] or NaN, a correctness outside [0, 1], an inclusion probability outside (0, 1], a doubled id.
+            On lengths that differ, confidence or correctness outside [0, 1] or NaN, an inclusion probability outside (0, 1], a doubled id.
         Refused
             If all confidences are the same, or the routed model is among those who labelled.
         """

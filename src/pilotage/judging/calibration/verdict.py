@@ -72,7 +72,8 @@ class Threshold:
         if self.value is None:
             return f"{of}no threshold: {self.reason}"
         bound = "" if self.bound is None else f", bound {self.bound:.4f}"
-        return f"{of}accept at {self.value:.4f}: coverage {self.coverage:.1%}, {self.errors:g} wrong of {self.accepted}{bound} ({self.guarantee.value}, {self.method})"
+        found = f"coverage {self.coverage:.1%}, {self.errors:g} wrong of {self.accepted}{bound}"
+        return f"{of}accept at {self.value:.4f}: {found} ({self.guarantee.value}, {self.method})"
 
 
 @dataclass(frozen=True)
