@@ -28,7 +28,7 @@ from pilotage.judging.calibration.measure import Measure, undefined
 Floats = NDArray[np.float64]
 
 # The prior over rates above the limit: Beta(a, b / limit). Chosen by simulation for limits of 1 to 10 % and true rates of 1.5 to 4 times that.
-_PRIOR = (1.0, 0.5)
+_PRIOR = (4.0, 1.5)
 _BETS = np.geomspace(0.01, 0.98, 16)
 _CANDIDATES = 400
 
