@@ -209,7 +209,7 @@ def cost_curve(sample: Sample, costs: Costs, *, points: int = 101, level: float 
             share = np.append(0.0, np.cumsum(weights))[ends] / total
     low, high = np.quantile(found[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return CostCurve(
-        thresholds=tuple([float(np.nextafter(1.0, 2.0)), *confidence[ends[1:] - 1].tolist()]),
+        thresholds=(float(np.nextafter(1.0, 2.0)), *confidence[ends[1:] - 1].tolist()),
         coverage=tuple(share.tolist()),
         cost=tuple(found[0].tolist()),
         lower=tuple(np.minimum(low, found[0]).tolist()),
