@@ -1,7 +1,7 @@
 """Calibration, measured against its own noise: does "80 % sure" mean right 80 % of the time?
 
-Even a perfect confidence shows a calibration error on a finite sample (.066 at n = 100, .030 at 500), so no fixed cut-off means anything. Outcomes are
-drawn anew from the confidences themselves, which makes them right by construction, and the error measured is held against those (consistency
+Even a perfect confidence shows a calibration error on a finite sample (.066 at n = 100, .030 at 500), so no fixed cut-off means anything. Outcomes
+are drawn anew from the confidences themselves, which makes them right by construction, and the error measured is held against those (consistency
 resampling). Bins hold equal weight. Beside it the debiased squared error, whose mean is 0 for a perfect confidence, and the smooth error, which has
 no bins. All of it counts items by 1 / inclusion probability.
 
@@ -55,7 +55,7 @@ class Reliability:
     null_mean, null_95
         What a perfect confidence would show on this sample: mean, and the error exceeded once in twenty.
     p
-        The probability of an error at least this large were the confidence right. None for soft truth (``reason``): shares of votes are no coin tosses.
+        The probability of an error at least this large were the confidence right. None for soft truth (``reason``): votes are no coin tosses.
     """
 
     ece: Measure
@@ -218,8 +218,8 @@ def calibration_line(sample: Sample, *, level: float = 0.95) -> Line:
 class Scores:
     """Proper scores, lower is better, and the Brier score taken apart: ``brier = miscalibration - discrimination + uncertainty``.
 
-    Miscalibration is what a rising curve could mend; discrimination what the confidence is worth over saying the average; uncertainty what the average
-    alone would score.
+    Miscalibration is what a rising curve could mend; discrimination what the confidence is worth over saying the average; uncertainty what the
+    average alone would score.
     """
 
     brier: Measure
