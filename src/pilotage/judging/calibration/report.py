@@ -297,7 +297,8 @@ class _Found:
             return Check(
                 "calibrated", lower <= TOLERABLE, f"soft truth: smooth calibration error at least {lower:.3f} (up to {TOLERABLE:g} is tolerable)"
             )
-        text = f"calibration error {self.reliability.ece.estimate:.4f}; a right confidence shows {self.reliability.null_mean:.4f} on average (p = {p:.3f})"
+        ece, null = self.reliability.ece.estimate, self.reliability.null_mean
+        text = f"calibration error {ece:.4f}; a right confidence shows {null:.4f} on average (p = {p:.3f})"
         if p < self.limits.test_level:
             text += f"; smooth error at least {lower:.4f}, {'within' if lower <= TOLERABLE else 'above'} the tolerable {TOLERABLE:g}"
         return Check("calibrated", p >= self.limits.test_level or lower <= TOLERABLE, text)
@@ -325,8 +326,8 @@ class _Found:
         return Check(
             "pays",
             self.costs.pays,
-            f"routed {_money(self.costs.routed)} an output; all automatic {_money(self.costs.all_auto)}, all by people {_money(self.costs.all_human)}; "
-            f"the difference is at most {auto.upper:+.2f} and {human.upper:+.2f}",
+            f"routed {_money(self.costs.routed)} an output; all automatic {_money(self.costs.all_auto)}, "
+            f"all by people {_money(self.costs.all_human)}; the difference is at most {auto.upper:+.2f} and {human.upper:+.2f}",
         )
 
 
@@ -349,8 +350,10 @@ def _more(sample: Sample, limits: Limits, costs: Costs | None, more: tuple[int, 
     saving = None
     if costs is not None:
         error, review = costs.of_items(sample.n)
-        saving = review + costs.reviewer.rate * error - sample.wrong * error
-    return more_labels(sample, risk=limits.risk, delta=limits.delta, more=more, starts=limits.starts, look=limits.look, saving=saving, seed=seed)
+        # What the costs would have reviewed anyway is not accepted, however far the guarantee reaches.
+        saving = np.where(sample.confidence >= costs.thresholds(), review + costs.reviewer.rate * error - sample.wrong * error, 0.0)
+    delta = limits.delta * (1.0 if limits.by is None else 0.5)
+    return more_labels(sample, risk=limits.risk, delta=delta, more=more, starts=limits.starts, look=limits.look, saving=saving, seed=seed)
 
 
 def _declared(costs: Costs) -> Declared:

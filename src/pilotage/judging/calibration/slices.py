@@ -1,7 +1,7 @@
 """Every figure by slice: an average that is fine can hide a group for whom the confidence lies.
 
-With twenty slices at .05 one fails by chance, so calibration is judged after Holm over the slices, and the risk at the common threshold by bounds that
-share their level. A slice of fewer than 50 items is not measured, and a mandatory one is then named: silence is no pass.
+With twenty slices at .05 one fails by chance, so calibration is judged after Holm over the slices, and the risk at the common threshold by bounds
+that share their level. A slice of fewer than 50 items is not measured, and a mandatory one is then named: silence is no pass.
 """
 
 from __future__ import annotations
