@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pilotage.judging.calibration.monitor import Audit, Watch
     from pilotage.judging.calibration.ranking import RiskCoverage, auroc, risk_coverage
     from pilotage.judging.calibration.reading import read_sample
-    from pilotage.judging.calibration.recalibrate import Candidate, Recalibrator, compare, recalibrate
-    from pilotage.judging.calibration.reliability import Bin, Line, Reliability, Scores, calibration_line, dist_ce, proper_scores, reliability
+    from pilotage.judging.calibration.recalibration import Candidate, Recalibrator, compare, recalibrate
+    from pilotage.judging.calibration.reliability import Bin, Line, Reliability, Scores, calibration_line, dist_ce, proper_scores, reliability_of
     from pilotage.judging.calibration.report import CalibrationReport, Limits, calibration_report
     from pilotage.judging.calibration.risk_control import SetRule, certify, certify_slices, marginal, set_coverage
     from pilotage.judging.calibration.sample import ENOUGH_FOR_A_SLICE, ENOUGH_FOR_A_VERDICT, Sample
@@ -38,8 +38,8 @@ _FROM = {
     "monitor": ("Audit", "Watch"),
     "ranking": ("RiskCoverage", "auroc", "risk_coverage"),
     "reading": ("read_sample",),
-    "recalibrate": ("Candidate", "Recalibrator", "compare", "recalibrate"),
-    "reliability": ("Bin", "Line", "Reliability", "Scores", "calibration_line", "dist_ce", "proper_scores", "reliability"),
+    "recalibration": ("Candidate", "Recalibrator", "compare", "recalibrate"),
+    "reliability": ("Bin", "Line", "Reliability", "Scores", "calibration_line", "dist_ce", "proper_scores", "reliability_of"),
     "report": ("CalibrationReport", "Limits", "calibration_report"),
     "risk_control": ("SetRule", "certify", "certify_slices", "marginal", "set_coverage"),
     "sample": ("ENOUGH_FOR_A_SLICE", "ENOUGH_FOR_A_VERDICT", "Sample"),
@@ -105,7 +105,7 @@ __all__ = [
     "rank_by_benefit",
     "read_sample",
     "recalibrate",
-    "reliability",
+    "reliability_of",
     "reviewers_needed",
     "risk_coverage",
     "routed_costs",

@@ -13,7 +13,7 @@ _SAID = {"true": 1.0, "yes": 1.0, "right": 1.0, "false": 0.0, "no": 0.0, "wrong"
 
 
 def read_sample(file: Path, *, model: str, labelled_by: Iterable[str] = (), slices: Iterable[str] = ()) -> Sample:
-    """The sample in ``file``: UTF-8 CSV with a heading and the columns ``confidence`` and ``correct``; ``id``, ``inclusion``, ``labelled_by`` if there.
+    """The sample in ``file``: UTF-8 CSV with a heading, ``confidence`` and ``correct``; ``id``, ``inclusion`` and ``labelled_by`` if there.
 
     Parameters
     ----------

@@ -116,8 +116,8 @@ def reliability(
 
 
 def calibration_p(sample: Sample, *, bins: int = BINS, draws: int = NULL_DRAWS, seed: int = 0) -> float | None:
-    """Only the p-value of :func:`reliability`; None for soft truth."""
-    return reliability(sample, bins=bins, draws=draws, replicates=2, seed=seed).p
+    """Only the p-value of :func:`reliability_of`; None for soft truth."""
+    return reliability_of(sample, bins=bins, draws=draws, replicates=2, seed=seed).p
 
 
 def _equal_mass(p: Floats, w: Floats, bins: int) -> NDArray[np.int64]:
@@ -231,11 +231,14 @@ class Scores:
 
 def proper_scores(sample: Sample, *, level: float = 0.95) -> Scores:
     """Brier score and log loss (nats) with intervals, and the decomposition by isotonic regression, which has no bins."""
-    from pilotage.judging.calibration.recalibrate import log_losses
+    from pilotage.judging.calibration.recalibration import log_losses
 
     p, y, w = sample.confidence, sample.correct, sample.weights
     mean = float(np.average(y, weights=w))
-    score = lambda q: float(np.average((q - y) ** 2, weights=w))
+
+    def score(said: Floats | float) -> float:
+        return float(np.average((said - y) ** 2, weights=w))
+
     brier, mended, flat = score(p), score(isotonic_fit(p, y, w)), score(mean)
     return Scores(
         brier=weighted_mean("Brier score", (p - y) ** 2, w, level),

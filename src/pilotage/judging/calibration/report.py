@@ -22,8 +22,17 @@ from pilotage.judging.calibration.economics import CostCurve, Costs, RoutedCosts
 from pilotage.judging.calibration.labels import MoreLabels, coverage_without_guarantee, more_labels
 from pilotage.judging.calibration.measure import Measure
 from pilotage.judging.calibration.ranking import RiskCoverage, auroc, risk_coverage
-from pilotage.judging.calibration.recalibrate import METHODS, Candidate, Recalibrator, compare, cross_fitted
-from pilotage.judging.calibration.reliability import Line, Reliability, Scores, calibration_line, dist_ce, proper_scores, reliability, weighted_mean
+from pilotage.judging.calibration.recalibration import METHODS, Candidate, Recalibrator, compare, cross_fitted
+from pilotage.judging.calibration.reliability import (
+    Line,
+    Reliability,
+    Scores,
+    calibration_line,
+    dist_ce,
+    proper_scores,
+    reliability_of,
+    weighted_mean,
+)
 from pilotage.judging.calibration.risk_control import certify, certify_slices, marginal
 from pilotage.judging.calibration.sample import Sample
 from pilotage.judging.calibration.slices import TOLERABLE, slice_reports
@@ -262,7 +271,7 @@ class _Found:
     def __init__(self, sample: Sample, limits: Limits, costs: Costs | None, seed: int) -> None:
         self.sample, self.limits = sample, limits
         share = 1.0 if limits.by is None else 0.5
-        self.reliability = reliability(sample, level=limits.level, seed=seed)
+        self.reliability = reliability_of(sample, level=limits.level, seed=seed)
         self.smooth = smooth_ece(sample, level=limits.level, seed=seed)
         self.threshold = certify(sample, risk=limits.risk, delta=limits.delta, starts=limits.starts, look=limits.look, share=share)
         own = _own(sample, limits)
@@ -284,11 +293,10 @@ class _Found:
     def _operating(self, own: Mapping[str, Threshold]) -> tuple[float, NDArray[np.float64]]:
         """The certified coverage, and the threshold of each item: above 1 where nothing is certified."""
         sample, by = self.sample, self.limits.by
-        value = lambda threshold: 2.0 if threshold.value is None else threshold.value
-        at = np.full(sample.n, value(self.threshold))
+        at = np.full(sample.n, _value(self.threshold))
         if by is not None:
             for name, threshold in own.items():
-                at[sample.in_slice(by, name.split("=", 1)[1])] = value(threshold)
+                at[sample.in_slice(by, name.split("=", 1)[1])] = _value(threshold)
         return float(np.average(sample.confidence >= at, weights=sample.weights)), at
 
     def calibrated(self) -> Check:
@@ -331,6 +339,10 @@ class _Found:
         )
 
 
+def _value(threshold: Threshold) -> float:
+    return 2.0 if threshold.value is None else threshold.value
+
+
 def _own(sample: Sample, limits: Limits) -> dict[str, Threshold]:
     if limits.by is None:
         return {}
@@ -357,5 +369,5 @@ def _more(sample: Sample, limits: Limits, costs: Costs | None, more: tuple[int, 
 
 
 def _declared(costs: Costs) -> Declared:
-    mean = lambda value: float(np.mean(np.asarray(value, dtype=np.float64)))
-    return Declared(mean(costs.error), mean(costs.review), mean(costs.delay), costs.reviewer.missed, costs.reviewer.of)
+    error, review, delay = (float(np.mean(np.asarray(value, dtype=np.float64))) for value in (costs.error, costs.review, costs.delay))
+    return Declared(error, review, delay, costs.reviewer.missed, costs.reviewer.of)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pilotage.judging.calibration.bounds import clopper_pearson_lower, clopper_pearson_upper, holm_adjusted
 from pilotage.judging.calibration.measure import Measure
 from pilotage.judging.calibration.ranking import auroc, risk_coverage
-from pilotage.judging.calibration.reliability import calibration_line, reliability, weighted_mean
+from pilotage.judging.calibration.reliability import calibration_line, reliability_of, weighted_mean
 from pilotage.judging.calibration.sample import ENOUGH_FOR_A_SLICE, Sample
 from pilotage.judging.calibration.smooth import smooth_ece
 from pilotage.judging.calibration.verdict import SliceReport, Threshold
@@ -70,7 +70,7 @@ def _measure(sample: Sample, name: str, place: tuple[str, str], mandatory: bool,
     part = sample.where(sample.in_slice(*place))
     if part.n < ENOUGH_FOR_A_SLICE:
         return SliceReport(name, "not_measured", mandatory, part.n, reason=f"{part.n} items; {ENOUGH_FOR_A_SLICE} are needed to say anything")
-    calibrated = reliability(part, bins=min(_BINS, max(2, part.n // 25)), level=level, seed=seed)
+    calibrated = reliability_of(part, bins=min(_BINS, max(2, part.n // 25)), level=level, seed=seed)
     return SliceReport(
         name=name,
         status="measured" if own is None else ("certified" if own.certified else "not_certified"),
