@@ -67,7 +67,7 @@ class Reliability:
     reason: str = ""
 
 
-def reliability(
+def reliability_of(
     sample: Sample, *, bins: int = BINS, draws: int = NULL_DRAWS, level: float = 0.95, replicates: int = 300, seed: int = 0
 ) -> Reliability:
     """The binned calibration error of ``sample``, its null, the debiased squared error and the diagram.
