@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +29,15 @@ class World:
         confidence = -np.sort(-rng.beta(self.a, self.b, (samples, n)), axis=1)
         return confidence, rng.random((samples, n)) >= self.right(confidence)
 
+    @cached_property
+    def fine(self) -> tuple[Floats, Floats]:
+        """Many confidences, downwards, and the true error rate above each."""
+        fine = -np.sort(-np.random.default_rng(99).beta(self.a, self.b, FINE))
+        return fine, np.cumsum(1 - self.right(fine)) / np.arange(1, FINE + 1)
+
     def risk_above(self, threshold: Floats) -> Floats:
         """The true error rate among what each threshold accepts."""
-        fine = -np.sort(-np.random.default_rng(99).beta(self.a, self.b, FINE))
-        mean = np.cumsum(1 - self.right(fine)) / np.arange(1, FINE + 1)
+        fine, mean = self.fine
         return mean[np.clip(np.searchsorted(-fine, -threshold, side="right") - 1, 0, FINE - 1)]
 
 
