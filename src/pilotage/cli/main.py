@@ -25,6 +25,7 @@ from pilotage.cli import (
     quality,
     raters,
     review,
+    routing,
     runs,
     server,
     sources,
@@ -70,6 +71,7 @@ app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(raters.app, name="raters")
+app.add_typer(routing.app, name="routing")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)
