@@ -56,7 +56,9 @@ class AidedAnswer:
         if self.arm == "seeded" and self.planted is None:
             raise InputError("A seeded answer must say what was planted.", where=where)
         if self.arm == "answer_first" and self.first is None:
-            raise InputError("An answer that came first must say what it was.", where=where, why="without it nobody can tell what the machine changed")
+            raise InputError(
+                "An answer that came first must say what it was.", where=where, why="without it nobody can tell what the machine changed"
+            )
 
     @property
     def key(self) -> str:

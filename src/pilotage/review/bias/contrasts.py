@@ -28,8 +28,7 @@ _LEAST = 1e-9
 def observations(answers: Sequence[AidedAnswer], outcomes: Iterable[bool | float], *, single: bool) -> list[Observation]:
     """One observation an answer, clustered by person; by item where all are one person's (``single``)."""
     return [
-        Observation(item=each.key, value=value, cluster=each.item if single else each.person)
-        for each, value in zip(answers, outcomes, strict=True)
+        Observation(item=each.key, value=value, cluster=each.item if single else each.person) for each, value in zip(answers, outcomes, strict=True)
     ]
 
 

@@ -159,7 +159,9 @@ def measure(answers: Iterable[AidedAnswer], *, needed: Needed | None = None, lev
 
 
 def _reliance(metric: str, part: Sequence[AidedAnswer], rate_of: Callable[..., Evidence], need: Needed) -> Evidence:
-    of = "first answers that were wrong against a right suggestion" if metric == "rair" else "first answers that were right against a wrong suggestion"
+    of = (
+        "first answers that were wrong against a right suggestion" if metric == "rair" else "first answers that were right against a wrong suggestion"
+    )
     figure: Evidence = rate_of(metric, part, lambda each: each.answer == each.truth, need.per_arm, of)
     if part:
         return figure
@@ -175,13 +177,13 @@ def _streaks(seen: Sequence[AidedAnswer]) -> dict[str, int]:
     found: dict[str, int] = {}
     for answers in by_person.values():
         run: list[AidedAnswer] = []
-        for each in [*sorted(answers, key=lambda each: (each.at, each.key)), None]:
-            if each is not None and each.accepted and each.active_ms is not None and each.active_ms < FAST_MS:
-                run.append(each)
+        for each in sorted(answers, key=lambda each: (each.at, each.key)):
+            if not (each.accepted and each.active_ms is not None and each.active_ms < FAST_MS):
+                run = []
                 continue
+            run.append(each)
             if len(run) >= STREAK:
                 found.update({member.key: len(run) for member in run})
-            run = []
     return found
 
 
@@ -249,7 +251,7 @@ def compare(
     needed: Needed | None = None,
     level: float = 0.95,
 ) -> Change:
-    """What a countermeasure did: acceptance of wrong suggestions, right ones turned down (its price) and time (its other price), after against before.
+    """What a countermeasure did: acceptance of wrong suggestions, and its price in right ones turned down and in time, after against before.
 
     A countermeasure that makes correcting laborious raises acceptance of wrong suggestions (Beck et al. 2025): this is where it shows.
     """
