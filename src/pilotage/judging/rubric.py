@@ -212,7 +212,11 @@ def load_rubric_file(path: str | Path) -> Rubric:
         With ``file:line``, the field and a mend, for anything that is not as it should be.
     """
     path = Path(path)
-    top = read_declared(path)
+    return read_rubric(read_declared(path), folder=path.parent)
+
+
+def read_rubric(top: Declared, *, folder: Path) -> Rubric:
+    """As :func:`load_rubric_file`, from a mapping that was read already; ``folder`` is where a guideline's file is looked for."""
     fields = top.mapping(known=("name", "guideline", "guideline_file", "questions"), required=("name", "questions"))
     questions = fields["questions"].entries()
     if not questions:
@@ -223,17 +227,17 @@ def load_rubric_file(path: str | Path) -> Rubric:
         if any(question.name == other.name for other in made):
             entry.value["name"].refuse(f"There are two questions called '{question.name}'.", mend="rename one")
         made.append(question)
-    return Rubric(name=fields["name"].text(), questions=tuple(made), guideline=_guideline(fields, path))
+    return Rubric(name=fields["name"].text(), questions=tuple(made), guideline=_guideline(fields, folder))
 
 
-def _guideline(fields: dict[str, Declared], path: Path) -> str:
+def _guideline(fields: dict[str, Declared], folder: Path) -> str:
     if "guideline" in fields and "guideline_file" in fields:
         fields["guideline_file"].refuse("A rubric has one guideline.", mend="keep 'guideline' or 'guideline_file'")
     if "guideline" in fields:
         return fields["guideline"].text()
     if "guideline_file" not in fields:
         return ""
-    folder = path.parent.resolve()
+    folder = folder.resolve()
     file = (folder / fields["guideline_file"].text()).resolve()
     if not file.is_relative_to(folder):
         fields["guideline_file"].refuse(
