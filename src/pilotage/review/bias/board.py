@@ -15,11 +15,14 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from pilotage.core import InputError, NotFound
+from pilotage.judging import Question
+from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item, judgement, rater
 from pilotage.review.bias.answers import AidedAnswer, hours_of_shift
 from pilotage.review.bias.effects import Change, Effects, answer_first_effect, arms_of, compare, measure, measure_by
 from pilotage.review.bias.power import Needed
 from pilotage.review.bias.truth import Truths, known_truth
+from pilotage.review.measuring.matching import plain
 from pilotage.review.tables import review_decision, review_project_version, review_seed, review_task
 from pilotage.store import Workspace
 
@@ -163,7 +166,8 @@ def _read(
         rows = {row.id: row for row in conn.execute(_query(workspace.id, project, window))}
         truths = known_truth(conn, workspace.id, item_ids=[row.item_id for row in rows.values()], given=given)
         firsts = _firsts(conn, workspace.id, project)
-    made = [each for row in rows.values() for each in _answer(row, truths, firsts, slice_by)]
+        asked = {ref: find_rubric(conn, ref, workspace_id=workspace.id) for ref in {row.rubric_id for row in rows.values()}}
+    made = [each for row in rows.values() for each in _answer(row, asked[row.rubric_id].question(row.question), truths, firsts, slice_by)]
     return list(_with_hours(made)), truths
 
 
@@ -172,7 +176,7 @@ def _query(workspace_id: str, project: str, window: Window) -> Select[Any]:
     later = judgement.alias("later")
     same = [later.c[name] == j[name] for name in ("workspace_id", "item_id", "question", "rater_id", "rubric_id")]
     query = (
-        select(j.id, j.item_id, j.question, j.value, j.suggestion, j.arm, j.active_ms, j.created_at, j.purpose, j.rater_id)
+        select(j.id, j.item_id, j.question, j.value, j.suggestion, j.arm, j.active_ms, j.created_at, j.purpose, j.rater_id, j.rubric_id)
         .add_columns(t.id.label("task_id"), t.suggestion.label("proposed"), s.planted, r.name.label("login"), i.slices)
         .join(review_task, (t.workspace_id == j.workspace_id) & (t.item_id == j.item_id) & (t.rubric_id == j.rubric_id))
         .join(item, (i.workspace_id == j.workspace_id) & (i.id == j.item_id))
@@ -197,7 +201,12 @@ def _firsts(conn: Any, workspace_id: str, project: str) -> dict[tuple[str, str],
     return {(row.task_id, row.rater_id): row.answers for row in conn.execute(query.order_by(d.id))}
 
 
-def _answer(row: Any, truths: Truths, firsts: Mapping[tuple[str, str], dict[str, Any]], slice_by: str | None) -> Iterator[AidedAnswer]:
+def _answer(
+    row: Any, question: Question, truths: Truths, firsts: Mapping[tuple[str, str], dict[str, Any]], slice_by: str | None
+) -> Iterator[AidedAnswer]:
+    def said(value: Any) -> str | None:
+        return None if value is None else plain(question, value)
+
     planted = (row.planted or {}).get(row.question)
     proposed = (row.proposed or {}).get(row.question)
     first = firsts.get((row.task_id, row.rater_id), {}).get(row.question)
@@ -212,11 +221,11 @@ def _answer(row: Any, truths: Truths, firsts: Mapping[tuple[str, str], dict[str,
         item=row.item_id,
         question=row.question,
         arm=row.arm,
-        answer=row.value,
-        suggestion=proposed if row.arm in ("withheld", "seeded") or row.suggestion is None else row.suggestion,
-        planted=planted,
-        truth=truths.value(row.item_id, row.question),
-        first=first if row.arm == "answer_first" else None,
+        answer=said(row.value),
+        suggestion=said(proposed if row.arm in ("withheld", "seeded") or row.suggestion is None else row.suggestion),
+        planted=said(planted),
+        truth=said(truths.value(row.item_id, row.question)),
+        first=said(first) if row.arm == "answer_first" else None,
         slice=str((row.slices or {}).get(slice_by, "")) if slice_by else "",
         active_ms=row.active_ms,
         at=row.created_at,

@@ -23,7 +23,8 @@ from pilotage.core import Conflict, InputError, NotFound, Refused, canonical_jso
 from pilotage.judging.rubric import Question, find_rubric
 from pilotage.ledger import record
 from pilotage.review.bias.truth import known_truth
-from pilotage.review.tables import review_project, review_project_version, review_seed, review_task, suggestion
+from pilotage.review.projects import find_terms
+from pilotage.review.tables import review_seed, review_task, suggestion
 from pilotage.store import Workspace, WriteTransaction
 
 MadeFrom = Literal["second_choice", "confusion", "given"]
@@ -237,14 +238,16 @@ def plant(workspace: Workspace, project: str, seeding: Seeding) -> int:
     """
 
     def job(tx: WriteTransaction) -> int:
-        head = project_head(tx.conn, tx.workspace_id, project)
-        if not str(head.settings.get("consent") or "").strip():
+        terms = find_terms(tx.conn, tx.workspace_id, project)
+        if terms is None:
+            raise NotFound(f"There is no project '{project}'.", mend="create it first: seeds and arms are settings of a project")
+        if not terms.settings.consent.strip():
             raise Refused(
                 f"The project '{project}' has no consent text.",
                 why="people who are tested with planted errors must have been told that there are some",
                 mend="set 'consent' in the project's settings; pilotage.review.bias.CONSENT is a text to begin with",
             )
-        rubric = find_rubric(tx.conn, head.rubric_id, workspace_id=tx.workspace_id)
+        rubric = find_rubric(tx.conn, terms.rubric_id, workspace_id=tx.workspace_id)
         tasks = _tasks(tx, [each.task_id for each in seeding.seeds])
         there = _planted(tx, list(tasks))
         new = [each for each in seeding.seeds if _is_new(each, tasks, there, project, rubric.question(each.question))]
@@ -258,36 +261,12 @@ def plant(workspace: Workspace, project: str, seeding: Seeding) -> int:
             "made_from": dict(sorted(Counter(each.made_from for each in new).items())),
             "held": sum(each.held for each in new),
             # Salted: who can read the ledger and guess tasks must not be able to check their guess.
-            "list": digest({"salt": head.salt, "seeds": listed}),
+            "list": digest({"salt": terms.salt, "seeds": listed}),
         }
         record(tx, type="review.seeded", subject=project, body=body)
         return len(new)
 
     return workspace.write(job)
-
-
-@dataclass(frozen=True)
-class ProjectHead:
-    """What a project is now, as far as seeding and the board need it."""
-
-    number: int
-    salt: str
-    settings: dict[str, Any]
-    rubric_id: str
-
-
-def project_head(conn: Connection, workspace_id: str, project: str) -> ProjectHead:
-    """The project's current version. Raises ``NotFound``."""
-    p, v = review_project.c, review_project_version.c
-    query = (
-        select(p.number, p.salt, v.settings, v.rubric_id)
-        .join(review_project_version, (v.workspace_id == p.workspace_id) & (v.project == p.id) & (v.number == p.number))
-        .where(p.workspace_id == workspace_id, p.id == project)
-    )
-    found = conn.execute(query).first()
-    if found is None:
-        raise NotFound(f"There is no project '{project}'.", mend="create it first: seeds and arms are settings of a project")
-    return ProjectHead(found.number, found.salt, dict(found.settings), found.rubric_id)
 
 
 def _tasks(tx: WriteTransaction, ids: Sequence[str]) -> dict[str, Any]:
