@@ -1,6 +1,7 @@
 """Telling a person whether they were right: only after they answered, only about their own answer, and on record.
 
-Gold says nothing unless the project's settings do (``gold.feedback``); a calibration round answers at once, for that is its use; an exam when it is over.
+Gold says nothing unless the project's settings do (``gold.feedback``); a calibration round answers at once, for that is its use; an exam when it is
+over.
 Once told, what the person answers of the item measures nothing, and accuracy leaves it out.
 """
 
@@ -15,9 +16,10 @@ from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.rubric import find_rubric
 from pilotage.ledger import record
-from pilotage.review.measuring.known import in_force, known_answers
+from pilotage.review.measuring.known import known_answers
 from pilotage.review.measuring.matching import is_right
 from pilotage.review.measuring.tables import review_exam_task, review_exam_try, review_feedback
+from pilotage.review.projects import find_terms
 from pilotage.review.rows import load_assignment, load_task
 from pilotage.store import Workspace, WriteTransaction
 
@@ -91,7 +93,8 @@ def _may_tell(tx: WriteTransaction, project: str, purpose: str, task_id: str, lo
     if purpose == "calibration":
         return True
     if purpose == "gold":
-        return bool((in_force(tx.conn, tx.workspace_id, project).settings.get("gold") or {}).get("feedback", False))
+        terms = find_terms(tx.conn, tx.workspace_id, project)
+        return terms is not None and terms.settings.gold.feedback
     if purpose == "qualification":
         e, t = review_exam_task.c, review_exam_try.c
         query = (

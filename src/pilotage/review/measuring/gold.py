@@ -1,8 +1,8 @@
 """Gold: items whose right answers are known, hidden among the work.
 
-They come from what people settled together (:func:`gold_from`) or by hand (:func:`add_gold`). Each may be seen by so many people and no more, and those
-seen least come first (:func:`.standing_of.least_exposed`). Whether word of them goes round is tested: if people who see an item late are right more
-often than those who saw it early, beyond what those people are on other gold, it is suspected to be known (:func:`leak_test`).
+They come from what people settled together (:func:`gold_from`) or by hand (:func:`add_gold`). Each may be seen by so many people and no more, and
+those seen least come first (:func:`.standing_of.least_exposed`). Whether word of them goes round is tested: if people who see an item late are right
+more often than those who saw it early, beyond what those people are on other gold, it is suspected to be known (:func:`leak_test`).
 """
 
 from __future__ import annotations

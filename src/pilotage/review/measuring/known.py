@@ -22,13 +22,12 @@ from pilotage.judging.tables import judgement as judgement_table
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review.measuring.matching import check_known
 from pilotage.review.measuring.tables import review_feedback
+from pilotage.review.projects import Terms, find_terms
 from pilotage.review.rows import count
 from pilotage.review.tables import (
     review_assignment,
     review_author,
     review_gold,
-    review_project,
-    review_project_version,
     review_task,
 )
 from pilotage.store import WriteTransaction
@@ -68,29 +67,12 @@ class KnownAnswer:
     abstained: bool = False
 
 
-@dataclass(frozen=True)
-class InForce:
-    """What stands of a project now: the version of its settings, its rubric and its guideline."""
-
-    name: str
-    number: int
-    rubric_id: str
-    guideline_id: str
-    settings: dict[str, Any]
-
-
-def in_force(conn: Connection, workspace_id: str, project: str) -> InForce:
+def in_force(conn: Connection, workspace_id: str, project: str) -> Terms:
     """The project's version in force. Raises ``NotFound``."""
-    p, v = review_project.c, review_project_version.c
-    query = (
-        select(v.number, v.rubric_id, v.guideline_id, v.settings)
-        .join(review_project, (p.workspace_id == v.workspace_id) & (p.id == v.project) & (p.number == v.number))
-        .where(v.workspace_id == workspace_id, v.project == project)
-    )
-    row = conn.execute(query).first()
-    if row is None:
-        raise NotFound(f"There is no review project '{project}'.", mend="make it first, or check the name")
-    return InForce(project, row.number, row.rubric_id, row.guideline_id, row.settings)
+    found = find_terms(conn, workspace_id, project)
+    if found is None:
+        raise NotFound(f"There is no project '{project}'.", mend="see 'pilotage project list'")
+    return found
 
 
 def put_known(

@@ -29,12 +29,13 @@ def check_known(question: Question, value: Any) -> None:
 
 def score(question: Question, given: Any, right: Any) -> float:
     """How right ``given`` is, 0 to 1."""
-    if question.kind == "rating" and question.scale in (Scale.INTERVAL, Scale.RATIO):
+    kind: str = question.kind
+    if kind == "rating" and question.scale in (Scale.INTERVAL, Scale.RATIO):
         return float(abs(given - right) <= WITHIN * (question.maximum - question.minimum))
-    if question.kind == "choices":
+    if kind == "choices":
         ours, theirs = set(given), set(right)
         return len(ours & theirs) / len(ours | theirs) if ours | theirs else 1.0
-    if question.kind == "spans":
+    if kind == "spans":
         mine, gold = _spans(given), _spans(right)
         return 2 * len(mine & gold) / (len(mine) + len(gold)) if mine or gold else 1.0
     return float(plain(question, given) == plain(question, right))
@@ -47,17 +48,18 @@ def is_right(question: Question, given: Any, right: Any) -> bool:
 
 def plain(question: Question, value: Any) -> str:
     """The answer as one text, equal where two answers are the same: what confusion and disagreement are counted by."""
-    if question.kind == "pair":
+    kind: str = question.kind
+    if kind == "pair":
         return str(value["preferred"])
-    if question.kind == "ranking":
+    if kind == "ranking":
         return " > ".join(" = ".join(sorted(group)) for group in value)
-    if question.kind == "choices":
+    if kind == "choices":
         return " + ".join(sorted(value)) or "none"
-    if question.kind == "bool":
+    if kind == "bool":
         return "yes" if value else "no"
-    if question.kind == "rating":
+    if kind == "rating":
         return f"{value:g}"
-    if question.kind == "spans":
+    if kind == "spans":
         return canonical_json(sorted(_spans(value))).decode()
     return str(value)
 

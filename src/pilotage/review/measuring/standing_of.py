@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, and_, exists, func, select
 
 from pilotage.judging import person
 from pilotage.review.measuring.tables import review_adjudication, review_round, review_round_task
@@ -17,18 +17,23 @@ def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str
 
     False where no round is open for the guideline. Cost: one look-up by key; while a round is open, one more over its few tasks.
     """
-    r, rt, a = review_round.c, review_round_task.c, review_assignment.c
+    r, rt, a, author = review_round.c, review_round_task.c, review_assignment.c, review_author.c
     where = (r.workspace_id == workspace_id, r.project == project, r.guideline_id == guideline_id, r.state == "open")
     found = conn.execute(select(r.id, r.needed).where(*where)).first()
     if found is None:
         return False
-    done = (
-        select(func.count())
+    answered = and_(a.workspace_id == rt.workspace_id, a.task_id == rt.task_id, a.rater_id == person(login).id, a.state == "answered")
+    own = and_(author.workspace_id == rt.workspace_id, author.task_id == rt.task_id, author.login == login)
+    query = (
+        select(func.count(a.task_id), func.count() - func.count(author.task_id))
         .select_from(review_round_task)
-        .join(review_assignment, (a.workspace_id == rt.workspace_id) & (a.task_id == rt.task_id))
-        .where(rt.workspace_id == workspace_id, rt.round_id == found.id, a.rater_id == person(login).id, a.state == "answered")
+        .outerjoin(review_assignment, answered)
+        .outerjoin(review_author, own)
+        .where(rt.workspace_id == workspace_id, rt.round_id == found.id)
     )
-    return int(conn.execute(done).scalar_one()) < found.needed
+    done, possible = conn.execute(query).one()
+    # Who settled most of the round's items themselves cannot practise on them, and must not wait for ever.
+    return bool(done < min(found.needed, possible))
 
 
 def calibration_tasks(conn: Connection, workspace_id: str, project: str, guideline_id: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pilotage.core import Declared, fit, read_declared
 from pilotage.judging import Rubric
-from pilotage.judging.rubric import load_rubric_file, read_rubric
+from pilotage.judging.rubric_file import load_rubric_file, rubric_from
 from pilotage.review.projects.settings import ProjectSettings
 
 _OURS = ("rubric", "guideline", "guideline_file")
@@ -41,7 +41,7 @@ def load_project_file(path: str | Path) -> ProjectFile:
     if isinstance(fields["rubric"].value, str):
         rubric = load_rubric_file(_beside(fields["rubric"], folder))
     else:
-        rubric = read_rubric(fields["rubric"], folder=folder)
+        rubric = rubric_from(fields["rubric"], folder=folder)
     if "guideline" in fields and "guideline_file" in fields:
         fields["guideline_file"].refuse("A project has one guideline.", mend="keep 'guideline' or 'guideline_file'")
     guideline = rubric.guideline
