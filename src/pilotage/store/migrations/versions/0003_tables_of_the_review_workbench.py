@@ -24,6 +24,33 @@ def upgrade() -> None:
     with op.batch_alter_table('review_adjudication', schema=None) as batch_op:
         batch_op.create_index('ix_review_adjudication_project', ['workspace_id', 'project', 'state'], unique=False)
 
+    op.create_table('review_batch',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('pool', sa.Integer(), nullable=False),
+    sa.Column('settings', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_batch'))
+    )
+    with op.batch_alter_table('review_batch', schema=None) as batch_op:
+        batch_op.create_index('ix_review_batch_project', ['workspace_id', 'project', 'question', 'number'], unique=False)
+
+    op.create_table('review_batch_item',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('batch_id', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('position', sa.Integer(), nullable=False),
+    sa.Column('selected_by', sa.Text(), nullable=False),
+    sa.Column('probability', sa.Float(), nullable=True),
+    sa.Column('score', sa.Float(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'batch_id', 'item_id', name=op.f('pk_review_batch_item'))
+    )
     op.create_table('review_exam',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -193,6 +220,31 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'login', 'skill', name=op.f('pk_review_skill'))
     )
+    op.create_table('review_slice',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('items', sa.Integer(), nullable=False),
+    sa.Column('pool', sa.Integer(), nullable=False),
+    sa.Column('seed', sa.Integer(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_slice')),
+    sa.UniqueConstraint('workspace_id', 'project', 'name', name=op.f('uq_review_slice_workspace_id_project_name'))
+    )
+    op.create_table('review_slice_item',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('slice_id', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'slice_id', 'item_id', name=op.f('pk_review_slice_item'))
+    )
+    with op.batch_alter_table('review_slice_item', schema=None) as batch_op:
+        batch_op.create_index('ix_review_slice_item', ['workspace_id', 'item_id'], unique=False)
+
     op.create_table('review_triage',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -246,6 +298,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('active_ms', sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table('review_task', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('asks', sa.Text(), server_default='', nullable=False))
         batch_op.add_column(sa.Column('escalated_at', sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column('purpose', sa.Text(), server_default='work', nullable=False))
         batch_op.add_column(sa.Column('skill', sa.Text(), server_default='', nullable=False))
@@ -254,4 +307,4 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id'), type_='unique')
         batch_op.create_index('ix_review_task_due', ['workspace_id', 'state', 'due_at'], unique=False)
         batch_op.create_index('ix_review_task_purpose', ['workspace_id', 'queue', 'purpose', 'state', 'position'], unique=False)
-        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_role_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'role', 'purpose'])
+        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_asks_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'asks', 'purpose'])
