@@ -324,11 +324,11 @@ def test_harmful_text_is_blurred_until_it_is_revealed_and_that_is_on_record(page
     talk = page.locator(".wb-talk")
     assert "blur" in talk.evaluate("node => getComputedStyle(node).filter")
     assert talk.get_attribute("aria-hidden") == "true"
-    press(page, "h")
+    press(page, "v")
     assert "blur" not in talk.evaluate("node => getComputedStyle(node).filter")
-    press(page, "h")
+    press(page, "v")
     assert "blur" in talk.evaluate("node => getComputedStyle(node).filter")
-    press(page, "h", "f")
+    press(page, "v", "f")
     wait_for_status(page, "outbox 0")
     (revealed,) = entries(filled, type="review.revealed")
     assert revealed.actor == "ada"

@@ -1,6 +1,6 @@
 """The review screen: its one page, and the few requests its script makes.
 
-The page is a shell; ``static/workbench.js`` fills it, keeps the next items ready and sends what people decide until it is acknowledged. Every request
+The page is a shell; ``static/review/main.js`` fills it, keeps the next items ready and sends what people decide until it is acknowledged. Every request
 that decides something carries an idempotency key, so that sending it again is harmless.
 """
 
@@ -152,6 +152,12 @@ def flag(body: FlagBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, A
 def reveal(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
     """Record that the person uncovered blurred content."""
     return {"task_id": body.task_id, "first": review.reveal(workspace, body.task_id, person(who.login))}
+
+
+@router.post("/api/v1/review/viewed")
+def viewed(body: TaskBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+    """Record that the person has the item before them, the first time they do."""
+    return {"task_id": body.task_id, "first": review.view(workspace, body.task_id, person(who.login))}
 
 
 @router.post("/api/v1/review/release")
