@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilotage.review.selecting.batches import batches_of, select_batch, selection_report
+    from pilotage.review.selecting.batches import Selected, SelectionReport, batches_of, pool_of, select_batch, selection_report
     from pilotage.review.selecting.candidate import STRATEGIES, Candidate, Strategy
     from pilotage.review.selecting.choosing import LEAST_RANDOM, Batch, Picked, choose_batch
     from pilotage.review.selecting.estimating import Gain, errors_per_label, estimate_rate, improvement
 
 _FROM = {
-    "batches": ("batches_of", "select_batch", "selection_report"),
+    "batches": ("Selected", "SelectionReport", "batches_of", "pool_of", "select_batch", "selection_report"),
     "candidate": ("STRATEGIES", "Candidate", "Strategy"),
     "choosing": ("LEAST_RANDOM", "Batch", "Picked", "choose_batch"),
     "estimating": ("Gain", "errors_per_label", "estimate_rate", "improvement"),
@@ -39,12 +39,15 @@ __all__ = [
     "Candidate",
     "Gain",
     "Picked",
+    "Selected",
+    "SelectionReport",
     "Strategy",
     "batches_of",
     "choose_batch",
     "errors_per_label",
     "estimate_rate",
     "improvement",
+    "pool_of",
     "select_batch",
     "selection_report",
 ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,6 @@ def _check(pool: Sequence[Candidate], n: int, shares: Mapping[str, float], rando
         raise InputError(f"The shares {dict(shares)} do not add up to 1.", mend="divide the part that is not random among the strategies")
     if measure not in ("uncertainty", "entropy"):
         raise InputError(f"'{measure}' is no measure of uncertainty.", mend="use 'uncertainty' (margin) or 'entropy'")
-    for before, after in zip(pool, pool[1:], strict=False):
+    for before, after in pairwise(pool):
         if before.item == after.item:
             raise InputError("An item is there twice.", where=f"item {after.item}")

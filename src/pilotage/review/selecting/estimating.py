@@ -1,8 +1,8 @@
 """What a chosen batch says: how things stand, from its random part alone, and whether choosing helped.
 
-Each batch's random draw gives an unbiased total of the items that were left then (Horvitz & Thompson 1952); what was judged before is known and added.
-Estimates of several batches are averaged by the size of their draws: each is unbiased given all before, so their errors do not correlate. Choosing
-is compared with chance by the errors found per label, and by the model trained on each; the gain may be about zero, and then it says so.
+Each batch's random draw gives an unbiased total of the items that were left then (Horvitz & Thompson 1952); what was judged before is known and
+added. Estimates of several batches are averaged by the size of their draws: each is unbiased given all before, so their errors do not correlate.
+Choosing is compared with chance by the errors found per label, and by the model trained on each; the gain may be about zero, and then it says so.
 """
 
 from __future__ import annotations
