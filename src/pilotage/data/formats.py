@@ -8,8 +8,10 @@
 | ``kto`` | ``{prompt, completion, label}`` | conversational unpaired preference |
 | ``hh`` | ``{chosen, rejected}``, each a transcript of ``Human:`` and ``Assistant:`` turns | as Anthropic's HH-RLHF |
 
-Preferences that people voted on carry their measures (``margin``, ``n_votes``, ``vote_share``, ``alpha``, ``dimension``, ``guideline``) as columns too:
-a trainer that knows ``margin`` uses it. Each row also carries ``id`` and ``provenance``: tags and lineage as one JSON text, because objects of differing shape would not share a schema when
+Preferences that people voted on carry their measures (``margin``, ``n_votes``, ``vote_share``, ``alpha``, ``dimension``, ``guideline``) as columns
+too: a trainer that knows ``margin`` uses it.
+
+Each row also carries ``id`` and ``provenance``: tags and lineage as one JSON text, because objects of differing shape would not share a schema when
 the file is loaded. Trainers ignore columns they do not know. What a format has no place for is never left out in silence: the row is not expressed,
 and the export's loss report says why.
 

@@ -1,8 +1,8 @@
 """The loop report: did the new model get better, on items that none learnt from?
 
-Both models are tried on the same frozen random slice, and compared pair by pair with what people say there. Only answers given without a suggestion in
-sight count as the truth (and adjudications): people who saw the old model's answer lean towards it, which would favour it. A slice that the training
-rows reach, by item or by the same input, is refused: it would measure memory.
+Both models are tried on the same frozen random slice, and compared pair by pair with what people say there. Only answers given without a suggestion
+in sight count as the truth (and adjudications): people who saw the old model's answer lean towards it, which would favour it. A slice that the
+training rows reach, by item or by the same input, is refused: it would measure memory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Preferences as training files: DPO, KTO and HH, each row with its votes, and none where people do not agree.
 
-A preference model learns whatever it is given, noise too. So the floor of agreement is declared before, and the *lower bound* of alpha must reach it;
-ties and "both bad" are treated by a declared rule; each dimension is exported by itself. The rows are published as a dataset version first, so that the
-file has a licence, a manifest and a lineage like any other export.
+A preference model learns whatever it is given, noise too. So the floor of agreement is declared before, and the *lower bound* of alpha must reach
+it; ties and "both bad" are treated by a declared rule; each dimension is exported by itself. The rows are published as a dataset version first, so
+that the file has a licence, a manifest and a lineage like any other export.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pilotage.core import InputError, Refused, content_id
 from pilotage.data import Card, Export, Version, export, load_version
 from pilotage.data.card import require_training_card
 from pilotage.judging import Agreement
-from pilotage.review.flywheel.preferences import A, B, BOTH_BAD, TIE, PairVotes, Preferences, RaterPool, pair_votes
+from pilotage.review.flywheel.preferences import BOTH_BAD, TIE, A, B, PairVotes, Preferences, RaterPool, pair_votes
 from pilotage.review.flywheel.publishing import publish_rows
 from pilotage.review.projects import find_terms
 from pilotage.store import Workspace
@@ -73,10 +73,11 @@ def export_preferences(
     floor
         What alpha's lower bound must reach. None: the project's ``agreement_floor``.
     ties, both_bad
-        What becomes of pairs people hold for equal, or find bad on both sides: left out (``drop``), or a refusal. ``unpaired``, with ``kto`` only: both
-        answers become bad examples.
+        What becomes of pairs people hold for equal, or find bad on both sides: left out (``drop``), or a refusal. ``unpaired``, with ``kto``
+        only: both answers become bad examples.
     margin
-        ``votes``: the winner's share of votes minus the loser's, 0 to 1. ``strength``: the mean of signed strengths, for which every pair must have some.
+        ``votes``: the winner's share of votes minus the loser's, -1 to 1 (below 0 where an adjudicator overruled). ``strength``: the mean of signed
+        strengths, for which every pair must have some.
     sources
         Dataset versions the pairs were made from.
     dataset
@@ -84,13 +85,14 @@ def export_preferences(
     purpose
         ``commercial`` or ``research``: what the licence must allow.
 
-    Each row has ``margin``, ``n_votes``, ``vote_share``, ``alpha``, ``dimension`` and ``guideline`` (a digest of the text) beside what the format needs.
+    Each row has ``margin``, ``n_votes``, ``vote_share``, ``alpha``, ``dimension`` and ``guideline`` (a digest of the text) beside what the format
+    needs.
 
     Raises
     ------
     Refused
-        If agreement is below the floor, cannot be assessed or rests on fewer than 50 pairs judged twice; no floor is declared; a tie or a pair bad on both
-        sides meets the rule ``refuse``; people followed several guidelines; or the card does not allow training.
+        If agreement is below the floor, cannot be assessed or rests on fewer than 50 pairs judged twice; no floor is declared; a tie or a pair bad on
+        both sides meets the rule ``refuse``; people followed several guidelines; or the card does not allow training.
     InputError
         If a rule or format is unknown, or strengths are missing.
     """
@@ -108,10 +110,12 @@ def export_preferences(
         for pair in found.pairs
         for row in _rows(pair, project=project, dimension=question, unpaired=unpaired, ties=ties, both_bad=both_bad, margin=margin, left=left)
     ]
-    rules = {"ties": ties, "both_bad": both_bad, "margin": margin}
+    rules: dict[str, str] = {"ties": ties, "both_bad": both_bad, "margin": margin}
     for row in made:
         measures = {**row["tags"]["measures"], "alpha": alpha, "dimension": question, "guideline": guideline}
         row["tags"] = {**row["tags"], "measures": measures, "consent": card.consent, "contains_personal_data": card.contains_personal_data}
+        # With another vote, or another agreement, it is another row: what it was worth is part of it.
+        row["id"] = content_id("row", row)
     if not made:
         raise Refused(
             "No pair has a winner.", where=f"project '{project}' question '{question}'", mend="ask more people, or look at why all are tied"
@@ -217,19 +221,18 @@ def _rows(
     lineage = {"judgements": list(pair.judgements), "item": pair.item, "finding": pair.item}  # the two rows of one pair stay together in a split
     tags = {"made_by": "preference", "project": project, "question": dimension, "votes": dict(pair.votes), "decided": pair.decided}
 
-    def made(kind: str, part: str, **fields: Any) -> dict[str, Any]:
+    def made(kind: str, **fields: Any) -> dict[str, Any]:
         measures = {"margin": _margin(pair, winner, margin, where), "n_votes": pair.n, "vote_share": pair.vote_share}
-        row_id = content_id("row", {"item": pair.item, "dimension": dimension, "part": part, "judgements": list(pair.judgements), **fields})
-        return {"id": row_id, "kind": kind, **fields, "lineage": lineage, "tags": {**tags, "form": kind, "measures": measures}}
+        return {"kind": kind, **fields, "lineage": lineage, "tags": {**tags, "form": kind, "measures": measures}}
 
     sides = {A: [{"role": "assistant", "content": pair.a}], B: [{"role": "assistant", "content": pair.b}]}
     prompt = list(pair.prompt)
     if not unpaired:
         loser = B if winner == A else A
-        yield made("preference", "pair", messages=prompt, chosen=sides[winner], rejected=sides[loser])
+        yield made("preference", messages=prompt, chosen=sides[winner], rejected=sides[loser])
         return
     for side, answer in sides.items():
-        yield made("unpaired", side, messages=[*prompt, *answer], label=side == winner)
+        yield made("unpaired", messages=[*prompt, *answer], label=side == winner)
 
 
 def _margin(pair: PairVotes, winner: str, margin: str, where: str) -> float:

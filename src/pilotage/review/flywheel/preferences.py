@@ -126,7 +126,9 @@ def pair_votes(workspace: Workspace, project: str, question: str, *, seed: int =
         out = kept_out(conn, workspace.id, project)
         asked: dict[str, Question] = {}
         for ref in sorted({row.rubric_id for row in tasks}):
-            asked |= {ref: each for each in find_rubric(conn, ref, workspace_id=workspace.id).questions if each.name == question}
+            found = next((each for each in find_rubric(conn, ref, workspace_id=workspace.id).questions if each.name == question), None)
+            if found is not None:
+                asked[ref] = found
     if not asked:
         raise NotFound(
             f"No task of '{project}' asks '{question}'.", mend="name one of the rubric's pair questions: dimensions are exported one by one"

@@ -1,8 +1,8 @@
 """Choosing what people look at next, so that their labels teach most, and knowing whether that helped.
 
 :func:`choose_batch` fills a batch by uncertainty, disagreement, diversity and risk, and at least a fifth of it at random, each item with how it was
-chosen (``selected_by``) and the random ones with their probability. :func:`select_batch` does so for a project's pool of items, puts them before people
-and keeps the batch. :func:`estimate_rate` says how things stand from the random part alone, without bias; :func:`errors_per_label` and
+chosen (``selected_by``) and the random ones with their probability. :func:`select_batch` does so for a project's pool of items, puts them before
+people and keeps the batch. :func:`estimate_rate` says how things stand from the random part alone, without bias; :func:`errors_per_label` and
 :func:`improvement` say what choosing gained over chance, with an interval: it may be about zero.
 """
 

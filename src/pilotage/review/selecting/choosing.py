@@ -95,8 +95,8 @@ def choose_batch(
     known
         Texts of what was judged before, which diversity keeps away from.
 
-    A strategy whose measure no remaining candidate has gives its places to the random draw's pool in order of hash; ``without_measure`` counts what
-    could not be scored.
+    Places a strategy cannot fill, because no candidate left has its measure, are filled in the items' order (``selected_by``: ``order``);
+    ``without_measure`` counts what could not be scored.
 
     Raises
     ------
@@ -123,8 +123,7 @@ def choose_batch(
         scale = MEASURES.get(measure if name == "uncertainty" else name)
         lacking[name] = sum(scale(each) is None for each in pool) if scale else sum(not each.text for each in pool)
     # Places nobody could fill by measure go to chance, but not into the estimates: their probability depends on what was chosen before.
-    for item in sorted(left)[: n - len(picked)]:
-        picked.append(Picked(item, "order"))
+    picked += [Picked(item, "order") for item in sorted(left)[: n - len(picked)]]
     order = rng.permutation(len(picked))  # who answers must not see which part of the batch they are in
     return Batch(tuple(picked[index] for index in order), len(pool), seed, lacking)
 
