@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pilotage.review.bias.answers import AidedAnswer, hours_of_shift
-    from pilotage.review.bias.board import Board, Window, aided_answers, board, compare_settings
+    from pilotage.review.bias.overview import Board, Window, aided_answers, board, compare_settings
     from pilotage.review.bias.effects import Change, Effects, answer_first_effect, compare, measure, measure_by
     from pilotage.review.bias.power import Needed, SeedPlan, for_width, half_width, per_arm, plan_collection
     from pilotage.review.bias.seeds import CONSENT, PlannedSeed, SeedCandidate, Seeding, plan_seeds, plant, seed_candidates
 
 _FROM = {
     "answers": ("AidedAnswer", "hours_of_shift"),
-    "board": ("Board", "Window", "aided_answers", "board", "compare_settings"),
+    "overview": ("Board", "Window", "aided_answers", "board", "compare_settings"),
     "effects": ("Change", "Effects", "answer_first_effect", "compare", "measure", "measure_by"),
     "power": ("Needed", "SeedPlan", "for_width", "half_width", "per_arm", "plan_collection"),
     "seeds": ("CONSENT", "PlannedSeed", "SeedCandidate", "Seeding", "plan_seeds", "plant", "seed_candidates"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pilotage.review.flywheel.corrections import Corrections, publish_corrections
     from pilotage.review.flywheel.exchange import Exchange, exchange_of
-    from pilotage.review.flywheel.loop_report import LoopReport, loop_report, require_disjoint
+    from pilotage.review.flywheel.loop import LoopReport, loop_report, require_disjoint
     from pilotage.review.flywheel.preference_export import PreferenceExport, export_preferences
     from pilotage.review.flywheel.preferences import PairVotes, RaterPool, pair_votes
     from pilotage.review.flywheel.reliability import Reliability, reliabilities
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FROM = {
     "corrections": ("Corrections", "publish_corrections"),
     "exchange": ("Exchange", "exchange_of"),
-    "loop_report": ("LoopReport", "loop_report", "require_disjoint"),
+    "loop": ("LoopReport", "loop_report", "require_disjoint"),
     "preference_export": ("PreferenceExport", "export_preferences"),
     "preferences": ("PairVotes", "RaterPool", "pair_votes"),
     "reliability": ("Reliability", "reliabilities"),
