@@ -82,6 +82,8 @@ class RouteDecision:
         ``before``: durable when you read this. ``behind``: it will be within moments; a crash may lose it. ``no``: it could not be kept.
     held
         It waits for room in the queue.
+    item_id
+        What people are shown of it; None where nobody looks.
     repeated
         The same request came before; this is what was answered then.
     """
@@ -99,7 +101,7 @@ class RouteDecision:
     audit: bool = False
     inclusion: float = 0.0
     held: bool = False
-    task_id: str | None = None
+    item_id: str | None = None
     recorded: str = "no"
     repeated: bool = False
 

@@ -30,6 +30,7 @@ routing_policy_version = table(
     Column("declared", JsonText, nullable=False),
     Column("report_id", Text, nullable=False),
     Column("author", Text, nullable=False),
+    Column("levels", JsonText),  # slice -> the level it was activated with: a laxer assessment made since does not loosen it
     Column("activated_by", Text),
     Column("activated_at", BigInteger),
     CheckConstraint("state IN ('draft', 'active', 'suspended', 'retired')", name="state"),
@@ -76,8 +77,7 @@ route_decision = table(
     Column("audit", Integer, nullable=False),
     Column("inclusion", Float, nullable=False),  # the probability with which it was drawn for audit; 0 where it is no candidate
     Column("held", Integer, nullable=False, default=0),  # waits for room in the queue
-    Column("item_id", Text),
-    Column("task_id", Text),
+    Column("item_id", Text),  # what people are shown; null where nobody looks
     UniqueConstraint("workspace_id", "policy", "request_id"),
     Index("ix_route_decision_time", "workspace_id", "policy", "created_at"),
     Index("ix_route_decision_held", "workspace_id", "policy", "held"),
