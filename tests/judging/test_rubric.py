@@ -75,6 +75,46 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, li
     assert f"rubric.yaml:{line}" in str(caught.value.where)
 
 
+KINDS = """\
+name: kinds
+questions:
+  - {name: tags, prompt: Which, kind: choices, options: [one, two], at_least: 0, required: false}
+  - {name: entities, prompt: Where, kind: spans, of: text, options: [who, where], overlapping: true}
+  - {name: better, prompt: Which is better, kind: pair, strength: 3, both_bad: false}
+  - {name: order, prompt: In which order, kind: ranking, ties: false}
+  - {name: fixed, prompt: How should it read, kind: edit, of: draft, required: true}
+"""
+
+
+def test_every_kind_is_read_from_a_file(tmp_path: Path) -> None:
+    tags, entities, better, order, fixed = load_rubric_file(written(tmp_path, KINDS)).questions
+    assert (tags.fewest, tags.required) == (0, False)
+    assert (entities.about, entities.overlapping, [option.value for option in entities.options]) == ("text", True, ["who", "where"])
+    assert (better.strength, better.ties, better.both_bad) == (3, True, False)
+    assert (order.about, order.ties) == ("candidates", False)
+    assert (fixed.about, fixed.required) == ("draft", True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("at_least: 0", "at_least: -1", 3, "at least 0"),
+        ("at_least: 0", "at_least: 3", 3, "only 2 options"),
+        ("required: false", "required: 0", 3, "true or false"),
+        ("overlapping: true", "overlaping: true", 4, "overlaping"),
+        ("options: [who, where], ", "", 4, "at least one label"),
+        ("strength: 3", "strength: 1", 5, "told apart"),
+        ("ties: false", "both_bad: false", 6, "Only a pair"),
+        ("kind: edit", "kind: correct", 7, "not known here"),
+    ],
+)
+def test_a_mistake_in_a_kind_is_named_with_its_line(tmp_path: Path, old: str, new: str, line: int, what: str) -> None:
+    assert old in KINDS
+    with pytest.raises(InputError, match=what) as caught:
+        load_rubric_file(written(tmp_path, KINDS.replace(old, new, 1)))
+    assert f"rubric.yaml:{line}" in str(caught.value.where)
+
+
 def test_the_guideline_may_lie_beside_the_rubric(tmp_path: Path) -> None:
     text = "name: r\nguideline_file: guide.md\nquestions:\n  - {name: q, prompt: Q, kind: bool}\n"
     with pytest.raises(InputError, match="guideline cannot be read"):

@@ -17,21 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pilotage.judging.agreement import Agreement, Rating, cohen_kappa, krippendorff_alpha, ratings_of
-    from pilotage.judging.consensus import Consensus, Vote, consensuses, majority, put_consensus
+    from pilotage.judging.consensus import Consensus, Vote, consensuses, majority, put_consensus, put_consensuses
     from pilotage.judging.decode import Reading, readings
     from pilotage.judging.item import Item, ItemRef, item_refs, load_item, put_item, put_items
     from pilotage.judging.judgement import ABOUT_ITEMS, ABOUT_RATERS, Judgement, add_judgement, add_judgements, judgements, load_judgement
     from pilotage.judging.model_judge import Ask, JudgeReport, ModelRater
+    from pilotage.judging.question import Option, Question, Scale
     from pilotage.judging.rater import Rater, RaterKind, ensure_rater, load_rater, person
     from pilotage.judging.refusal import REFUSAL_QUESTION, Refusal
-    from pilotage.judging.rubric import Option, Question, Rubric, Scale, load_rubric, load_rubric_file, put_rubric
+    from pilotage.judging.rubric import Rubric, load_rubric, put_rubric
+    from pilotage.judging.rubric_file import load_rubric_file
     from pilotage.judging.rules import Canary, Contains, Exact, ForbiddenTool, MustContain, MustNotContain, Pattern, Rule, ToolArgument, rule_from
     from pilotage.judging.verdict import Abstain, OutputView, RuleRater, Verdict, as_judgement
 
 # numpy and the rest load when a name is first used, so that importing a room that only keeps judgements stays cheap.
 _FROM = {
     "agreement": ("Agreement", "Rating", "cohen_kappa", "krippendorff_alpha", "ratings_of"),
-    "consensus": ("Consensus", "Vote", "consensuses", "majority", "put_consensus"),
+    "consensus": ("Consensus", "Vote", "consensuses", "majority", "put_consensus", "put_consensuses"),
     "item": ("Item", "ItemRef", "item_refs", "load_item", "put_item", "put_items"),
     "judgement": ("ABOUT_ITEMS", "ABOUT_RATERS", "Judgement", "add_judgement", "add_judgements", "judgements", "load_judgement"),
     "decode": (
@@ -60,7 +62,9 @@ _FROM = {
         "rule_from",
     ),
     "rater": ("Rater", "RaterKind", "ensure_rater", "load_rater", "person"),
-    "rubric": ("Option", "Question", "Rubric", "Scale", "load_rubric", "load_rubric_file", "put_rubric"),
+    "question": ("Option", "Question", "Scale"),
+    "rubric": ("Rubric", "load_rubric", "put_rubric"),
+    "rubric_file": ("load_rubric_file",),
     "verdict": ("Abstain", "OutputView", "RuleRater", "Verdict", "as_judgement"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
@@ -124,6 +128,7 @@ __all__ = [
     "majority",
     "person",
     "put_consensus",
+    "put_consensuses",
     "put_item",
     "put_items",
     "put_rubric",

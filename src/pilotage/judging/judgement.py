@@ -14,6 +14,7 @@ from sqlalchemy import Select, exists, select
 
 from pilotage.core import Conflict, InputError, NotFound, content_id
 from pilotage.judging.item import CHUNK
+from pilotage.judging.question import FREE_TEXT
 from pilotage.judging.rater import RaterKind
 from pilotage.judging.rubric import Rubric, find_rubric
 from pilotage.judging.tables import item as item_table
@@ -113,7 +114,7 @@ def add_judgements(tx: WriteTransaction, judgements: Iterable[Judgement]) -> lis
 
 
 def _add(tx: WriteTransaction, given: Judgement, rubric: Rubric, raters: dict[str, tuple[str, str]]) -> str:
-    _check(given, rubric)
+    given = _checked(given, rubric)
     if given.idempotency_key:
         earlier = _read_one(tx, judgement_table.c.idempotency_key == given.idempotency_key)
         if earlier is not None:
@@ -146,7 +147,8 @@ def _add(tx: WriteTransaction, given: Judgement, rubric: Rubric, raters: dict[st
     return made
 
 
-def _check(given: Judgement, rubric: Rubric) -> None:
+def _checked(given: Judgement, rubric: Rubric) -> Judgement:
+    """The judgement with its value as it is kept, so that two who said the same are equal."""
     question = rubric.question(given.question)
     if given.abstained:
         if given.value is not None:
@@ -154,13 +156,14 @@ def _check(given: Judgement, rubric: Rubric) -> None:
         if not given.reason:
             raise InputError("An abstention must say why.", where=f"question '{given.question}' field 'reason'", mend="give a reason")
     else:
-        question.check(given.value)
+        given = replace(given, value=question.check(given.value))
     if given.confidence is not None and not 0 <= given.confidence <= 1:
         raise InputError(f"A confidence of {given.confidence} is not between 0 and 1.", where=f"question '{given.question}' field 'confidence'")
     if given.purpose not in (*ABOUT_ITEMS, *ABOUT_RATERS):
         raise InputError(f"'{given.purpose}' is no purpose of an answer.", mend=f"use one of: {', '.join((*ABOUT_ITEMS, *ABOUT_RATERS))}")
     if given.active_ms is not None and given.active_ms < 0:
         raise InputError("Time worked cannot be negative.", where=f"question '{given.question}' field 'active_ms'")
+    return given
 
 
 def _row(judgement: Judgement, made: str) -> dict[str, Any]:
@@ -188,7 +191,7 @@ def _row(judgement: Judgement, made: str) -> dict[str, Any]:
 
 def _record(tx: WriteTransaction, judgement: Judgement, made: str, *, kind_of_question: str, login: str) -> None:
     """Free text may hold personal data, so it is committed to apart, where it can be erased; every other answer is in the entry itself."""
-    free_text = kind_of_question == "text"
+    free_text = kind_of_question in FREE_TEXT
     body = {
         "judgement": made,
         "item": judgement.item_id,

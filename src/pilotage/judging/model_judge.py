@@ -67,9 +67,9 @@ class ModelRater:
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
-        if self.asks.kind == "text":
+        if self.asks.kind not in ("choice", "rating", "bool"):
             raise InputError(
-                "A model judge answers choices, ratings and yes/no.", where=f"question '{self.asks.name}'", mend="ask people for free text"
+                "A model judge answers choices, ratings and yes/no.", where=f"question '{self.asks.name}'", mend=f"ask people for {self.asks.kind}"
             )
 
     @property
