@@ -100,9 +100,7 @@ def _with_gold(
     return [(next(known, None) or next(rest)) if place else next(rest) for place in places]
 
 
-def _varied(
-    conn: Connection, workspace_id: str, work: ColumnElement[bool], asking: Asking, rotation: Rotation, n: int
-) -> list[RowMapping]:
+def _varied(conn: Connection, workspace_id: str, work: ColumnElement[bool], asking: Asking, rotation: Rotation, n: int) -> list[RowMapping]:
     """The next tasks, those of a value the person has had too much of put behind the others."""
     i = item_table.c
     of_item = (i.workspace_id == T.workspace_id) & (i.id == T.item_id)

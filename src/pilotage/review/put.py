@@ -196,9 +196,7 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
         row |= {**stamp, "created_at": at + place, "position": position_of(row["priority"], at + place, row["id"])}
         tables["task"].append(row)
         if isinstance(task.item, Item):
-            tables["item"].append(
-                {**stamp, "id": item.id, "kind": item.kind, "source_id": item.source_id, "slices": json_text(item.slices)}
-            )
+            tables["item"].append({**stamp, "id": item.id, "kind": item.kind, "source_id": item.source_id, "slices": json_text(item.slices)})
             tables["payload"].append({**stamp, "item_id": item.id, "payload": json_text(item.payload)})
         for login in sorted({*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}):
             tables["author"].append({**stamp, "task_id": row["id"], "login": login})

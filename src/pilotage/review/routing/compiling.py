@@ -119,7 +119,7 @@ def load_novelty(workspace: Workspace, digest: str) -> Novelty:
 
 
 def _calibrator(kept: dict[str, Any]) -> Callable[[float], float]:
-    from pilotage.judging.calibration import Recalibrator
+    from pilotage.judging.calibration.recalibrate import Recalibrator
 
     curve = Recalibrator.from_dict(kept)
     return lambda confidence: float(curve.apply(confidence))

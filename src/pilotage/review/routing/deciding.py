@@ -226,5 +226,6 @@ def _gather(value: Any, parts: list[str], depth: int) -> bool:
         if depth >= _DEEPEST:
             return False
         inside = value.values() if isinstance(value, Mapping) else value
-        return all([_gather(part, parts, depth + 1) for part in inside])
+        found = [_gather(part, parts, depth + 1) for part in inside]  # all of them, whatever the first says
+        return all(found)
     return True

@@ -115,9 +115,9 @@ def activate_policy(workspace: Workspace, name: str, number: int, *, person: Rol
     Raises
     ------
     Refused
-        If the person is no owner or wrote the policy; if the report's verdict does not allow what the policy automates, the report is too old, a later
-        look says otherwise, or it is about another model or prompt; if a slice has no assessment or one that is due; if a slice would be laxer than
-        its assessment.
+        If the person is no owner or wrote the policy; if the report's verdict does not allow what the policy automates, the report is too old, there
+        is a later look, or it is about another model or prompt; if a slice has no assessment or one that is due; if a slice would be laxer than its
+        assessment.
     IntegrityError
         If the stored report does not match its own hash.
     """
@@ -191,7 +191,15 @@ def retire_policy(workspace: Workspace, name: str, number: int, *, person: Roles
 
 
 def tighten(
-    tx: WriteTransaction, name: str, slice: str, *, level: str = "", threshold: float | None = None, cause: str, subject: str, actor: str | None = None
+    tx: WriteTransaction,
+    name: str,
+    slice: str,
+    *,
+    level: str = "",
+    threshold: float | None = None,
+    cause: str,
+    subject: str,
+    actor: str | None = None,
 ) -> bool:
     """Make a slice stricter, in the caller's transaction, whoever asks; False if it is as strict already. It can never loosen anything."""
     standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
@@ -232,7 +240,9 @@ def loosen(workspace: Workspace, name: str, slice: str, *, person: Roles, report
         report = find_report(tx.conn, tx.workspace_id, report_id)
         if report.created_at <= standing.created_at:
             raise Refused(
-                "This report is older than what tightened the slice.", why="it cannot know what the alarm found", mend="label a fresh sample and report"
+                "This report is older than what tightened the slice.",
+                why="it cannot know what the alarm found",
+                mend="label a fresh sample and report",
             )
         require_current(tx.conn, tx.workspace_id, policy.model_copy(update={"report": report.id}), report, now_us=tx.clock.now_us())
         declared = next((one for one in policy.slices if slice_key(one.slice) == slice), None)
@@ -296,10 +306,8 @@ def require_current(conn: Connection, workspace_id: str, policy: Policy, report:
         )
 
 
-def require_levels(
-    conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int
-) -> dict[str, tuple[str, Assessment]]:
-    """Slice → (its level, the assessment it rests on). Raises ``Refused`` where a slice lacks one, it is due, or what is automated is not certified."""
+def require_levels(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> dict[str, tuple[str, Assessment]]:
+    """Slice → (its level, the assessment it rests on). Raises ``Refused`` where one is missing or due, or what is automated is not certified."""
     due = {(one.category, one.slice): one for one in due_in(conn, workspace_id, now_us=now_us, models=_model_of(policy), category=policy.category)}
     levels: dict[str, tuple[str, Assessment]] = {}
     for one in policy.slices:
@@ -367,7 +375,7 @@ def move_on(tx: WriteTransaction, name: str) -> None:
 
 def begin_monitor(tx: WriteTransaction, policy: Policy, number: int, slice: str) -> int:
     """Begin the slice's test anew and return its epoch."""
-    from pilotage.judging.calibration import Watch
+    from pilotage.judging.calibration.monitor import Watch
 
     mine = (M.workspace_id == tx.workspace_id, M.policy == policy.policy, M.slice == slice)
     epoch = 1 + (tx.conn.execute(select(func.max(M.epoch)).where(*mine)).scalar() or 0)

@@ -142,7 +142,12 @@ def item_of(policy: Policy, request: RouteRequest, decision: RouteDecision) -> I
     payload: Mapping[str, Any] = request.payload
     if decision.action == "people_only":
         payload = {name: value for name, value in payload.items() if name not in policy.output_fields}
-    return Item(kind="output", source_id=decision.id, payload={**payload, **({"authors": list(request.authors)} if request.authors else {})}, slices=dict(request.slices))
+    return Item(
+        kind="output",
+        source_id=decision.id,
+        payload={**payload, **({"authors": list(request.authors)} if request.authors else {})},
+        slices=dict(request.slices),
+    )
 
 
 def task_of(decision: RouteDecision, item: Item | str, *, authors: tuple[str, ...] = ()) -> NewTask:

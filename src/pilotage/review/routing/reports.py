@@ -19,7 +19,8 @@ from pilotage.review.routing.tables import calibration_report
 from pilotage.store import Workspace, WriteTransaction
 
 if TYPE_CHECKING:
-    from pilotage.judging.calibration import CalibrationReport, Recalibrator
+    from pilotage.judging.calibration.recalibrate import Recalibrator
+    from pilotage.judging.calibration.report import CalibrationReport
 
 R = calibration_report.c
 

@@ -1,8 +1,8 @@
 """The live router: in-process, any number of threads, one policy.
 
-What is promised when :meth:`Router.route` returns: a decision whose ``recorded`` is ``before`` is durable, with its task where a person must look. One
-whose ``recorded`` is ``behind`` lets an output out that was not drawn for audit, and is written within moments; a crash may lose it, and then the same
-request gets the same answer, because the decision depends on nothing but the request and the policy. Everything else is always written before.
+What is promised when :meth:`Router.route` returns: a decision whose ``recorded`` is ``before`` is durable, with its task where a person must look.
+One whose ``recorded`` is ``behind`` lets an output out that was not drawn for audit, and is written within moments; a crash may lose it, and then
+the same request gets the same answer, because the decision depends on nothing but the request and the policy. Everything else is written before.
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ class Router:
             loaded = self._loaded
             compiled = loaded.compiled
 
-            def job(tx: WriteTransaction, loaded: Loaded = loaded, compiled: CompiledPolicy = compiled) -> RouteDecision | tuple[str, RouteDecision] | _Moved:
+            def job(
+                tx: WriteTransaction, loaded: Loaded = loaded, compiled: CompiledPolicy = compiled
+            ) -> RouteDecision | tuple[str, RouteDecision] | _Moved:
                 # The policy is read again where the decision is written: nothing is let out on a policy that was tightened a moment ago.
                 if revision_of(tx.conn, tx.workspace_id, self._name, compiled.policy.category) != loaded.revision:
                     return _Moved()
@@ -253,7 +255,8 @@ def _checked(request: RouteRequest) -> bytes:
     if not isinstance(request.id, str) or not 0 < len(request.id) <= LONGEST_ID or not request.id.isprintable():
         raise InputError(f"A request needs an id of 1 to {LONGEST_ID} printable characters.", mend="name each output once, by an id of your own")
     try:
-        return _encode((request.payload, request.confidence, request.slices, request.context, request.model, request.prompt, request.text, request.authors))
+        return _encode(
+            (request.payload, request.confidence, request.slices, request.context, request.model, request.prompt, request.text, request.authors)
+        )
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError) as error:
         raise InputError(f"The request is no JSON: {error}.", where=request.id) from error
-

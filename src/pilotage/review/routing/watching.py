@@ -17,10 +17,11 @@ from pilotage.core import InputError
 from pilotage.evidence import Evidence, clopper_pearson, not_assessable
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
-from pilotage.review.assessment import at_least, reassess, strictest
+from pilotage.review.assessment import assessment_for, at_least, reassess, slice_key, strictest
 from pilotage.review.routing.managing import active_version, changes_in_force, tighten
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.recording import release_held_in
+from pilotage.review.routing.reports import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
 from pilotage.review.tables import review_task
 from pilotage.store import Workspace, WriteTransaction
@@ -54,7 +55,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class SliceState:
-    """How the watch of a slice stands. ``e_value`` reaches ``1 / alpha`` at the alarm; ``waiting`` audits are not answered yet; ``alarm_at`` in µs."""
+    """How the watch of a slice stands. ``e_value`` is the highest it was, and the alarm is at ``1 / alpha``; ``waiting`` audits are unanswered."""
 
     policy: str
     slice: str
@@ -103,9 +104,14 @@ def watch_policy(workspace: Workspace, name: str) -> Counted:
 
 def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
     """How the watch of each slice stands, by slice: its current epoch."""
-    from pilotage.judging.calibration import Watch
+    from pilotage.judging.calibration.monitor import Watch
 
-    newest = select(func.max(M.epoch)).where(M.workspace_id == workspace.id, M.policy == name).group_by(M.slice).with_only_columns(M.slice, func.max(M.epoch))
+    newest = (
+        select(func.max(M.epoch))
+        .where(M.workspace_id == workspace.id, M.policy == name)
+        .group_by(M.slice)
+        .with_only_columns(M.slice, func.max(M.epoch))
+    )
     found = []
     with workspace.read() as conn:
         epochs = dict(conn.execute(newest).tuples().all())
@@ -219,7 +225,7 @@ def _outcome(answers: Iterable[tuple[str, Any]], policy: Policy) -> str:
 
 def _feed(tx: WriteTransaction, name: str, slice: str, epoch: int, counted: list[tuple[RowMapping, str]], policy: Policy) -> bool:
     """Take the outcomes into the slice's test; True if its alarm goes off now."""
-    from pilotage.judging.calibration import Watch
+    from pilotage.judging.calibration.monitor import Watch
 
     mine = (M.workspace_id == tx.workspace_id, M.policy == name, M.slice == slice, M.epoch == epoch)
     standing = tx.conn.execute(select(routing_monitor).where(*mine)).mappings().first()
@@ -248,8 +254,10 @@ def _alarm(tx: WriteTransaction, name: str, slice: str, epoch: int, number: int,
     if current == epoch:  # a late audit of what was in force before says nothing about what is now
         standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
         raised = policy.alarm.raise_threshold
-        # A threshold that was raised before and alarmed again is no cure.
-        if raised is not None and (standing is None or standing.direction == "loosened"):
+        declared = next((one.threshold for one in policy.slices if slice_key(one.slice) == slice), None)
+        used = max(declared or 0.0, find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice) or 0.0)
+        # A threshold that was raised before and alarmed again is no cure, and one that is no higher than what is used is none either.
+        if raised is not None and raised > used and (standing is None or standing.direction == "loosened"):
             tighten(tx, name, slice, threshold=raised, cause="alarm", subject=key)
         else:
             version = active_version(tx.conn, tx.workspace_id, name)
@@ -257,7 +265,8 @@ def _alarm(tx: WriteTransaction, name: str, slice: str, epoch: int, number: int,
             # An alarm that left the level as it was would be none.
             level = policy.alarm.then if not at_least(held, policy.alarm.then) else strictest([held, "in_the_loop"])
             tighten(tx, name, slice, level=level, cause="alarm", subject=key)
-    reassess(tx, category=policy.category, slice=slice, cause="alarm", subject=key)
+    about = assessment_for(tx.conn, tx.workspace_id, policy.category, slice)
+    reassess(tx, category=policy.category, slice=about.slice if about else slice, cause="alarm", subject=key)
 
 
 def _release(tx: WriteTransaction, name: str) -> int:

@@ -8,6 +8,39 @@ down_revision = '0002'
 
 
 def upgrade() -> None:
+    op.create_table('audit_sample',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('route_id', sa.Text(), nullable=False),
+    sa.Column('policy', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('slice', sa.Text(), nullable=False),
+    sa.Column('epoch', sa.Integer(), nullable=False),
+    sa.Column('inclusion', sa.Float(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('judged_at', sa.BigInteger(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'route_id', name=op.f('pk_audit_sample'))
+    )
+    with op.batch_alter_table('audit_sample', schema=None) as batch_op:
+        batch_op.create_index('ix_audit_sample_waiting', ['workspace_id', 'policy', 'state'], unique=False)
+
+    op.create_table('calibration_report',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('category', sa.Text(), nullable=False),
+    sa.Column('model', sa.Text(), nullable=False),
+    sa.Column('prompt', sa.Text(), nullable=False),
+    sa.Column('look', sa.Integer(), nullable=False),
+    sa.Column('labels_hash', sa.Text(), nullable=False),
+    sa.Column('verdict', sa.Text(), nullable=False),
+    sa.Column('report', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_calibration_report')),
+    sa.UniqueConstraint('workspace_id', 'category', 'model', 'prompt', 'look', name=op.f('uq_calibration_report_workspace_id_category_model_prompt_look'))
+    )
     op.create_table('review_adjudication',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('task_id', sa.Text(), nullable=False),
@@ -24,6 +57,26 @@ def upgrade() -> None:
     with op.batch_alter_table('review_adjudication', schema=None) as batch_op:
         batch_op.create_index('ix_review_adjudication_project', ['workspace_id', 'project', 'state'], unique=False)
 
+    op.create_table('review_assessment',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('category', sa.Text(), nullable=False),
+    sa.Column('slice', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('level', sa.Text(), nullable=False),
+    sa.Column('decided_by', sa.Text(), nullable=False),
+    sa.Column('answers', sa.Text(), nullable=False),
+    sa.Column('profile', sa.Text(), nullable=False),
+    sa.Column('findings', sa.Text(), nullable=False),
+    sa.Column('model', sa.Text(), nullable=False),
+    sa.Column('signed_by', sa.Text(), nullable=False),
+    sa.Column('role', sa.Text(), nullable=False),
+    sa.Column('due_at', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_assessment')),
+    sa.UniqueConstraint('workspace_id', 'category', 'slice', 'number', name=op.f('uq_review_assessment_workspace_id_category_slice_number'))
+    )
     op.create_table('review_exam',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -119,6 +172,21 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('workspace_id', 'project', 'number', name=op.f('pk_review_project_version'))
     )
+    op.create_table('review_reassessment',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('category', sa.Text(), nullable=False),
+    sa.Column('slice', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('cause', sa.Text(), nullable=False),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_reassessment'))
+    )
+    with op.batch_alter_table('review_reassessment', schema=None) as batch_op:
+        batch_op.create_index('ix_review_reassessment_category', ['workspace_id', 'category', 'slice', 'number'], unique=False)
+
     op.create_table('review_round',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -210,6 +278,104 @@ def upgrade() -> None:
     with op.batch_alter_table('review_triage', schema=None) as batch_op:
         batch_op.create_index('ix_review_triage_item', ['workspace_id', 'project', 'item_id', 'question'], unique=False)
 
+    op.create_table('route_decision',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('policy', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('request_id', sa.Text(), nullable=False),
+    sa.Column('request', sa.Text(), nullable=False),
+    sa.Column('action', sa.Text(), nullable=False),
+    sa.Column('reasons', sa.Text(), nullable=False),
+    sa.Column('slice', sa.Text(), nullable=False),
+    sa.Column('level', sa.Text(), nullable=False),
+    sa.Column('p', sa.Float(), nullable=True),
+    sa.Column('threshold', sa.Float(), nullable=True),
+    sa.Column('audit', sa.Integer(), nullable=False),
+    sa.Column('inclusion', sa.Float(), nullable=False),
+    sa.Column('held', sa.Integer(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_route_decision')),
+    sa.UniqueConstraint('workspace_id', 'policy', 'request_id', name=op.f('uq_route_decision_workspace_id_policy_request_id'))
+    )
+    with op.batch_alter_table('route_decision', schema=None) as batch_op:
+        batch_op.create_index('ix_route_decision_held', ['workspace_id', 'policy', 'held'], unique=False)
+        batch_op.create_index('ix_route_decision_time', ['workspace_id', 'policy', 'created_at'], unique=False)
+
+    op.create_table('route_outcome',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('route_id', sa.Text(), nullable=False),
+    sa.Column('wrong', sa.Integer(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_route_outcome')),
+    sa.UniqueConstraint('workspace_id', 'route_id', 'source', name=op.f('uq_route_outcome_workspace_id_route_id_source'))
+    )
+    op.create_table('routing_change',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('policy', sa.Text(), nullable=False),
+    sa.Column('slice', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('direction', sa.Text(), nullable=False),
+    sa.Column('level', sa.Text(), nullable=False),
+    sa.Column('threshold', sa.Float(), nullable=True),
+    sa.Column('cause', sa.Text(), nullable=False),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.CheckConstraint("direction <> 'loosened' OR cause = 'person'", name=op.f('ck_routing_change_only_people_loosen')),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_routing_change')),
+    sa.UniqueConstraint('workspace_id', 'policy', 'slice', 'number', name=op.f('uq_routing_change_workspace_id_policy_slice_number'))
+    )
+    op.create_table('routing_monitor',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('policy', sa.Text(), nullable=False),
+    sa.Column('slice', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('epoch', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('audited', sa.Integer(), nullable=False),
+    sa.Column('wrong', sa.Integer(), nullable=False),
+    sa.Column('alarm_at', sa.BigInteger(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'policy', 'slice', 'epoch', name=op.f('pk_routing_monitor'))
+    )
+    op.create_table('routing_policy',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('salt', sa.Text(), nullable=False),
+    sa.Column('revision', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_routing_policy'))
+    )
+    op.create_table('routing_policy_version',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('policy', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('category', sa.Text(), nullable=False),
+    sa.Column('declared', sa.Text(), nullable=False),
+    sa.Column('report_id', sa.Text(), nullable=False),
+    sa.Column('author', sa.Text(), nullable=False),
+    sa.Column('levels', sa.Text(), nullable=True),
+    sa.Column('activated_by', sa.Text(), nullable=True),
+    sa.Column('activated_at', sa.BigInteger(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.CheckConstraint("state <> 'active' OR (activated_by IS NOT NULL AND activated_by <> author AND report_id <> '')", name=op.f('ck_routing_policy_version_four_eyes')),
+    sa.CheckConstraint("state IN ('draft', 'active', 'suspended', 'retired')", name=op.f('ck_routing_policy_version_state')),
+    sa.PrimaryKeyConstraint('workspace_id', 'policy', 'number', name=op.f('pk_routing_policy_version'))
+    )
+    with op.batch_alter_table('routing_policy_version', schema=None) as batch_op:
+        batch_op.create_index('uq_routing_policy_version_active', ['workspace_id', 'policy'], unique=True, sqlite_where=sa.text("state = 'active'"), postgresql_where=sa.text("state = 'active'"))
+
     op.create_table('suggestion',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -246,6 +412,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('active_ms', sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table('review_task', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('asks', sa.Text(), server_default='', nullable=False))
         batch_op.add_column(sa.Column('escalated_at', sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column('purpose', sa.Text(), server_default='work', nullable=False))
         batch_op.add_column(sa.Column('skill', sa.Text(), server_default='', nullable=False))
@@ -254,4 +421,4 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id'), type_='unique')
         batch_op.create_index('ix_review_task_due', ['workspace_id', 'state', 'due_at'], unique=False)
         batch_op.create_index('ix_review_task_purpose', ['workspace_id', 'queue', 'purpose', 'state', 'position'], unique=False)
-        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_role_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'role', 'purpose'])
+        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_asks_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'asks', 'purpose'])
