@@ -77,7 +77,7 @@ def compile_in(conn: Connection, workspace: Workspace, name: str) -> Loaded:
         # An assessment made since holds at once where it is stricter; a laxer one loosens nothing before an owner activates a version on it.
         floors = [version["levels"].get(key, "in_the_loop"), level_of(one, about) if about else "in_the_loop"]
         level = strictest([*floors, *([change.level] if change and change.level else [])])
-        certified = report.threshold_for(key)
+        certified = report.threshold_for(key, alone=policy.alone)
         if version["state"] == "suspended" or (level in AUTOMATED and certified is None):
             level = strictest([level, "in_the_loop"])
         raised = [each for each in (certified, one.threshold, change.threshold if change else None) if each is not None]

@@ -246,10 +246,12 @@ def loosen(workspace: Workspace, name: str, slice: str, *, person: Roles, report
             )
         require_current(tx.conn, tx.workspace_id, policy.model_copy(update={"report": report.id}), report, now_us=tx.clock.now_us())
         declared = next((one for one in policy.slices if slice_key(one.slice) == slice), None)
-        certified = report.threshold_for(slice)
-        if certified is None:
-            raise Refused(f"The report does not certify the slice '{slice or 'everything else'}': {report.why_not(slice)}.", mend="label more of it")
-        used = max(declared.threshold or 0.0, find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice) or 0.0) if declared else 1.0
+        certified = report.threshold_for(slice, alone=policy.alone)
+        if certified is None or declared is None:
+            why = report.why_not(slice, alone=policy.alone)
+            raise Refused(f"The report does not certify the slice '{slice or 'everything else'}': {why}.", mend="label more of it")
+        in_use = find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice, alone=policy.alone)
+        used = max(declared.threshold or 0.0, in_use or 0.0)
         if used < certified:
             raise Refused(
                 f"The policy accepts from {used:.4f}, and the fresh report certifies only from {certified:.4f}.",
@@ -272,7 +274,7 @@ def check_fits(policy: Policy, report: StoredReport) -> None:
         if said != shown:
             raise InputError(f"The report is about {shown or 'nothing'!r}, the policy about {said or 'nothing'!r}.", where=f"field '{field}'")
     for one in policy.slices:
-        certified = report.threshold_for(slice_key(one.slice))
+        certified = report.threshold_for(slice_key(one.slice), alone=policy.alone)
         if one.threshold is not None and certified is not None and one.threshold < certified:
             raise InputError(
                 f"A threshold of {one.threshold} is below the certified {certified}.",
@@ -322,9 +324,9 @@ def require_levels(conn: Connection, workspace_id: str, policy: Policy, report: 
         if one.level is not None and not at_least(one.level, about.level):
             raise Refused(f"The policy asks for '{one.level}' in {named}; the assessment allows nothing laxer than '{about.level}'.", where=about.id)
         level = level_of(one, about)
-        if level in AUTOMATED and report.threshold_for(key) is None:
+        if level in AUTOMATED and report.threshold_for(key, alone=policy.alone) is None:
             raise Refused(
-                f"The report does not certify {named}: {report.why_not(key)}.",
+                f"The report does not certify {named}: {report.why_not(key, alone=policy.alone)}.",
                 where=report.id,
                 mend="label more of it, or declare 'level: in_the_loop' for it",
             )

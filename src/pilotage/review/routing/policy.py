@@ -158,6 +158,11 @@ class Policy(Strict):
     fallback: Fallback = Fallback()
     alarm: Alarm = Alarm()
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is one slice, so that ``{}`` is everything and not what others leave over."""
+        return len(self.slices) == 1
+
     def audit_rate(self, declared: PolicySlice, level: str) -> float:
         """The share of accepted outputs of a slice that people look at: what was declared, and never less than its level asks for."""
         least = LEAST_AUDIT_ON_THE_LOOP if level == "on_the_loop" else LEAST_AUDIT

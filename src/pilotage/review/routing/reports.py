@@ -60,13 +60,21 @@ class StoredReport:
         """Why it is not routable; '' where it is."""
         return self.reasons.get("verdict", "")
 
-    def threshold_for(self, slice: str) -> float | None:
-        """The certified threshold of a slice ('' for the common one), or None: what was not certified by itself is not covered by the whole."""
-        return self.thresholds.get(slice) if self.verdict == "routable" else None
+    def threshold_for(self, slice: str, *, alone: bool = True) -> float | None:
+        """The certified threshold of a slice ('' for everything), or None: what was not certified by itself is not covered by the whole.
 
-    def why_not(self, slice: str) -> str:
+        ``alone``: whether '' is everything, or what other slices leave over, of which the common threshold promises nothing.
+        """
+        if self.verdict != "routable" or (not slice and not alone):
+            return None
+        return self.thresholds.get(slice)
+
+    def why_not(self, slice: str, *, alone: bool = True) -> str:
+        """Why a slice has no threshold."""
         if self.verdict != "routable":
             return f"its verdict is {self.verdict}"
+        if not slice and not alone:
+            return "the common threshold promises something of everything together, not of what the other slices leave over"
         return self.reasons.get(slice) or "it has no such slice"
 
 

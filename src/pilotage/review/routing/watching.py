@@ -255,7 +255,7 @@ def _alarm(tx: WriteTransaction, name: str, slice: str, epoch: int, number: int,
         standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
         raised = policy.alarm.raise_threshold
         declared = next((one.threshold for one in policy.slices if slice_key(one.slice) == slice), None)
-        used = max(declared or 0.0, find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice) or 0.0)
+        used = max(declared or 0.0, find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice, alone=policy.alone) or 0.0)
         # A threshold that was raised before and alarmed again is no cure, and one that is no higher than what is used is none either.
         if raised is not None and raised > used and (standing is None or standing.direction == "loosened"):
             tighten(tx, name, slice, threshold=raised, cause="alarm", subject=key)
