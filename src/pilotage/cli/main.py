@@ -24,6 +24,7 @@ from pilotage.cli import (
     practice,
     quality,
     review,
+    routing,
     runs,
     server,
     sources,
@@ -68,6 +69,7 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
+app.add_typer(routing.app, name="routing")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)

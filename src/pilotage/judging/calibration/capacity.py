@@ -71,13 +71,13 @@ def rank_by_benefit(benefit: Floats, minutes: Floats | float, *, capacity_minute
 
 @dataclass(frozen=True)
 class Staffing:
-    """How many reviewers a flow of items needs (M/M/c), and how long items then wait."""
+    """How many reviewers a flow of items needs (M/M/c), and how long items then wait; None where the line grows for ever."""
 
     reviewers: int
     utilisation: float
     waits: float
-    mean_wait_minutes: float
-    wait_minutes_at_quantile: float
+    mean_wait_minutes: float | None
+    wait_minutes_at_quantile: float | None
     quantile: float
     meets_sla: bool
     reason: str
@@ -101,9 +101,7 @@ def staffing(reviewers: int, *, per_hour: float, minutes_each: float, sla_minute
     load = per_hour * minutes_each / 60
     waits = erlang_c(reviewers, load)
     if load >= reviewers:
-        return Staffing(
-            reviewers, load / reviewers, 1.0, math.inf, math.inf, quantile, False, "more work comes in than they can do: the line grows for ever"
-        )
+        return Staffing(reviewers, load / reviewers, 1.0, None, None, quantile, False, "more work comes in than they can do: the line grows for ever")
     spare = (reviewers - load) / minutes_each  # items a minute beyond what comes in
     at = 0.0 if waits <= 1 - quantile else math.log(waits / (1 - quantile)) / spare
     meets = at <= sla_minutes and load / reviewers <= MOST_UTILISATION

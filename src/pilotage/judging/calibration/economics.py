@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from pilotage.core import InputError, Refused
 from pilotage.judging.calibration.measure import Measure
+from pilotage.judging.calibration.resampling import bootstrap_weights
 from pilotage.judging.calibration.sample import Sample
 
 Floats = NDArray[np.float64]
 
 REPLICATES = 1_000
-_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,15 @@ class Costs:
 
 @dataclass(frozen=True)
 class RoutedCosts:
-    """Mean cost an output, in minor units, at one operating threshold, beside the two extremes; intervals from a bootstrap over items and e_h.
+    """Mean cost an output, in minor units, as routed, beside the two extremes; intervals from a bootstrap over items and e_h.
 
+    threshold
+        None where it differs by item.
     against_auto, against_human
         Routed minus the extreme on the same resamples. Routing pays if the upper limit of both is below 0.
     """
 
-    threshold: float
+    threshold: float | None
     coverage: float
     routed: Measure
     all_auto: Measure
@@ -154,13 +156,18 @@ def routed_costs(
     rng = np.random.default_rng(seed)
     rates = np.append(costs.reviewer.rate, costs.reviewer.draws(replicates, rng))
     columns = np.column_stack([column for pair in parts.values() for column in pair])
-    means = np.vstack([_weighted_means(columns, sample.weights[None, :]), bootstrap_means(columns, sample.weights, replicates, rng)])
+    means = np.vstack(
+        [
+            _weighted_means(columns, sample.weights[None, :]),
+            bootstrap_weights(sample.weights, replicates, rng, lambda rows: _weighted_means(columns, rows)),
+        ]
+    )
     cost = {name: means[:, 2 * i] + rates * means[:, 2 * i + 1] for i, name in enumerate(parts)}
     cost["against_auto"] = cost["routed"] - cost["all_auto"]
     cost["against_human"] = cost["routed"] - cost["all_human"]
     made = {name: _measure(name, values, sample.n, level) for name, values in cost.items()}
     return RoutedCosts(
-        threshold=float(np.median(at)),
+        threshold=float(at.flat[0]) if at.size and float(np.ptp(at)) == 0 and np.isfinite(at).all() else None,
         coverage=float(np.average(accept, weights=sample.weights)),
         routed=made["routed"],
         all_auto=made["all_auto"],
@@ -209,7 +216,7 @@ def cost_curve(sample: Sample, costs: Costs, *, points: int = 101, level: float 
             share = np.append(0.0, np.cumsum(weights))[ends] / total
     low, high = np.quantile(found[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return CostCurve(
-        thresholds=tuple([float(np.nextafter(1.0, 2.0)), *confidence[ends[1:] - 1].tolist()]),
+        thresholds=(float(np.nextafter(1.0, 2.0)), *confidence[ends[1:] - 1].tolist()),
         coverage=tuple(share.tolist()),
         cost=tuple(found[0].tolist()),
         lower=tuple(np.minimum(low, found[0]).tolist()),
@@ -285,19 +292,6 @@ def refuse_raw(sample: Sample) -> None:
             why="the threshold from costs reads it as a probability; a raw one is most often too high",
             mend="recalibrate(…) on other items, then recalibrator.apply_to(sample)",
         )
-
-
-def bootstrap_means(columns: Floats, weights: Floats, replicates: int, rng: np.random.Generator) -> Floats:
-    """Weighted means of (n, c) ``columns`` on ``replicates`` resamples of the items: (replicates, c)."""
-    n = len(weights)
-    rows = max(1, _CELLS // n)
-    found = []
-    for begin in range(0, replicates, rows):
-        number = min(rows, replicates - begin)
-        drawn = rng.integers(0, n, (number, n)) + np.arange(number)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=number * n).reshape(number, n)
-        found.append(_weighted_means(columns, counts * weights))
-    return np.vstack(found)
 
 
 def _weighted_means(columns: Floats, weights: Floats) -> Floats:

@@ -19,7 +19,7 @@ Point = tuple[float, float]
 def pooled(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     """Distinct x, ascending, with the weighted mean of y and the weight at each."""
     distinct, at = np.unique(x, return_inverse=True)
-    mass = np.bincount(at, weights=weights)
+    mass = np.bincount(at, weights=weights).astype(np.float64)
     return distinct, np.bincount(at, weights=weights * y) / mass, mass
 
 

@@ -76,7 +76,7 @@ def certify(
     order = np.argsort(-sample.confidence, kind="stable")
     confidence, loss, weights = sample.confidence[order], sample.wrong[order], sample.weights[order]
     scaled = _scaled(sample, smallest_inclusion)[order]
-    least = smallest_n(risk, alpha / len(starts)) if method != "betting" else _smallest_bet(scaled, risk, alpha / len(starts))
+    least = smallest_n(risk, alpha / len(starts)) if method != "betting" else smallest_bet(scaled, risk, alpha / len(starts))
     ends = grid(confidence, least=least, steps=steps)
     if not len(ends):
         p = np.empty(0)
@@ -313,7 +313,7 @@ def _scaled(sample: Sample, smallest: float | None) -> Floats:
     return (smallest or least) / sample.inclusion
 
 
-def _smallest_bet(scaled: Floats, risk: float, alpha: float) -> int:
+def smallest_bet(scaled: Floats, risk: float, alpha: float) -> int:
     """The fewest items, none wrong, on which bets can win 1 / ``alpha``; one more than there are if they never can."""
     best = betting_log_wealth(np.zeros(len(scaled)), scaled, risk)
     return int(np.searchsorted(best, -math.log(alpha))) + 1

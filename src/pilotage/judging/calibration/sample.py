@@ -168,7 +168,10 @@ class Sample:
     def where(self, chosen: NDArray[Any]) -> Sample:
         """The items of a boolean mask or of indices, in that order. Nothing is checked again: a slice may have one confidence only."""
         rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-        pick = lambda column: None if column is None else _frozen(column[rows])
+
+        def pick(column: Floats | None) -> Floats | None:
+            return None if column is None else _frozen(column[rows])
+
         return replace(
             self,
             confidence=_frozen(self.confidence[rows]),

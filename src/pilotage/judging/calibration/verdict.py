@@ -90,8 +90,9 @@ class SliceReport:
     """One slice.
 
     status
-        ``certified`` (a threshold of its own), ``not_certified`` (too little evidence either way: people keep it), ``failed`` (shown to be
-        miscalibrated or above the risk at the common threshold), ``not_measured`` (fewer than 50 items).
+        ``certified`` (a threshold of its own), ``not_certified`` (one was asked for, and the evidence does not reach: people keep it), ``measured``
+        (no threshold of its own was asked for, and no failure shown), ``failed`` (shown to be miscalibrated, or above the risk at the common
+        threshold), ``not_measured`` (fewer than 50 items).
     ece_p, ece_p_adjusted
         Probability of so large a calibration error if the confidence were right; after Holm over the slices.
     """
@@ -100,13 +101,14 @@ class SliceReport:
     status: str
     mandatory: bool
     n: int
-    accuracy: Measure
-    ece: Measure
-    ece_p: float | None
-    ece_p_adjusted: float | None
-    smooth_ece: Measure
-    slope: Measure
-    auroc: Measure
-    threshold: Threshold | None
-    risk_at_common: Measure | None
+    accuracy: Measure | None = None
+    ece: Measure | None = None
+    ece_p: float | None = None
+    ece_p_adjusted: float | None = None
+    smooth_ece: Measure | None = None
+    slope: Measure | None = None
+    auroc: Measure | None = None
+    excess_aurc: Measure | None = None
+    threshold: Threshold | None = None
+    risk_at_common: Measure | None = None
     reason: str = ""
