@@ -13,10 +13,10 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from pilotage.core import InputError, NotFound, Refused, content_id, parse_duration
-from pilotage.judging import ABOUT_ITEMS, Item, Rubric, RaterKind, put_rubric
+from pilotage.judging import ABOUT_ITEMS, Item, RaterKind, Rubric, put_rubric
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload, judgement

@@ -41,7 +41,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
         return []
     ids = [task["id"] for task in tasks]
     before_query = select(A.task_id, A.served_at).where(A.workspace_id == tx.workspace_id, A.task_id.in_(ids), A.rater_id == rater.id)
-    before = {task_id: served_at for task_id, served_at in tx.conn.execute(before_query)}
+    before = {row.task_id: row.served_at for row in tx.conn.execute(before_query)}
     now = tx.clock.now_us()
     claim = {"state": "claimed", "expires_at": until, "holder": holder}
     rows, told = [], []
