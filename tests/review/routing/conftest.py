@@ -10,7 +10,7 @@ import pytest
 from pilotage.store import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
-from routed import put_in_force  # noqa: E402
+from routed import put_in_force
 
 
 @pytest.fixture

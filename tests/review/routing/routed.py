@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotage.core import parse_declared
 from pilotage.judging import Option, Question, Rubric, person
-from pilotage.judging.calibration.recalibrate import Recalibrator
+from pilotage.judging.calibration import Recalibrator
 from pilotage.people import Account
 from pilotage.review import answer, claim
 from pilotage.review.assessment import assessment_of, record_assessment

@@ -68,7 +68,7 @@ def compile_in(conn: Connection, workspace: Workspace, name: str) -> Loaded:
     report = find_report(conn, workspace.id, policy.report)
     changes = changes_in_force(conn, workspace.id, name)
     mine = (M.workspace_id == workspace.id, M.policy == name)
-    epochs = {key: int(epoch) for key, epoch in conn.execute(select(M.slice, func.max(M.epoch)).where(*mine).group_by(M.slice)).tuples()}
+    epochs = {row[0]: int(row[1]) for row in conn.execute(select(M.slice, func.max(M.epoch)).where(*mine).group_by(M.slice))}
     rules = []
     for one in policy.slices:
         key = slice_key(one.slice)
@@ -119,7 +119,7 @@ def load_novelty(workspace: Workspace, digest: str) -> Novelty:
 
 
 def _calibrator(kept: dict[str, Any]) -> Callable[[float], float]:
-    from pilotage.judging.calibration.recalibrate import Recalibrator
+    from pilotage.judging.calibration import Recalibrator
 
     curve = Recalibrator.from_dict(kept)
     return lambda confidence: float(curve.apply(confidence))

@@ -377,7 +377,7 @@ def move_on(tx: WriteTransaction, name: str) -> None:
 
 def begin_monitor(tx: WriteTransaction, policy: Policy, number: int, slice: str) -> int:
     """Begin the slice's test anew and return its epoch."""
-    from pilotage.judging.calibration.monitor import Watch
+    from pilotage.judging.calibration import Watch
 
     mine = (M.workspace_id == tx.workspace_id, M.policy == policy.policy, M.slice == slice)
     epoch = 1 + (tx.conn.execute(select(func.max(M.epoch)).where(*mine)).scalar() or 0)

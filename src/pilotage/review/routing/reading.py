@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pilotage.core import Refused
 
 if TYPE_CHECKING:
-    from pilotage.judging.calibration.recalibrate import Recalibrator
-    from pilotage.judging.calibration.report import CalibrationReport
+    from pilotage.judging.calibration import CalibrationReport, Recalibrator
 
 
 def body_of(report: CalibrationReport, recalibrator: Recalibrator) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from pilotage.core import InputError
 from pilotage.judging import Item, put_item
 from pilotage.ledger import record
 from pilotage.review.new_task import NewTask
@@ -79,7 +80,7 @@ def write_one(tx: WriteTransaction, compiled: CompiledPolicy, request: RouteRequ
         if decision.held:
             put_item(tx, item)
         else:
-            put_tasks(tx, policy.project, [task_of(decision, item, authors=request.authors)])
+            _put(tx, policy, [task_of(decision, item, authors=request.authors)])
     tx.insert(route_decision, _row(decision, digest))
     if decision.audit:
         epoch = next((rule.epoch for rule in compiled.rules if rule.key == decision.slice), 0)
@@ -131,7 +132,7 @@ def release_held_in(tx: WriteTransaction, policy: Policy, *, most: int = 500) ->
     rows = tx.conn.execute(select(route_decision).where(*held).order_by(D.created_at, D.id).limit(room)).all()
     if not rows:
         return 0
-    put_tasks(tx, policy.project, [task_of(decision_of(row), str(row.item_id)) for row in rows])
+    _put(tx, policy, [task_of(decision_of(row), str(row.item_id)) for row in rows])
     tx.conn.execute(update(route_decision).where(D.workspace_id == tx.workspace_id, D.id.in_([row.id for row in rows])).values(held=0))
     record(tx, type="outputs.released", subject=policy.policy, body={"released": len(rows), "first": rows[0].id, "last": rows[-1].id})
     return len(rows)
@@ -161,6 +162,12 @@ def task_of(decision: RouteDecision, item: Item | str, *, authors: tuple[str, ..
         authors=authors,
         priority=0,
     )
+
+
+def _put(tx: WriteTransaction, policy: Policy, tasks: list[NewTask]) -> None:
+    refused = put_tasks(tx, policy.project, tasks).refused
+    if refused:  # a decision that sends an output to people and reaches none must not stand
+        raise InputError(f"The project '{policy.project}' does not take this output: {refused[0]}.", where=f"policy '{policy.policy}'")
 
 
 def _known(tx: WriteTransaction, ids: list[str]) -> set[str]:

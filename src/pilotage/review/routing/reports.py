@@ -19,8 +19,7 @@ from pilotage.review.routing.tables import calibration_report
 from pilotage.store import Workspace, WriteTransaction
 
 if TYPE_CHECKING:
-    from pilotage.judging.calibration.recalibrate import Recalibrator
-    from pilotage.judging.calibration.report import CalibrationReport
+    from pilotage.judging.calibration import CalibrationReport, Recalibrator
 
 R = calibration_report.c
 

@@ -104,17 +104,12 @@ def watch_policy(workspace: Workspace, name: str) -> Counted:
 
 def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
     """How the watch of each slice stands, by slice: its current epoch."""
-    from pilotage.judging.calibration.monitor import Watch
+    from pilotage.judging.calibration import Watch
 
-    newest = (
-        select(func.max(M.epoch))
-        .where(M.workspace_id == workspace.id, M.policy == name)
-        .group_by(M.slice)
-        .with_only_columns(M.slice, func.max(M.epoch))
-    )
+    newest = select(M.slice, func.max(M.epoch)).where(M.workspace_id == workspace.id, M.policy == name).group_by(M.slice)
     found = []
     with workspace.read() as conn:
-        epochs = dict(conn.execute(newest).tuples().all())
+        epochs = {row[0]: row[1] for row in conn.execute(newest)}
         states = select(S.slice, S.epoch, S.state, func.count()).where(S.workspace_id == workspace.id, S.policy == name)
         counts = {(row[0], row[1], row[2]): int(row[3]) for row in conn.execute(states.group_by(S.slice, S.epoch, S.state))}
         for row in conn.execute(select(routing_monitor).where(M.workspace_id == workspace.id, M.policy == name).order_by(M.slice)):
@@ -225,7 +220,7 @@ def _outcome(answers: Iterable[tuple[str, Any]], policy: Policy) -> str:
 
 def _feed(tx: WriteTransaction, name: str, slice: str, epoch: int, counted: list[tuple[RowMapping, str]], policy: Policy) -> bool:
     """Take the outcomes into the slice's test; True if its alarm goes off now."""
-    from pilotage.judging.calibration.monitor import Watch
+    from pilotage.judging.calibration import Watch
 
     mine = (M.workspace_id == tx.workspace_id, M.policy == name, M.slice == slice, M.epoch == epoch)
     standing = tx.conn.execute(select(routing_monitor).where(*mine)).mappings().first()
