@@ -1,0 +1,435 @@
+"""The life of a policy: draft, active, suspended, retired. People loosen; a machine may only tighten.
+
+What activates a policy is read again inside the transaction that activates it: the report and its hash, its verdict for every slice that would be
+automated, its age, whether a later look says otherwise, the assessments, who asks. A check made beforehand could be out of date by then.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select, update
+
+from pilotage.core import InputError, NotFound, Refused, parse_duration
+from pilotage.ledger import record
+from pilotage.people import require_another_person, require_role
+from pilotage.people.permissions import Roles
+from pilotage.review.assessment import AUTOMATED, Assessment, assessment_for, at_least, due_in, slice_key, step_of, strictest
+from pilotage.review.projects.project import find_terms
+from pilotage.review.routing.policy import Policy, PolicySlice
+from pilotage.review.routing.reports import StoredReport, find_report, later_look
+from pilotage.review.routing.tables import routing_change, routing_monitor, routing_policy, routing_policy_version
+from pilotage.store import Workspace, WriteTransaction
+
+P, V, C, M = routing_policy.c, routing_policy_version.c, routing_change.c, routing_monitor.c
+STATES = ("draft", "active", "suspended", "retired")
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """One version of a policy. Times in µs, UTC."""
+
+    policy: str
+    number: int
+    state: str
+    category: str
+    declared: dict[str, Any]
+    report_id: str
+    author: str
+    activated_by: str | None
+    activated_at: int | None
+    created_at: int
+
+    @property
+    def settings(self) -> Policy:
+        return Policy.model_validate(self.declared)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        by = f", activated by {self.activated_by}" if self.activated_by else ""
+        return f"{self.policy} v{self.number} {self.state} ({self.category}, report {self.report_id}, by {self.author}{by})"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a slice was made stricter by beyond its policy, or that this was taken back."""
+
+    slice: str
+    number: int
+    direction: str
+    level: str
+    threshold: float | None
+    cause: str
+    subject: str
+    created_by: str
+    created_at: int
+
+
+def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> PolicyVersion:
+    """Keep a draft: the next version. Nothing routes on a draft.
+
+    Raises
+    ------
+    NotFound
+        If its report or its project is not there.
+    Refused
+        If the person is neither owner nor operator.
+    InputError
+        If the report is about another category, model or prompt, or a threshold or level is laxer than what was shown.
+    """
+    require_role(person, "owner", "operator")
+
+    def job(tx: WriteTransaction) -> int:
+        report = find_report(tx.conn, tx.workspace_id, policy.report)
+        if find_terms(tx.conn, tx.workspace_id, policy.project) is None:
+            raise NotFound(f"There is no project '{policy.project}'.", where="field 'project'", mend="make it with 'pilotage project create'")
+        check_fits(policy, report)
+        number = 1 + (tx.conn.execute(select(func.max(V.number)).where(V.workspace_id == tx.workspace_id, V.policy == policy.policy)).scalar() or 0)
+        if tx.conn.execute(select(P.id).where(P.workspace_id == tx.workspace_id, P.id == policy.policy)).first() is None:
+            tx.insert(routing_policy, {"id": policy.policy, "salt": secrets.token_hex(32), "revision": 1}, actor=person.login)
+        row = {
+            "policy": policy.policy,
+            "number": number,
+            "state": "draft",
+            "category": policy.category,
+            "declared": policy.to_dict(),
+            "report_id": policy.report,
+            "author": person.login,
+        }
+        tx.insert(routing_policy_version, row, actor=person.login)
+        body = {"version": number, "category": policy.category, "report": policy.report, "declared": policy.to_dict()}
+        record(tx, type="policy.drafted", subject=policy.policy, body=body, actor=person.login)
+        return number
+
+    return policy_version(workspace, policy.policy, workspace.write(job))
+
+
+def activate_policy(workspace: Workspace, name: str, number: int, *, person: Roles) -> PolicyVersion:
+    """Put a draft (or a suspended version) into force; the one before is retired. What an alarm tightened stays tightened: see :func:`loosen`.
+
+    Raises
+    ------
+    Refused
+        If the person is no owner or wrote the policy; if the report's verdict does not allow what the policy automates, the report is too old, there
+        is a later look, or it is about another model or prompt; if a slice has no assessment or one that is due; if a slice would be laxer than its
+        assessment.
+    IntegrityError
+        If the stored report does not match its own hash.
+    """
+    require_role(person, "owner")
+
+    def job(tx: WriteTransaction) -> None:
+        version = _version(tx.conn, tx.workspace_id, name, number)
+        if version["state"] not in ("draft", "suspended"):
+            raise Refused(f"{name} v{number} is {version['state']}.", mend="draft a new version")
+        require_another_person(person, author=version["author"], act="activate")
+        policy = Policy.model_validate(version["declared"])
+        report = find_report(tx.conn, tx.workspace_id, policy.report)
+        now = tx.clock.now_us()
+        require_current(tx.conn, tx.workspace_id, policy, report, now_us=now)
+        levels = require_levels(tx.conn, tx.workspace_id, policy, report, now_us=now)
+        mine = (V.workspace_id == tx.workspace_id, V.policy == name)
+        tx.conn.execute(update(routing_policy_version).where(*mine, V.state.in_(("active", "suspended"))).values(state="retired"))
+        held = {key: level for key, (level, _) in levels.items()}
+        done = {"state": "active", "activated_by": person.login, "activated_at": now, "levels": held}
+        tx.conn.execute(update(routing_policy_version).where(*mine, V.number == number).values(**done))
+        for one in policy.slices:
+            begin_monitor(tx, policy, number, slice_key(one.slice))
+        move_on(tx, name)
+        body = {
+            "version": number,
+            "author": version["author"],
+            "report": report.id,
+            "verdict": report.verdict,
+            "look": report.look,
+            "model": report.model,
+            "prompt": report.prompt,
+            "slices": {key: {"level": level, "assessment": about.id} for key, (level, about) in levels.items()},
+        }
+        record(tx, type="policy.activated", subject=name, body=body, actor=person.login)
+
+    workspace.write(job)
+    return policy_version(workspace, name, number)
+
+
+def suspend_policy(workspace: Workspace, name: str, *, person: Roles, reason: str = "") -> PolicyVersion:
+    """Send everything to people from now on. Whoever runs the system may: it only tightens. Raises ``Refused`` if nothing is active."""
+    require_role(person, "owner", "operator")
+
+    def job(tx: WriteTransaction) -> int:
+        mine = (V.workspace_id == tx.workspace_id, V.policy == name, V.state == "active")
+        number = tx.conn.execute(select(V.number).where(*mine)).scalar()
+        if number is None:
+            raise Refused(f"No version of '{name}' is active.", mend="see 'pilotage routing policies'")
+        tx.conn.execute(update(routing_policy_version).where(*mine).values(state="suspended"))
+        move_on(tx, name)
+        personal = {"reason": reason} if reason else None
+        record(tx, type="policy.suspended", subject=name, body={"version": number}, actor=person.login, personal=personal)
+        return int(number)
+
+    return policy_version(workspace, name, workspace.write(job))
+
+
+def retire_policy(workspace: Workspace, name: str, number: int, *, person: Roles) -> PolicyVersion:
+    """End a version. A retired version never comes back. Routers of a policy whose every version is retired send everything to people."""
+    require_role(person, "owner")
+
+    def job(tx: WriteTransaction) -> None:
+        version = _version(tx.conn, tx.workspace_id, name, number)
+        mine = (V.workspace_id == tx.workspace_id, V.policy == name, V.number == number)
+        tx.conn.execute(update(routing_policy_version).where(*mine).values(state="retired"))
+        move_on(tx, name)
+        record(tx, type="policy.retired", subject=name, body={"version": number, "was": version["state"]}, actor=person.login)
+
+    workspace.write(job)
+    return policy_version(workspace, name, number)
+
+
+def tighten(
+    tx: WriteTransaction,
+    name: str,
+    slice: str,
+    *,
+    level: str = "",
+    threshold: float | None = None,
+    cause: str,
+    subject: str,
+    actor: str | None = None,
+) -> bool:
+    """Make a slice stricter, in the caller's transaction, whoever asks; False if it is as strict already. It can never loosen anything."""
+    standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
+    before_level = standing.level if standing else ""
+    before_threshold = standing.threshold if standing else None
+    after_level = before_level if not level or (before_level and step_of(before_level) >= step_of(level)) else level
+    after_threshold = max((each for each in (before_threshold, threshold) if each is not None), default=None)
+    if (after_level, after_threshold) == (before_level, before_threshold):
+        return False
+    _change(tx, name, slice, standing, "tightened", after_level, after_threshold, cause, subject, actor)
+    return True
+
+
+def loosen(workspace: Workspace, name: str, slice: str, *, person: Roles, report_id: str, reason: str) -> None:
+    """Take back what tightened a slice: an act of a person, on fresh evidence.
+
+    The report must be routable for the slice, for the active policy's model, and from after the slice was tightened. The monitor of the slice begins
+    anew. ``reason`` is kept behind a commitment.
+
+    Raises
+    ------
+    Refused
+        If the person is no owner or wrote the active policy, nothing is tightened, or the report is older, not routable, or about something else.
+    """
+    require_role(person, "owner")
+    if not reason.strip():
+        raise InputError("Loosening needs a reason.", where="field 'reason'")
+
+    def job(tx: WriteTransaction) -> None:
+        version = active_version(tx.conn, tx.workspace_id, name)
+        if version is None or version["state"] != "active":
+            raise Refused(f"No version of '{name}' is active.", mend="activate one first")
+        require_another_person(person, author=version["author"], act="loosen")
+        standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
+        if standing is None or standing.direction != "tightened":
+            raise Refused(f"Nothing tightened the slice '{slice or 'everything else'}'.", mend="see 'pilotage routing show'")
+        policy = Policy.model_validate(version["declared"])
+        report = find_report(tx.conn, tx.workspace_id, report_id)
+        if report.created_at <= standing.created_at:
+            raise Refused(
+                "This report is older than what tightened the slice.",
+                why="it cannot know what the alarm found",
+                mend="label a fresh sample and report",
+            )
+        require_current(tx.conn, tx.workspace_id, policy.model_copy(update={"report": report.id}), report, now_us=tx.clock.now_us())
+        declared = next((one for one in policy.slices if slice_key(one.slice) == slice), None)
+        certified = report.threshold_for(slice, alone=policy.alone)
+        if certified is None or declared is None:
+            why = report.why_not(slice, alone=policy.alone)
+            raise Refused(f"The report does not certify the slice '{slice or 'everything else'}': {why}.", mend="label more of it")
+        in_use = find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice, alone=policy.alone)
+        used = max(declared.threshold or 0.0, in_use or 0.0)
+        if used < certified:
+            raise Refused(
+                f"The policy accepts from {used:.4f}, and the fresh report certifies only from {certified:.4f}.",
+                mend="draft a policy on the fresh report, and have it activated",
+            )
+        number = _change(tx, name, slice, standing, "loosened", "", None, "person", report.id, person.login, reason=reason)
+        begin_monitor(tx, policy, version["number"], slice)
+        assert number  # noqa: S101 - the change stands before the monitor begins
+
+    workspace.write(job)
+
+
+def check_fits(policy: Policy, report: StoredReport) -> None:
+    """Raise ``InputError`` where the policy is not about what the report is about, or takes more than it certifies."""
+    for field, said, shown in (
+        ("category", policy.category, report.category),
+        ("model.fingerprint", policy.model.fingerprint, report.model),
+        ("model.prompt", policy.model.prompt, report.prompt),
+    ):
+        if said != shown:
+            raise InputError(f"The report is about {shown or 'nothing'!r}, the policy about {said or 'nothing'!r}.", where=f"field '{field}'")
+    for one in policy.slices:
+        certified = report.threshold_for(slice_key(one.slice), alone=policy.alone)
+        if one.threshold is not None and certified is not None and one.threshold < certified:
+            raise InputError(
+                f"A threshold of {one.threshold} is below the certified {certified}.",
+                where=f"slice '{slice_key(one.slice)}' field 'threshold'",
+                why="nothing is known of what lies between",
+                mend="leave it out, or raise it",
+            )
+
+
+def require_current(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> None:
+    """Raise ``Refused`` unless the report is about this model and prompt, routable, fresh, within the contract, and the latest look."""
+    if (report.category, report.model, report.prompt) != (policy.category, policy.model.fingerprint, policy.model.prompt):
+        raise Refused("The report is stale: it is about another model or prompt.", where=report.id, mend="label outputs of this one and report again")
+    if report.verdict != "routable":
+        raise Refused(f"The report's verdict is {report.verdict}.", where=report.id, why=report.why or None, mend="see 'pilotage routing report'")
+    if now_us >= report.created_at + parse_duration(policy.max_age):
+        raise Refused(f"The report is older than {policy.max_age}.", where=report.id, mend="label a fresh sample and report again")
+    if report.risk is None or report.risk > policy.contract.error_rate:
+        raise Refused(
+            f"The report certifies an error rate of {report.risk}, and the contract allows {policy.contract.error_rate}.",
+            where=report.id,
+            mend="report again with the contract's error rate as the risk",
+        )
+    later = later_look(conn, workspace_id, report)
+    if later is not None:
+        raise Refused(
+            f"There is a later look at the same model: {later}.",
+            where=report.id,
+            why="the best of several looks proves nothing",
+            mend="stand on the latest",
+        )
+
+
+def require_levels(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> dict[str, tuple[str, Assessment]]:
+    """Slice → (its level, the assessment it rests on). Raises ``Refused`` where one is missing or due, or what is automated is not certified."""
+    due = {(one.category, one.slice): one for one in due_in(conn, workspace_id, now_us=now_us, models=_model_of(policy), category=policy.category)}
+    levels: dict[str, tuple[str, Assessment]] = {}
+    for one in policy.slices:
+        key = slice_key(one.slice)
+        about = assessment_for(conn, workspace_id, policy.category, key)
+        named = f"slice '{key}'" if key else "everything else"
+        if about is None:
+            raise Refused(f"Nobody assessed '{policy.category}' ({named}).", mend="answer the four questions: 'pilotage assess record'")
+        for place in {key, about.slice}:
+            if (doubt := due.get((policy.category, place))) is not None:
+                raise Refused(f"The assessment of {named} is due again ({doubt.cause}).", mend="assess it anew: 'pilotage assess record'")
+        if one.level is not None and not at_least(one.level, about.level):
+            raise Refused(f"The policy asks for '{one.level}' in {named}; the assessment allows nothing laxer than '{about.level}'.", where=about.id)
+        level = level_of(one, about)
+        if level in AUTOMATED and report.threshold_for(key, alone=policy.alone) is None:
+            raise Refused(
+                f"The report does not certify {named}: {report.why_not(key, alone=policy.alone)}.",
+                where=report.id,
+                mend="label more of it, or declare 'level: in_the_loop' for it",
+            )
+        levels[key] = (level, about)
+    return levels
+
+
+def level_of(declared: PolicySlice, about: Assessment) -> str:
+    """The stricter of what was assessed and what the policy declares."""
+    return strictest([about.level, *([declared.level] if declared.level else [])])
+
+
+def changes_in_force(conn: Connection, workspace_id: str, name: str) -> dict[str, Change]:
+    """Slice → its last change."""
+    query = select(routing_change).where(C.workspace_id == workspace_id, C.policy == name).order_by(C.slice, C.number)
+    return {row["slice"]: Change(**{field: row[field] for field in Change.__dataclass_fields__}) for row in conn.execute(query).mappings()}
+
+
+def active_version(conn: Connection, workspace_id: str, name: str) -> RowMapping | None:
+    """The version in force: active, else the suspended one, else None."""
+    where = (V.workspace_id == workspace_id, V.policy == name, V.state.in_(("active", "suspended")))
+    return conn.execute(select(routing_policy_version).where(*where).order_by(V.state, V.number.desc()).limit(1)).mappings().first()
+
+
+def policy_version(workspace: Workspace, name: str, number: int) -> PolicyVersion:
+    """One version. Raises ``NotFound``."""
+    with workspace.read() as conn:
+        return _record(_version(conn, workspace.id, name, number))
+
+
+def policies(workspace: Workspace, *, name: str | None = None) -> list[PolicyVersion]:
+    """Every version, by policy and number."""
+    where = [V.workspace_id == workspace.id] + ([V.policy == name] if name is not None else [])
+    with workspace.read() as conn:
+        return [_record(row) for row in conn.execute(select(routing_policy_version).where(*where).order_by(V.policy, V.number)).mappings()]
+
+
+def policy_changes(workspace: Workspace, name: str) -> dict[str, Change]:
+    """Slice → what is in force beyond the policy."""
+    with workspace.read() as conn:
+        return {key: change for key, change in changes_in_force(conn, workspace.id, name).items() if change.direction == "tightened"}
+
+
+def move_on(tx: WriteTransaction, name: str) -> None:
+    """Tell every router that something changed."""
+    tx.conn.execute(update(routing_policy).where(P.workspace_id == tx.workspace_id, P.id == name).values(revision=P.revision + 1))
+
+
+def begin_monitor(tx: WriteTransaction, policy: Policy, number: int, slice: str) -> int:
+    """Begin the slice's test anew and return its epoch."""
+    from pilotage.judging.calibration import Watch
+
+    mine = (M.workspace_id == tx.workspace_id, M.policy == policy.policy, M.slice == slice)
+    epoch = 1 + (tx.conn.execute(select(func.max(M.epoch)).where(*mine)).scalar() or 0)
+    state = Watch(limit=policy.contract.error_rate, alpha=policy.alarm.alpha).to_dict()
+    tx.insert(routing_monitor, {"policy": policy.policy, "slice": slice, "epoch": epoch, "number": number, "state": state})
+    return int(epoch)
+
+
+def _change(
+    tx: WriteTransaction,
+    name: str,
+    slice: str,
+    standing: Change | None,
+    direction: str,
+    level: str,
+    threshold: float | None,
+    cause: str,
+    subject: str,
+    actor: str | None,
+    reason: str = "",
+) -> int:
+    number = (standing.number if standing else 0) + 1
+    row = {
+        "id": f"{name}/{slice}/{number}",
+        "policy": name,
+        "slice": slice,
+        "number": number,
+        "direction": direction,
+        "level": level,
+        "threshold": threshold,
+        "cause": cause,
+        "subject": subject,
+    }
+    tx.insert(routing_change, row, actor=actor)
+    move_on(tx, name)
+    body: Mapping[str, Any] = {field: row[field] for field in ("slice", "number", "level", "threshold", "cause")} | {"about": subject}
+    personal = {"reason": reason} if reason else None
+    record(tx, type=f"policy.{direction}", subject=name, body=dict(body), actor=actor, personal=personal)
+    return number
+
+
+def _version(conn: Connection, workspace_id: str, name: str, number: int) -> RowMapping:
+    where = (V.workspace_id == workspace_id, V.policy == name, V.number == number)
+    found = conn.execute(select(routing_policy_version).where(*where)).mappings().first()
+    if found is None:
+        raise NotFound(f"There is no version {number} of the policy '{name}'.", mend="see 'pilotage routing policies'")
+    return found
+
+
+def _record(row: RowMapping) -> PolicyVersion:
+    return PolicyVersion(**{field: row[field] for field in PolicyVersion.__dataclass_fields__})
+
+
+def _model_of(policy: Policy) -> dict[str, str]:
+    return {policy.category: policy.model.fingerprint}
