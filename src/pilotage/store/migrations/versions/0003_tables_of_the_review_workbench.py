@@ -4,134 +4,254 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0002"
+down_revision = '0002'
 
 
 def upgrade() -> None:
-    op.create_table(
-        "review_gold",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("task_id", sa.Text(), nullable=False),
-        sa.Column("question", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("explanation", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "task_id", "question", name=op.f("pk_review_gold")),
+    op.create_table('review_adjudication',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('task_id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('questions', sa.Text(), nullable=False),
+    sa.Column('answers', sa.Text(), nullable=False),
+    sa.Column('before', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'task_id', name=op.f('pk_review_adjudication'))
     )
-    op.create_table(
-        "review_guideline",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_review_guideline")),
-        sa.UniqueConstraint("workspace_id", "project", "number", name=op.f("uq_review_guideline_workspace_id_project_number")),
-    )
-    op.create_table(
-        "review_project",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("salt", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_review_project")),
-    )
-    op.create_table(
-        "review_project_version",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("settings", sa.Text(), nullable=False),
-        sa.Column("rubric_id", sa.Text(), nullable=False),
-        sa.Column("guideline_id", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "project", "number", name=op.f("pk_review_project_version")),
-    )
-    op.create_table(
-        "review_seed",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("task_id", sa.Text(), nullable=False),
-        sa.Column("planted", sa.Text(), nullable=False),
-        sa.Column("made_from", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "task_id", name=op.f("pk_review_seed")),
-    )
-    op.create_table(
-        "review_skill",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("login", sa.Text(), nullable=False),
-        sa.Column("skill", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("granted_by", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=True),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "login", "skill", name=op.f("pk_review_skill")),
-    )
-    op.create_table(
-        "suggestion",
-        sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("item_id", sa.Text(), nullable=False),
-        sa.Column("question", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("score", sa.Float(), nullable=True),
-        sa.Column("probability", sa.Float(), nullable=True),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("model_version", sa.Text(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_suggestion")),
-        sa.UniqueConstraint(
-            "workspace_id",
-            "item_id",
-            "question",
-            "model",
-            "model_version",
-            name=op.f("uq_suggestion_workspace_id_item_id_question_model_model_version"),
-        ),
-    )
-    with op.batch_alter_table("judgement", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("first_key_ms", sa.BigInteger(), nullable=True))
-        batch_op.add_column(sa.Column("sides", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("guideline_id", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("purpose", sa.Text(), server_default="work", nullable=False))
-        batch_op.create_index("ix_judgement_question", ["workspace_id", "question", "rubric_id"], unique=False)
-        batch_op.create_index("ix_judgement_rater", ["workspace_id", "rater_id", "purpose", "created_at"], unique=False)
+    with op.batch_alter_table('review_adjudication', schema=None) as batch_op:
+        batch_op.create_index('ix_review_adjudication_project', ['workspace_id', 'project', 'state'], unique=False)
 
-    with op.batch_alter_table("review_assignment", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("served_at", sa.BigInteger(), nullable=True))
-        batch_op.add_column(sa.Column("arm", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("shown", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("committed", sa.Integer(), server_default="0", nullable=False))
-        batch_op.add_column(sa.Column("sides", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("guideline_id", sa.Text(), nullable=True))
+    op.create_table('review_exam',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('guideline_id', sa.Text(), nullable=False),
+    sa.Column('skill', sa.Text(), nullable=False),
+    sa.Column('terms', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_exam'))
+    )
+    with op.batch_alter_table('review_exam', schema=None) as batch_op:
+        batch_op.create_index('ix_review_exam_project', ['workspace_id', 'project', 'state'], unique=False)
 
-    with op.batch_alter_table("review_decision", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("arm", sa.Text(), nullable=True))
-        batch_op.add_column(sa.Column("active_ms", sa.BigInteger(), nullable=True))
+    op.create_table('review_exam_task',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('exam_id', sa.Text(), nullable=False),
+    sa.Column('task_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'exam_id', 'task_id', name=op.f('pk_review_exam_task'))
+    )
+    op.create_table('review_exam_try',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('exam_id', sa.Text(), nullable=False),
+    sa.Column('login', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('tasks', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('until', sa.BigInteger(), nullable=False),
+    sa.Column('ended_at', sa.BigInteger(), nullable=True),
+    sa.Column('right', sa.Integer(), nullable=True),
+    sa.Column('n', sa.Integer(), nullable=True),
+    sa.Column('rate', sa.Float(), nullable=True),
+    sa.Column('lower', sa.Float(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_exam_try')),
+    sa.UniqueConstraint('workspace_id', 'exam_id', 'login', 'number', name=op.f('uq_review_exam_try_workspace_id_exam_id_login_number'))
+    )
+    op.create_table('review_feedback',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('task_id', sa.Text(), nullable=False),
+    sa.Column('rater_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'task_id', 'rater_id', name=op.f('pk_review_feedback'))
+    )
+    op.create_table('review_gold',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('task_id', sa.Text(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('value', sa.Text(), nullable=False),
+    sa.Column('explanation', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'task_id', 'question', name=op.f('pk_review_gold'))
+    )
+    op.create_table('review_guideline',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('author', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_guideline')),
+    sa.UniqueConstraint('workspace_id', 'project', 'number', name=op.f('uq_review_guideline_workspace_id_project_number'))
+    )
+    op.create_table('review_project',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('salt', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_project'))
+    )
+    op.create_table('review_project_version',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('settings', sa.Text(), nullable=False),
+    sa.Column('rubric_id', sa.Text(), nullable=False),
+    sa.Column('guideline_id', sa.Text(), nullable=False),
+    sa.Column('author', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'project', 'number', name=op.f('pk_review_project_version'))
+    )
+    op.create_table('review_round',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('guideline_id', sa.Text(), nullable=False),
+    sa.Column('items', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_round')),
+    sa.UniqueConstraint('workspace_id', 'project', 'guideline_id', name=op.f('uq_review_round_workspace_id_project_guideline_id'))
+    )
+    op.create_table('review_round_task',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('round_id', sa.Text(), nullable=False),
+    sa.Column('task_id', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'round_id', 'task_id', name=op.f('pk_review_round_task'))
+    )
+    op.create_table('review_seed',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('task_id', sa.Text(), nullable=False),
+    sa.Column('planted', sa.Text(), nullable=False),
+    sa.Column('made_from', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'task_id', name=op.f('pk_review_seed'))
+    )
+    op.create_table('review_settlement',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('rubric_id', sa.Text(), nullable=False),
+    sa.Column('inputs', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('method', sa.Text(), nullable=False),
+    sa.Column('consensus_id', sa.Text(), nullable=False),
+    sa.Column('n', sa.Integer(), nullable=False),
+    sa.Column('disagreement', sa.Float(), nullable=False),
+    sa.Column('position', sa.Text(), nullable=False),
+    sa.Column('pair', sa.Text(), nullable=False),
+    sa.Column('cause', sa.Text(), nullable=False),
+    sa.Column('cause_by', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'project', 'item_id', 'question', name=op.f('pk_review_settlement'))
+    )
+    with op.batch_alter_table('review_settlement', schema=None) as batch_op:
+        batch_op.create_index('ix_review_settlement_explorer', ['workspace_id', 'project', 'question', 'position'], unique=False)
+        batch_op.create_index('ix_review_settlement_state', ['workspace_id', 'project', 'state'], unique=False)
 
-    with op.batch_alter_table("review_task", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("escalated_at", sa.BigInteger(), nullable=True))
-        batch_op.add_column(sa.Column("purpose", sa.Text(), server_default="work", nullable=False))
-        batch_op.add_column(sa.Column("skill", sa.Text(), server_default="", nullable=False))
-        batch_op.add_column(sa.Column("selected_by", sa.Text(), server_default="order", nullable=False))
-        batch_op.add_column(sa.Column("route_id", sa.Text(), nullable=True))
-        batch_op.drop_constraint(batch_op.f("uq_review_task_workspace_id_queue_item_id_rubric_id"), type_="unique")
-        batch_op.create_index("ix_review_task_due", ["workspace_id", "state", "due_at"], unique=False)
-        batch_op.create_index("ix_review_task_purpose", ["workspace_id", "queue", "purpose", "state", "position"], unique=False)
-        batch_op.create_unique_constraint(
-            batch_op.f("uq_review_task_workspace_id_queue_item_id_rubric_id_role_purpose"),
-            ["workspace_id", "queue", "item_id", "rubric_id", "role", "purpose"],
-        )
+    op.create_table('review_settlement_run',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('rubric_id', sa.Text(), nullable=False),
+    sa.Column('until', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'project', 'question', 'rubric_id', name=op.f('pk_review_settlement_run'))
+    )
+    op.create_table('review_skill',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('login', sa.Text(), nullable=False),
+    sa.Column('skill', sa.Text(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('granted_by', sa.Text(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'login', 'skill', name=op.f('pk_review_skill'))
+    )
+    op.create_table('review_triage',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('cause', sa.Text(), nullable=False),
+    sa.Column('made_by', sa.Text(), nullable=False),
+    sa.Column('evidence', sa.Text(), nullable=False),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_review_triage'))
+    )
+    with op.batch_alter_table('review_triage', schema=None) as batch_op:
+        batch_op.create_index('ix_review_triage_item', ['workspace_id', 'project', 'item_id', 'question'], unique=False)
+
+    op.create_table('suggestion',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('value', sa.Text(), nullable=False),
+    sa.Column('score', sa.Float(), nullable=True),
+    sa.Column('probability', sa.Float(), nullable=True),
+    sa.Column('model', sa.Text(), nullable=False),
+    sa.Column('model_version', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_suggestion')),
+    sa.UniqueConstraint('workspace_id', 'item_id', 'question', 'model', 'model_version', name=op.f('uq_suggestion_workspace_id_item_id_question_model_model_version'))
+    )
+    with op.batch_alter_table('judgement', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('first_key_ms', sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column('sides', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('guideline_id', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('purpose', sa.Text(), server_default='work', nullable=False))
+        batch_op.create_index('ix_judgement_question', ['workspace_id', 'question', 'rubric_id'], unique=False)
+        batch_op.create_index('ix_judgement_rater', ['workspace_id', 'rater_id', 'purpose', 'created_at'], unique=False)
+
+    with op.batch_alter_table('review_assignment', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('served_at', sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column('arm', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('shown', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('committed', sa.Integer(), server_default='0', nullable=False))
+        batch_op.add_column(sa.Column('sides', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('guideline_id', sa.Text(), nullable=True))
+
+    with op.batch_alter_table('review_decision', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('arm', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('active_ms', sa.BigInteger(), nullable=True))
+
+    with op.batch_alter_table('review_task', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('escalated_at', sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column('purpose', sa.Text(), server_default='work', nullable=False))
+        batch_op.add_column(sa.Column('skill', sa.Text(), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('selected_by', sa.Text(), server_default='order', nullable=False))
+        batch_op.add_column(sa.Column('route_id', sa.Text(), nullable=True))
+        batch_op.drop_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id'), type_='unique')
+        batch_op.create_index('ix_review_task_due', ['workspace_id', 'state', 'due_at'], unique=False)
+        batch_op.create_index('ix_review_task_purpose', ['workspace_id', 'queue', 'purpose', 'state', 'position'], unique=False)
+        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_role_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'role', 'purpose'])
