@@ -6,7 +6,7 @@ from pilotage.core.declared import Declared, fit, parse_declared, read_declared
 from pilotage.core.durations import format_duration, parse_duration
 from pilotage.core.errors import Conflict, InputError, IntegrityError, NotFound, PilotageError, Refused, Unavailable
 from pilotage.core.extras import require
-from pilotage.core.ids import content_id, new_id
+from pilotage.core.ids import content_id, earliest_id, new_id
 from pilotage.core.progress import LogProgress, Progress, SilentProgress, Step, TeeProgress, describe
 from pilotage.core.settings import Settings, load_settings
 
@@ -35,6 +35,7 @@ __all__ = [
     "content_id",
     "describe",
     "digest",
+    "earliest_id",
     "fit",
     "format_duration",
     "iso",

@@ -23,6 +23,14 @@ def content_id(prefix: str, value: Any) -> str:
 
 def new_id(prefix: str, *, clock: Clock = _SYSTEM_CLOCK) -> str:
     """A new id that sorts after those made in earlier milliseconds."""
-    number = ((clock.now_us() // 1_000) << 80) | int.from_bytes(os.urandom(10), "big")
+    return _timed(prefix, ((clock.now_us() // 1_000) << 80) | int.from_bytes(os.urandom(10), "big"))
+
+
+def earliest_id(prefix: str, *, at_us: int) -> str:
+    """The id before which nothing was made at ``at_us`` or later: where a range of ids by time begins, to the millisecond."""
+    return _timed(prefix, (at_us // 1_000) << 80)
+
+
+def _timed(prefix: str, number: int) -> str:
     characters = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)]
     return f"{prefix}_{''.join(characters)}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pilotage.judging.agreement import Agreement, Rating, cohen_kappa, krippendorff_alpha, ratings_of
-    from pilotage.judging.consensus import Consensus, Vote, consensuses, majority, put_consensus
+    from pilotage.judging.consensus import Consensus, Vote, consensuses, majority, put_consensus, put_consensuses
     from pilotage.judging.decode import Reading, readings
     from pilotage.judging.item import Item, ItemRef, item_refs, load_item, put_item, put_items
     from pilotage.judging.judgement import ABOUT_ITEMS, ABOUT_RATERS, Judgement, add_judgement, add_judgements, judgements, load_judgement
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # numpy and the rest load when a name is first used, so that importing a room that only keeps judgements stays cheap.
 _FROM = {
     "agreement": ("Agreement", "Rating", "cohen_kappa", "krippendorff_alpha", "ratings_of"),
-    "consensus": ("Consensus", "Vote", "consensuses", "majority", "put_consensus"),
+    "consensus": ("Consensus", "Vote", "consensuses", "majority", "put_consensus", "put_consensuses"),
     "item": ("Item", "ItemRef", "item_refs", "load_item", "put_item", "put_items"),
     "judgement": ("ABOUT_ITEMS", "ABOUT_RATERS", "Judgement", "add_judgement", "add_judgements", "judgements", "load_judgement"),
     "decode": (
@@ -128,6 +128,7 @@ __all__ = [
     "majority",
     "person",
     "put_consensus",
+    "put_consensuses",
     "put_item",
     "put_items",
     "put_rubric",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -30,7 +30,8 @@ class Consensus:
     """What several judgements say together.
 
     ``value`` is None on a tie and when nobody answered; ``votes`` (most first) and ``abstained`` keep what each side said. ``inputs_hash`` is
-    the hash of the judgements it was made from: other judgements make another consensus.
+    the hash of the judgements it was made from: other judgements make another consensus. ``method`` is ``majority``, ``soft``, ``adjudicated`` or the
+    name of an inference; ``distribution`` holds (value, probability) where the method gives one, and ``detail`` its parameters.
     """
 
     item_id: str
@@ -41,6 +42,8 @@ class Consensus:
     abstained: int
     inputs_hash: str
     id: str = ""
+    distribution: tuple[tuple[Any, float], ...] = ()
+    detail: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         content = {"item": self.item_id, "question": self.question, "method": self.method, "inputs": self.inputs_hash}
@@ -78,6 +81,8 @@ class Consensus:
             "votes": [{"value": vote.value, "count": vote.count} for vote in self.votes],
             "abstained": self.abstained,
             "inputs_hash": self.inputs_hash,
+            "distribution": [{"value": value, "probability": probability} for value, probability in self.distribution],
+            "detail": self.detail,
         }
 
     def __str__(self) -> str:
@@ -132,12 +137,32 @@ def _check(given: list[Judgement]) -> None:
 
 def put_consensus(tx: WriteTransaction, consensus: Consensus) -> str:
     """Keep ``consensus`` and return its id. Putting it again changes nothing."""
-    t = consensus_table
-    if tx.conn.execute(select(t.c.id).where(t.c.workspace_id == tx.workspace_id, t.c.id == consensus.id)).first() is None:
-        support = {"votes": [{"value": vote.value, "count": vote.count} for vote in consensus.votes], "abstained": consensus.abstained}
-        row = {"id": consensus.id, "item_id": consensus.item_id, "question": consensus.question, "method": consensus.method}
-        tx.insert(t, {**row, "value": consensus.value, "support": support, "inputs_hash": consensus.inputs_hash})
+    put_consensuses(tx, [consensus])
     return consensus.id
+
+
+def put_consensuses(tx: WriteTransaction, made: Iterable[Consensus]) -> int:
+    """As :func:`put_consensus` for many; how many were new. Cost: one look-up and one insert per 500."""
+    t = consensus_table
+    given = list({consensus.id: consensus for consensus in made}.values())
+    new = 0
+    for start in range(0, len(given), CHUNK):
+        part = given[start : start + CHUNK]
+        known = set(tx.conn.execute(select(t.c.id).where(t.c.workspace_id == tx.workspace_id, t.c.id.in_([each.id for each in part]))).scalars())
+        rows = [_row(each) for each in part if each.id not in known]
+        tx.insert(t, *rows)
+        new += len(rows)
+    return new
+
+
+def _row(consensus: Consensus) -> dict[str, Any]:
+    support: dict[str, Any] = {"votes": [{"value": vote.value, "count": vote.count} for vote in consensus.votes], "abstained": consensus.abstained}
+    if consensus.distribution:
+        support["distribution"] = [{"value": value, "probability": probability} for value, probability in consensus.distribution]
+    if consensus.detail:
+        support["detail"] = consensus.detail
+    about = {"id": consensus.id, "item_id": consensus.item_id, "question": consensus.question, "method": consensus.method}
+    return {**about, "value": consensus.value, "support": support, "inputs_hash": consensus.inputs_hash}
 
 
 def consensuses(workspace: Workspace, *, item_ids: Iterable[str], question: str) -> list[Consensus]:
@@ -157,6 +182,8 @@ def consensuses(workspace: Workspace, *, item_ids: Iterable[str], question: str)
             votes=tuple(Vote(vote["value"], vote["count"]) for vote in row.support["votes"]),
             abstained=row.support["abstained"],
             inputs_hash=row.inputs_hash,
+            distribution=tuple((each["value"], each["probability"]) for each in row.support.get("distribution", ())),
+            detail=row.support.get("detail", {}),
         )
         for row in sorted(rows, key=lambda row: (row.created_at, row.id))
     ]

@@ -7,11 +7,16 @@ twice, nor their own work, nor more people than a task asks for. :func:`answer` 
 :func:`counts`, :func:`waiting`, :func:`standing`, :func:`tasks` and :func:`history` look at the queue without reading what is judged.
 """
 
-from pilotage.review.answer import answer, flag, reveal, skip, undo
+from pilotage.review.answer import answer, commit
 from pilotage.review.claim import claim, release, release_expired
+from pilotage.review.marking import flag, reveal
+from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id
 from pilotage.review.overview import answered_by, counts, history, look, standing, tasks, waiting
-from pilotage.review.put import put_task, withdraw
-from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Standing, TaskPage, TaskRow, Waiting
+from pilotage.review.put import put_task, put_tasks
+from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
+from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
+from pilotage.review.undo import skip, undo
+from pilotage.review.withdraw import withdraw
 
 __all__ = [
     "CORRECTION",
@@ -19,23 +24,35 @@ __all__ = [
     "Claimed",
     "Counts",
     "Decision",
+    "NewTask",
+    "PutReport",
+    "RefusedRow",
+    "Skill",
     "Standing",
+    "SuggestedBy",
+    "Suggestion",
     "TaskPage",
     "TaskRow",
     "Waiting",
     "answer",
     "answered_by",
     "claim",
+    "commit",
     "counts",
     "flag",
+    "grant_skill",
     "history",
     "look",
     "put_task",
+    "put_tasks",
     "release",
     "release_expired",
     "reveal",
+    "revoke_skill",
+    "skills_of",
     "skip",
     "standing",
+    "task_id",
     "tasks",
     "undo",
     "waiting",

@@ -1,22 +1,25 @@
 """Taking tasks from the queue.
 
 A claim is a lease: it lapses, and its place is free again the next time anybody claims from that workspace. Claims run in the workspace's one writer,
-so two people can never take the same place; the table's own check (claims + answers ≤ overlap) says so a second time.
-
-Cost of a claim: an index walk from the head of the queue to the first ``n`` tasks this person may have, so it grows with the number of open tasks
-they already answered or skipped that still wait for others, not with the queue.
+under the database's own lock where several processes write, so two people can never take the same place; the table's own check (claims + answers ≤
+overlap) says so a second time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, exists, select, update
+from sqlalchemy import and_, select, update
 
-from pilotage.core import MICROSECONDS, InputError
+from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
-from pilotage.review.rows import A, T, check_person, load_assignment, load_claimed, load_task, move, set_assignment
-from pilotage.review.tables import review_assignment, review_author, review_task
+from pilotage.review.choosing import Asking, choose
+from pilotage.review.limits import allowance, in_calibration
+from pilotage.review.projects.project import Terms, find_terms
+from pilotage.review.rows import A, T, check_person, load_assignment, load_task, move, set_assignment
+from pilotage.review.serving import load_claimed, serve
+from pilotage.review.skills import skill_names
+from pilotage.review.tables import review_assignment, review_task
 from pilotage.review.task import Claimed
 from pilotage.store import Workspace, WriteTransaction
 
@@ -29,21 +32,26 @@ def claim(
     queue: str,
     rater: Rater,
     n: int = 3,
-    lease_s: float = LEASE_S,
+    lease_s: float | None = None,
     *,
     roles: Collection[str] | None = None,
     holder: str = "",
     having: Collection[str] = (),
     take_over: bool = False,
     skipped_too: bool = False,
+    only: Collection[str] | None = None,
 ) -> list[Claimed]:
     """Take up to ``n`` tasks of ``queue`` for ``rater``: highest priority first, then oldest.
 
-    Nobody gets a task twice: not one they hold, answered or skipped, nor one about their own work. A task whose claim lapsed may come back to the
-    same person.
+    Nobody gets a task twice: not one they hold, answered or skipped, nor one about their own work, nor the adjudication of an item they answered. A
+    task whose claim lapsed may come back to the same person. In a project they get what its settings let them have: their skills' slices, within the
+    caps, varied by its rotation, with known items hidden among the work at its share; and what each is shown is drawn now and kept. The serving is in
+    the ledger (``review.served``).
 
     Parameters
     ----------
+    lease_s
+        How long the claim holds, in seconds; None for what the project says, 600 without one.
     roles
         What the person may do; tasks that need another role are left for others. None skips the check, for callers that made it.
     holder
@@ -55,42 +63,52 @@ def claim(
         Whether to hand over what the person holds in other places too, as after a window was closed.
     skipped_too
         Whether tasks the person skipped before are offered again.
+    only
+        Ids of the tasks to choose among, as in an exam, whatever they are put for; caps and skills do not stand in their way.
 
     Raises
     ------
     InputError
         If ``n`` is not 0 to 50 (0 only renews), the lease is not positive, or the rater is not a person.
+
+    Cost: see :func:`pilotage.review.choosing.choose`.
     """
     check_person(rater)
     if not 0 <= n <= MAX_CLAIM:
         raise InputError(f"{n} tasks cannot be claimed at once.", mend=f"ask for 0 to {MAX_CLAIM}")
-    if lease_s <= 0:
+    if lease_s is not None and lease_s <= 0:
         raise InputError(f"A lease of {lease_s} seconds is none.", mend="give a positive number of seconds")
     known = set(having)
 
     def job(tx: WriteTransaction) -> list[Claimed]:
         rater_id = ensure_rater(tx, rater)
-        until = tx.clock.now_us() + round(lease_s * MICROSECONDS)
+        terms = find_terms(tx.conn, tx.workspace_id, queue)
+        now = tx.clock.now_us()
+        until = now + lease_us(terms, lease_s)
         held = _renew(tx, rater_id, queue, holder, until, roles=roles, take_over=take_over)
         kept = [task_id for task_id in held if task_id not in known][:n]
         release_expired(tx)
         taken: list[str] = []
-        if len(kept) < n:
-            unwanted = ("claimed", "answered") if skipped_too else ("claimed", "answered", "skipped")
-            mine = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == rater_id, A.state.in_(unwanted))
-            author = review_author.c
-            own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == rater.name)
-            conditions = [T.workspace_id == tx.workspace_id, T.queue == queue, T.state == "open", T.claims + T.answers < T.overlap, ~mine, ~own_work]
-            if roles is not None:
-                conditions.append(T.role.in_({"", *roles}))
-            found = tx.conn.execute(select(review_task).where(*conditions).order_by(T.position).limit(n - len(kept))).mappings().all()
-            for task in found:
-                take(tx, task["id"], queue, rater_id, until, holder)
-                move(tx, task, claims=1)
-            taken = [task["id"] for task in found]
+        wanted = n - len(kept)
+        if wanted > 0 and only is None:
+            may = allowance(tx.conn, tx.workspace_id, terms, rater_id, rater.name, now)
+            wanted = wanted if may.tasks is None else min(wanted, may.tasks)
+        if wanted > 0:
+            skills = None if terms is None or only is not None else skill_names(tx.conn, tx.workspace_id, rater.name, now)
+            asking = Asking(rater, queue, roles, skills, skipped_too=skipped_too)
+            calibrating = only is None and in_calibration(tx.conn, tx.workspace_id, terms, rater.name)
+            found = choose(tx.conn, tx.workspace_id, terms, asking, wanted, only=only, calibrating=calibrating)
+            taken = serve(tx, terms, rater, found, until=until, holder=holder)
         return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken])
 
     return workspace.write(job)
+
+
+def lease_us(terms: Terms | None, lease_s: float | None) -> int:
+    """How long a claim holds, in µs."""
+    if lease_s is not None:
+        return round(lease_s * MICROSECONDS)
+    return parse_duration(terms.settings.lease) if terms is not None else LEASE_S * MICROSECONDS
 
 
 def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> int:
@@ -117,15 +135,6 @@ def release_expired(tx: WriteTransaction) -> int:
     for task_id, rater_id in lapsed:
         _let_go(tx, task_id, rater_id)
     return len(lapsed)
-
-
-def take(tx: WriteTransaction, task_id: str, queue: str, rater_id: str, until: int, holder: str) -> None:
-    """Write the claim's row; the caller moves the task."""
-    if load_assignment(tx.conn, tx.workspace_id, task_id, rater_id) is None:
-        row = {"task_id": task_id, "rater_id": rater_id, "queue": queue, "state": "claimed", "expires_at": until, "holder": holder}
-        tx.insert(review_assignment, row)
-    else:
-        set_assignment(tx, task_id, rater_id, state="claimed", expires_at=until, holder=holder)
 
 
 def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:

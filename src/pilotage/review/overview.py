@@ -9,7 +9,12 @@ from sqlalchemy import Connection, RowMapping, and_, case, exists, func, select
 from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
-from pilotage.review.rows import A, D, T, check_role, load_claimed, load_task
+from pilotage.review.limits import allowance
+from pilotage.review.new_task import TEST_PURPOSES
+from pilotage.review.projects.project import find_terms
+from pilotage.review.rows import A, D, T, check_role, load_task
+from pilotage.review.serving import load_claimed
+from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
 from pilotage.review.task import Claimed, Counts, Decision, Standing, TaskPage, TaskRow, Waiting
 from pilotage.store import Workspace
@@ -52,8 +57,11 @@ def tasks(
     after: str | None = None,
     limit: int = 50,
 ) -> TaskPage:
-    """Tasks of one state in the order they are served, a page at a time. Every page costs the same, however deep in the queue it lies."""
-    where = [T.workspace_id == workspace.id, T.queue == queue, T.state == state]
+    """Tasks of one state in the order they are served, a page at a time. Every page costs the same, however deep in the queue it lies.
+
+    What is put to measure people (gold, exams, calibration) is not among them.
+    """
+    where = [T.workspace_id == workspace.id, T.queue == queue, T.state == state, T.purpose.not_in(TEST_PURPOSES)]
     if after is not None:
         where.append(T.position > after)
     with workspace.read() as conn:
@@ -96,8 +104,14 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
         author = review_author.c
         own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == rater.name)
         reason = case((own_work, "own"), (T.claims + T.answers >= T.overlap, "held"), else_="free").label("reason")
-        rest = select(T.role, reason).where(T.workspace_id == workspace.id, T.queue == queue, T.state == "open", ~has_it).subquery()
-        found = conn.execute(select(rest.c.role, rest.c.reason, func.count()).group_by(rest.c.role, rest.c.reason)).all()
+        open_work = (T.workspace_id == workspace.id, T.queue == queue, T.state == "open", T.purpose.not_in(TEST_PURPOSES))
+        rest = select(T.role, T.skill, reason).where(*open_work, ~has_it).subquery()
+        kinds = (rest.c.role, rest.c.skill, rest.c.reason)
+        found = conn.execute(select(*kinds, func.count()).group_by(*kinds)).all()
+        terms = find_terms(conn, workspace.id, queue)
+        now = workspace.clock.now_us()
+        skills = None if terms is None else skill_names(conn, workspace.id, rater.name, now)
+        limit = allowance(conn, workspace.id, terms, rater_id, rater.name, now).limit
         skipped = (
             select(func.count())
             .select_from(review_assignment)
@@ -106,10 +120,13 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
         )
         skipped_open = conn.execute(skipped).scalar_one()
     other_roles: dict[str, int] = {}
+    other_skills = 0
     tally = {"own": 0, "held": 0, "free": 0}
-    for role, why, count in found:
+    for role, skill, why, count in found:
         if roles is not None and role and role not in roles:
             other_roles[role] = other_roles.get(role, 0) + count
+        elif skills is not None and skill and skill not in skills:
+            other_skills += count
         else:
             tally[why] += count
     return Standing(
@@ -120,6 +137,8 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
         held_by_others=tally["held"],
         own_work=tally["own"],
         other_roles=other_roles,
+        other_skills=other_skills,
+        limit=limit,
     )
 
 

@@ -9,29 +9,49 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from pilotage.core import InputError
 from pilotage.judging import Rubric
+from pilotage.judging.rubric import find_rubric
+from pilotage.judging.tables import item_payload
 
 MAX_TEXT = 100_000  # characters of a free-text answer
 MAX_PARTS = 10_000  # spans, options or candidates of one answer
+_FIT_BY_RUBRIC = ("choice", "choices", "rating", "bool", "text")
+_MANY = 256
+_rubrics: dict[str, Rubric] = {}
 
 
-def required_role(rubric: Rubric) -> str:
-    """The role that may answer the rubric, or '' for anybody who reviews.
+def rubric_of(conn: Connection, workspace_id: str, rubric_id: str) -> Rubric:
+    """The rubric with this id, remembered: an id is the digest of its content, so what was read once stays true."""
+    found = _rubrics.get(rubric_id)
+    if found is None:
+        found = find_rubric(conn, rubric_id, workspace_id=workspace_id)
+        if len(_rubrics) >= _MANY:
+            _rubrics.clear()
+        _rubrics[found.id] = found
+    return found
 
-    Raises
-    ------
-    InputError
-        If its questions need different roles: one person could then not answer all of a task.
-    """
-    roles = {question.required_role or "" for question in rubric.questions}
-    if len(roles) > 1:
-        raise InputError(
-            f"The rubric '{rubric.name}' asks questions of different roles: {', '.join(sorted(role or 'anybody' for role in roles))}.",
-            why="one person answers a whole task",
-            mend="split it into one rubric per role",
-        )
-    return roles.pop()
+
+def roles_of(rubric: Rubric) -> tuple[str, ...]:
+    """The roles its questions are for, sorted; '' is anybody who reviews. Several: one task per role."""
+    return tuple(sorted({question.required_role or "" for question in rubric.questions}))
+
+
+def asked_of(rubric: Rubric, asks: str) -> tuple[str, ...]:
+    """The questions a task asks: all, or those of the role ``asks`` where the rubric's are for several."""
+    if len(roles_of(rubric)) == 1:
+        return tuple(question.name for question in rubric.questions)
+    return tuple(question.name for question in rubric.questions if (question.required_role or "") == asks)
+
+
+def payload_for(conn: Connection, workspace_id: str, rubric: Rubric, item_id: str) -> Any:
+    """The item's payload where an answer must be checked against it; None where the rubric alone says what fits, and nothing is read."""
+    if all(question.kind in _FIT_BY_RUBRIC for question in rubric.questions):
+        return None
+    p = item_payload.c
+    return conn.execute(select(p.payload).where(p.workspace_id == workspace_id, p.item_id == item_id)).scalar()
 
 
 def check_answers(

@@ -8,11 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 
 from pilotage.core import InputError, NotFound, Refused
-from pilotage.judging import Rater
-from pilotage.judging.tables import item as item_table
-from pilotage.judging.tables import item_payload
+from pilotage.judging import ABOUT_ITEMS, Rater
 from pilotage.review.tables import review_assignment, review_counter, review_decision, review_task
-from pilotage.review.task import Claimed
 from pilotage.store import WriteTransaction
 
 A = review_assignment.c
@@ -74,20 +71,27 @@ def move(
     claims: int = 0,
     answers: int = 0,
     flags: int = 0,
+    overlap: int = 0,
     state: str | None = None,
 ) -> str:
-    """Add to the task's numbers, settle its state (``state`` forces one) and keep the queue's counters true. Returns the new state."""
-    now_answers = task["answers"] + answers
-    settled = state or ("withdrawn" if task["state"] == "withdrawn" else "done" if now_answers >= task["overlap"] else "open")
+    """Add to the task's numbers, settle its state (``state`` forces one) and keep the queue's counters true. Returns the new state.
+
+    The counters are of work: what is put to measure people (gold, exams) is no progress.
+    """
+    enough = task["answers"] + answers >= task["overlap"] + overlap
+    settled = state or ("withdrawn" if task["state"] == "withdrawn" else "done" if enough else "open")
+    added = {"claims": claims, "answers": answers, "flags": flags, "overlap": overlap}
     tx.conn.execute(
         update(review_task)
         .where(T.workspace_id == tx.workspace_id, T.id == task["id"])
-        .values(claims=T.claims + claims, answers=T.answers + answers, flags=T.flags + flags, state=settled)
+        .values(state=settled, **{name: T[name] + change for name, change in added.items() if change})
     )
-    changes = {"answers": answers, "flags": flags}
-    if settled != task["state"]:
-        changes[task["state"]] = -1
-        changes[settled] = 1
+    changes = {"flags": flags}
+    if task["purpose"] in ABOUT_ITEMS:
+        changes["answers"] = answers
+        if settled != task["state"]:
+            changes[task["state"]] = -1
+            changes[settled] = 1
     count(tx, task["queue"], task["role"], **changes)
     return settled
 
@@ -105,48 +109,3 @@ def count(tx: WriteTransaction, queue: str, role: str, **changes: int) -> None:
     )
     if done.rowcount == 0:
         tx.insert(review_counter, {"queue": queue, "role": role, **changes})
-
-
-def load_claimed(conn: Connection, workspace_id: str, rater_id: str, task_ids: list[str]) -> list[Claimed]:
-    """The tasks this person has to do with, with their items' payloads, in the order of ``task_ids``. The one place that reads payloads."""
-    if not task_ids:
-        return []
-    query = (
-        select(
-            review_task,
-            A.state.label("mine"),
-            A.expires_at,
-            A.flagged,
-            A.revealed,
-            item_table.c.kind,
-            item_table.c.slices,
-            item_payload.c.payload,
-        )
-        .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
-        .join(item_table, (item_table.c.workspace_id == T.workspace_id) & (item_table.c.id == T.item_id))
-        .join(item_payload, (item_payload.c.workspace_id == T.workspace_id) & (item_payload.c.item_id == T.item_id))
-        .where(T.workspace_id == workspace_id, T.id.in_(task_ids), A.rater_id == rater_id)
-    )
-    found = {row["id"]: _claimed(row) for row in conn.execute(query).mappings()}
-    return [found[task_id] for task_id in task_ids if task_id in found]
-
-
-def _claimed(row: RowMapping) -> Claimed:
-    return Claimed(
-        task_id=row["id"],
-        queue=row["queue"],
-        item_id=row["item_id"],
-        rubric_id=row["rubric_id"],
-        kind=row["kind"],
-        slices=row["slices"],
-        payload=row["payload"],
-        why=tuple(row["why"]),
-        suggestion=row["suggestion"],
-        harmful=bool(row["harmful"]),
-        flagged=bool(row["flagged"]),
-        revealed=bool(row["revealed"]),
-        priority=row["priority"],
-        due_at=row["due_at"],
-        expires_at=row["expires_at"],
-        state=row["mine"],
-    )

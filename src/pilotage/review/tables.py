@@ -14,9 +14,13 @@ MAX_PRIORITY = 1_000_000
 
 
 def _position(context: Any) -> str:
-    """Where a new task stands: by priority, highest first, then by age. As one text, so that a page of a list is one index range."""
     row = context.get_current_parameters()
-    return f"{MAX_PRIORITY - row['priority']:07d}.{row['created_at']:016d}.{row['id']}"
+    return position_of(row["priority"], row["created_at"], row["id"])
+
+
+def position_of(priority: int, created_at: int, task_id: str) -> str:
+    """Where a task stands: by priority, highest first, then by age. As one text, so that a page of a list is one index range."""
+    return f"{MAX_PRIORITY - priority:07d}.{created_at:016d}.{task_id}"
 
 
 review_task = table(
@@ -24,7 +28,8 @@ review_task = table(
     Column("queue", Text, nullable=False),  # the pilot's name
     Column("item_id", Text, nullable=False),
     Column("rubric_id", Text, nullable=False),
-    Column("role", Text, nullable=False, default=""),  # who may answer: a role, or '' for anybody who reviews
+    Column("role", Text, nullable=False, default=""),  # who may answer: a role, or '' for anybody who reviews; escalation may hand it to another
+    Column("asks", Text, nullable=False, default="", server_default=""),  # whose questions are asked, where those of a rubric are for several roles
     Column("why", JsonText, nullable=False),  # reason codes: why a person must look
     Column("suggestion", JsonText),  # what a machine proposes: {question: value}
     Column("harmful", Integer, nullable=False, default=0),  # blur until revealed
@@ -42,7 +47,7 @@ review_task = table(
     Column("skill", Text, nullable=False, default="", server_default=""),  # what who answers must be able to do, or '' for nothing special
     Column("selected_by", Text, nullable=False, default="order", server_default="order"),  # how it came to be asked: order | random | uncertainty | …
     Column("route_id", Text),  # the routing decision that sent it here
-    UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id", "role", "purpose"),
+    UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id", "asks", "purpose"),
     # The law of the queue: never more people on a task than it asks for, whatever the program does.
     CheckConstraint("claims >= 0 AND answers >= 0 AND claims + answers <= overlap", name="places"),
     Index("ix_review_task_item", "workspace_id", "item_id"),
@@ -83,7 +88,7 @@ review_decision = table(
     Column("task_id", Text, nullable=False, index=True),
     Column("queue", Text, nullable=False),
     Column("rater_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # answered | skipped | flagged | unflagged | undone | refused
+    Column("kind", Text, nullable=False),  # answered | committed | skipped | escalated | flagged | unflagged | undone | refused
     Column("key", Text, nullable=False),  # the request's idempotency key, of this rater
     Column("request", Text, nullable=False),  # digest of what was asked, to tell a repetition from another request
     Column("answers", JsonText, nullable=False),  # {question: value}, without free text

@@ -9,11 +9,25 @@ CORRECTION = "correction"  # the free-text question that keeps the correct respo
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """A task in one person's hands, with all they need to answer it.
+class SuggestedBy:
+    """Where a suggestion comes from. ``probability`` is calibrated, ``score`` is as the machine gave it; both None where confidence is hidden."""
 
-    ``suggestion`` is ``{question: value}`` as a machine proposed it. ``expires_at`` is when the claim lapses (µs, UTC). ``state`` is the person's
-    own: ``claimed``, or ``answered`` / ``skipped`` / ``released`` where a past task is looked at again.
+    question: str
+    model: str
+    model_version: str
+    score: float | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A task in one person's hands, with all they need to answer it, and nothing that says what it is asked for.
+
+    ``suggestion`` is ``{question: value}``, what is to be shown now as a machine's proposal, or None; with ``answer_first`` it comes after the person
+    has committed to an answer of their own. ``questions`` are those this task asks, a part of the rubric's where roles differ. ``sides`` (``ab`` or
+    ``ba``) says which of a pair stands on the left. ``context`` is what an adjudicator sees of the others' answers, under aliases. ``expires_at`` is
+    when the claim lapses (µs, UTC). ``state`` is the person's own: ``claimed``, or ``answered`` / ``skipped`` / ``released`` where a past task is
+    looked at again.
     """
 
     task_id: str
@@ -32,6 +46,15 @@ class Claimed:
     due_at: int | None
     expires_at: int
     state: str = "claimed"
+    questions: tuple[str, ...] = ()
+    suggestions_by: tuple[SuggestedBy, ...] = ()
+    answer_first: bool = False
+    evidence_first: bool = False
+    reason_on_accept: bool = False
+    sides: str | None = None
+    guideline_id: str | None = None
+    guideline_number: int | None = None
+    context: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -136,7 +159,8 @@ class Standing:
     """How a queue stands for one person: what they did, what they could still do, and why the rest is not theirs.
 
     ``held_by_others`` are tasks whose places are all taken for now, ``own_work`` open tasks about the person's own work, ``other_roles`` open tasks
-    by the role they wait for.
+    by the role they wait for. ``other_skills`` are open tasks that need a skill the person has not shown. ``limit`` says why nothing is served for
+    now: ``paused``, ``per_day``, ``at_once`` or ``break``; None where nothing stands in the way.
     """
 
     answered: int = 0
@@ -146,6 +170,8 @@ class Standing:
     held_by_others: int = 0
     own_work: int = 0
     other_roles: dict[str, int] = field(default_factory=dict)
+    other_skills: int = 0
+    limit: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

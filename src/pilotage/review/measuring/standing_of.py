@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, exists, func, select
 
 from pilotage.judging import person
 from pilotage.review.measuring.tables import review_adjudication, review_round, review_round_task
-from pilotage.review.tables import review_assignment
+from pilotage.review.tables import review_assignment, review_author, review_gold, review_task
 
 
 def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str, guideline_id: str) -> bool:
@@ -16,18 +17,23 @@ def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str
 
     False where no round is open for the guideline. Cost: one look-up by key; while a round is open, one more over its few tasks.
     """
-    r, rt, a = review_round.c, review_round_task.c, review_assignment.c
+    r, rt, a, author = review_round.c, review_round_task.c, review_assignment.c, review_author.c
     where = (r.workspace_id == workspace_id, r.project == project, r.guideline_id == guideline_id, r.state == "open")
-    found = conn.execute(select(r.id, r.items).where(*where)).first()
+    found = conn.execute(select(r.id, r.needed).where(*where)).first()
     if found is None:
         return False
-    done = (
-        select(func.count())
+    answered = and_(a.workspace_id == rt.workspace_id, a.task_id == rt.task_id, a.rater_id == person(login).id, a.state == "answered")
+    own = and_(author.workspace_id == rt.workspace_id, author.task_id == rt.task_id, author.login == login)
+    query = (
+        select(func.count(a.task_id), func.count() - func.count(author.task_id))
         .select_from(review_round_task)
-        .join(review_assignment, (a.workspace_id == rt.workspace_id) & (a.task_id == rt.task_id))
-        .where(rt.workspace_id == workspace_id, rt.round_id == found.id, a.rater_id == person(login).id, a.state == "answered")
+        .outerjoin(review_assignment, answered)
+        .outerjoin(review_author, own)
+        .where(rt.workspace_id == workspace_id, rt.round_id == found.id)
     )
-    return int(conn.execute(done).scalar_one()) < found.items
+    done, possible = conn.execute(query).one()
+    # Who settled most of the round's items themselves cannot practise on them, and must not wait for ever.
+    return bool(done < min(found.needed, possible))
 
 
 def calibration_tasks(conn: Connection, workspace_id: str, project: str, guideline_id: str) -> list[str]:
@@ -47,3 +53,22 @@ def adjudication_context(conn: Connection, workspace_id: str, task_id: str) -> d
     t = review_adjudication.c
     row = conn.execute(select(t.questions, t.answers).where(t.workspace_id == workspace_id, t.task_id == task_id)).first()
     return None if row is None else {"questions": row.questions, "answers": row.answers}
+
+
+def least_exposed(
+    conn: Connection, workspace_id: str, project: str, rater_id: str, login: str, *, n: int = 1, roles: Collection[str] | None = None
+) -> list[str]:
+    """Up to ``n`` open gold tasks this person has not seen, those that the fewest people saw first: what keeps gold from being learnt.
+
+    A task at its exposure cap is full, as any task is, and so not among them. Cost grows with the project's open gold.
+    """
+    t, a, author = review_task.c, review_assignment.c, review_author.c
+    seen = exists().where(a.workspace_id == t.workspace_id, a.task_id == t.id, a.rater_id == rater_id)
+    own = exists().where(author.workspace_id == t.workspace_id, author.task_id == t.id, author.login == login)
+    known = exists().where(review_gold.c.workspace_id == t.workspace_id, review_gold.c.task_id == t.id, review_gold.c.state == "active")
+    where = [t.workspace_id == workspace_id, t.queue == project, t.purpose == "gold", t.state == "open", t.claims + t.answers < t.overlap]
+    if roles is not None:
+        where.append(t.role.in_({"", *roles}))
+    # Ties go by the task's id, which is a hash: an order that nobody chose.
+    query = select(t.id).where(*where, known, ~seen, ~own).order_by(t.claims + t.answers, t.id).limit(n)
+    return list(conn.execute(query).scalars())

@@ -9,7 +9,7 @@ review_round = table(
     "review_round",
     Column("project", Text, nullable=False),
     Column("guideline_id", Text, nullable=False),
-    Column("items", Integer, nullable=False),  # how many each person answers
+    Column("needed", Integer, nullable=False),  # how many each person answers
     Column("state", Text, nullable=False),  # open | closed
     UniqueConstraint("workspace_id", "project", "guideline_id"),
 )

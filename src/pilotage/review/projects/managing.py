@@ -144,12 +144,12 @@ def _check(settings: ProjectSettings, rubric: Rubric) -> None:
     question = settings.overlap.question
     if question is not None:
         rubric.question(question)
-    if settings.overlap.until is not None and question is None and len([each for each in rubric.questions if each.kind != "text"]) != 1:
+    if settings.overlap.until is not None and question is None and len([each for each in rubric.questions if not each.free_text]) != 1:
         raise InputError(
             "Adaptive overlap must say which question it goes by.",
             where=f"project '{settings.name}' field 'overlap.question'",
             why="the rubric asks several",
-            mend="name one of: " + ", ".join(each.name for each in rubric.questions if each.kind != "text"),
+            mend="name one of: " + ", ".join(each.name for each in rubric.questions if not each.free_text),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -85,19 +85,31 @@ class Countermeasures(_Part):
 
 
 class Gold(_Part):
-    """Items whose answer is known, mixed into the work: ``share`` of what each person is served; each to at most ``exposure_cap`` people."""
+    """Items whose answer is known, mixed into the work: ``share`` of what each person is served; each to at most ``exposure_cap`` people.
+
+    ``feedback``: whether people are told afterwards that it was one and what was right. ``floor``: the accuracy below which a lead is told.
+    """
 
     share: Share = 0.05
     exposure_cap: int = Field(default=20, ge=1)
+    feedback: bool = False
+    floor: float | None = Field(default=None, gt=0, lt=1)
 
 
 class Qualification(_Part):
-    """The skill people need before they are served work here, and how the exam gives it."""
+    """The skill people need before they are served work here, and how the exam gives it.
+
+    ``judged_by``: whether the share right must reach ``pass_at``, or its lower bound (90 % Wilson, so that chance passes one in twenty). ``tries``
+    and ``wait`` are how often somebody may sit it under one guideline, and how long they wait in between.
+    """
 
     skill: Word
     pass_at: Share = 0.8
     items: int = Field(default=20, ge=1)
     valid_for: Duration | None = None
+    judged_by: Literal["rate", "lower"] = "rate"
+    tries: int = Field(default=3, ge=1)
+    wait: Duration = "1d"
 
 
 class Round(_Part):

@@ -124,7 +124,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('project', sa.Text(), nullable=False),
     sa.Column('guideline_id', sa.Text(), nullable=False),
-    sa.Column('items', sa.Integer(), nullable=False),
+    sa.Column('needed', sa.Integer(), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('created_by', sa.Text(), nullable=False),
     sa.Column('created_at', sa.BigInteger(), nullable=False),

@@ -1,0 +1,1 @@
+"""Rankings from pairs: Bradley–Terry strengths, and the biases of those who compared."""

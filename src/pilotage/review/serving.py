@@ -1,0 +1,209 @@
+"""What a person is shown of a task: drawn when it is served, kept in the assignment, and told without saying why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from pilotage.judging import Rater
+from pilotage.judging.tables import item as item_table
+from pilotage.judging.tables import item_payload
+from pilotage.ledger import record
+from pilotage.review.arms import ANSWER_FIRST, SEEDED, SHOWN, WITHHELD, arm_of, sides_of
+from pilotage.review.measuring.standing_of import adjudication_context
+from pilotage.review.new_task import rank
+from pilotage.review.projects.project import Terms, find_terms
+from pilotage.review.questions import asked_of, rubric_of
+from pilotage.review.rows import A, T
+from pilotage.review.tables import review_assignment, review_guideline, review_seed, review_task, suggestion
+from pilotage.review.task import Claimed, SuggestedBy
+from pilotage.store import WriteTransaction
+
+# What the machine said stands in some payloads too. Who is not to see it must not see it there.
+_SAID_IN_PAYLOAD = ("verdict", "proposed_correction")
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What one person is shown of one task, and the arm it belongs to; ``arm`` is None where there was nothing to show."""
+
+    arm: str | None
+    shown: dict[str, Any] | None
+    sides: str | None
+
+
+def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping], *, until: int, holder: str) -> list[str]:
+    """Write the claims on ``tasks`` for this person and return the tasks' ids. One entry in the ledger says what was served."""
+    if not tasks:
+        return []
+    ids = [task["id"] for task in tasks]
+    before_query = select(A.task_id, A.served_at).where(A.workspace_id == tx.workspace_id, A.task_id.in_(ids), A.rater_id == rater.id)
+    before = {task_id: served_at for task_id, served_at in tx.conn.execute(before_query)}
+    now = tx.clock.now_us()
+    claim = {"state": "claimed", "expires_at": until, "holder": holder}
+    rows, told = [], []
+    showings = _draw(tx, terms, rater, tasks)
+    for task in tasks:
+        showing = showings[task["id"]]
+        fresh = {
+            "served_at": now,
+            "arm": showing.arm,
+            "shown": showing.shown,
+            "sides": showing.sides,
+            "guideline_id": terms.guideline_id if terms is not None else None,
+        }
+        if task["id"] not in before:
+            rows.append({"task_id": task["id"], "rater_id": rater.id, "queue": task["queue"], **claim, **fresh})
+        else:  # what was shown once stays what was shown
+            where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
+            again = claim if before[task["id"]] is not None else {**claim, **fresh}
+            tx.conn.execute(update(review_assignment).where(*where).values(**again))
+        told.append({"task": task["id"], "item": task["item_id"], "arm": showing.arm})
+    tx.insert(review_assignment, *rows)
+    tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(ids)).values(claims=T.claims + 1))
+    body: dict[str, Any] = {"tasks": told}
+    if terms is not None:
+        body |= {"project": terms.number, "guideline": terms.guideline_id}
+    record(tx, type="review.served", subject=tasks[0]["queue"], body=body, actor=rater.name)
+    return ids
+
+
+def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping]) -> dict[str, Showing]:
+    if terms is None:
+        return {
+            task["id"]: Showing(SHOWN if task["suggestion"] else None, task["suggestion"], _sides(tx.conn, tx.workspace_id, task, "", rater))
+            for task in tasks
+        }
+    settings, salt = terms.settings, terms.salt
+    drawn = {task["id"]: arm_of(salt, rater.name, task["item_id"], settings.arms) for task in tasks}
+    planted: dict[str, dict[str, Any]] = {}
+    if settings.arms.seeded:
+        c = review_seed.c
+        ids = [task_id for task_id, arm in drawn.items() if arm == SEEDED]
+        planted = {row.task_id: row.planted for row in tx.conn.execute(select(c.task_id, c.planted).where(c.workspace_id == tx.workspace_id, c.task_id.in_(ids)))}
+    showings = {}
+    for task in tasks:
+        arm: str | None = drawn[task["id"]]
+        shown = task["suggestion"]
+        if arm == SEEDED and task["id"] in planted:
+            shown = {**(shown or {}), **planted[task["id"]]}
+        elif not shown:
+            arm, shown = None, None
+        elif arm == WITHHELD:
+            shown = None
+        elif arm == ANSWER_FIRST or settings.countermeasures.answer_first:
+            arm = ANSWER_FIRST
+        else:
+            arm = SHOWN
+        showings[task["id"]] = Showing(arm, shown, _sides(tx.conn, tx.workspace_id, task, salt, rater))
+    return showings
+
+
+def _sides(conn: Connection, workspace_id: str, task: RowMapping, salt: str, rater: Rater) -> str | None:
+    rubric = rubric_of(conn, workspace_id, task["rubric_id"])
+    asked = asked_of(rubric, task["asks"])
+    pairs = any(str(question.kind) == "pair" for question in rubric.questions if question.name in asked)
+    return sides_of(salt, rater.name, task["item_id"]) if pairs else None
+
+
+def seen_by(task: Any, assignment: Any) -> dict[str, Any] | None:
+    """The suggestion this person sees by now: none before they committed, where they answer first."""
+    if assignment["served_at"] is None:  # claimed before what is shown was kept
+        shown: dict[str, Any] | None = task["suggestion"]
+        return shown
+    if assignment["arm"] == ANSWER_FIRST and not assignment["committed"]:
+        return None
+    seen: dict[str, Any] | None = assignment["shown"]
+    return seen
+
+
+def load_claimed(conn: Connection, workspace_id: str, rater_id: str, task_ids: list[str]) -> list[Claimed]:
+    """The tasks this person has to do with, with their items' payloads, in the order of ``task_ids``. The one place that reads payloads."""
+    if not task_ids:
+        return []
+    i, p, g = item_table.c, item_payload.c, review_guideline.c
+    wanted = [A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "guideline_id")]
+    query = (
+        select(review_task, A.state.label("mine"), *wanted, i.kind, i.slices, p.payload, g.number.label("guideline_number"))
+        .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
+        .join(item_table, (i.workspace_id == T.workspace_id) & (i.id == T.item_id))
+        .join(item_payload, (p.workspace_id == T.workspace_id) & (p.item_id == T.item_id))
+        .outerjoin(review_guideline, (g.workspace_id == A.workspace_id) & (g.id == A.guideline_id))
+        .where(T.workspace_id == workspace_id, T.id.in_(task_ids), A.rater_id == rater_id)
+    )
+    rows = {row["id"]: row for row in conn.execute(query).mappings()}
+    terms = {queue: find_terms(conn, workspace_id, queue) for queue in {row["queue"] for row in rows.values()}}
+    by = _suggested_by(conn, workspace_id, [row for row in rows.values() if terms[row["queue"]] is not None], terms)
+    return [_claimed(conn, workspace_id, rows[task_id], terms[rows[task_id]["queue"]], by) for task_id in task_ids if task_id in rows]
+
+
+def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms | None, by: dict[str, dict[str, SuggestedBy]]) -> Claimed:
+    seen = seen_by(row, row)
+    answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
+    payload = row["payload"]
+    if row["arm"] in (WITHHELD, SEEDED) or answer_first:
+        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
+    settings = terms.settings if terms is not None else None
+    asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
+    context = adjudication_context(conn, workspace_id, row["id"]) if row["purpose"] == "adjudication" else None
+    return Claimed(
+        task_id=row["id"],
+        queue=row["queue"],
+        item_id=row["item_id"],
+        rubric_id=row["rubric_id"],
+        kind=row["kind"],
+        slices=row["slices"],
+        payload=payload,
+        why=tuple(row["why"]),
+        suggestion=seen,
+        harmful=bool(row["harmful"]),
+        flagged=bool(row["flagged"]),
+        revealed=bool(row["revealed"]),
+        priority=row["priority"],
+        due_at=row["due_at"],
+        expires_at=row["expires_at"],
+        state=row["mine"],
+        questions=asked,
+        suggestions_by=tuple(by[row["item_id"]][question] for question in (seen or {}) if question in by.get(row["item_id"], {})),
+        answer_first=answer_first,
+        evidence_first=settings is not None and settings.countermeasures.evidence_first,
+        reason_on_accept=settings is not None and seen is not None and settings.needs_reason(row["slices"]),
+        sides=row["sides"],
+        guideline_id=row["guideline_id"],
+        guideline_number=row["guideline_number"],
+        context=context,
+    )
+
+
+def _suggested_by(
+    conn: Connection, workspace_id: str, rows: list[RowMapping], terms: dict[str, Terms | None]
+) -> dict[str, dict[str, SuggestedBy]]:
+    """Who suggests what is shown, by item and question. A planted suggestion has the same source as the one it stands for."""
+    if not any(seen_by(row, row) for row in rows):
+        return {}
+    hidden = {row["item_id"] for row in rows if (found := terms[row["queue"]]) is not None and found.settings.countermeasures.hide_confidence}
+    s = suggestion.c
+    wanted = (s.item_id, s.question, s.model, s.model_version, s.score, s.probability)
+    query = select(*wanted).where(s.workspace_id == workspace_id, s.item_id.in_([row["item_id"] for row in rows])).order_by(s.created_at, s.id)
+    best: dict[str, dict[str, Any]] = {}
+    for row in conn.execute(query):
+        of_item = best.setdefault(row.item_id, {})
+        standing = of_item.get(row.question)
+        if standing is None or rank(row.probability, row.score) > rank(standing.probability, standing.score):
+            of_item[row.question] = row
+    return {
+        item_id: {
+            question: SuggestedBy(
+                question,
+                row.model,
+                row.model_version,
+                score=None if item_id in hidden else row.score,
+                probability=None if item_id in hidden else row.probability,
+            )
+            for question, row in of_item.items()
+        }
+        for item_id, of_item in best.items()
+    }
