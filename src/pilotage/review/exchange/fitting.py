@@ -13,6 +13,7 @@ from typing import Any
 from pilotage.core import InputError
 from pilotage.judging import Question, Rubric
 from pilotage.review.exchange.record import Misfit
+from pilotage.review.questions import MAX_TEXT
 
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 
@@ -41,6 +42,8 @@ def sole_question(rubric: Rubric, *kinds: str, field: str, name: str | None = No
 def fit(question: Question, told: Any, payload: dict[str, Any], *, field: str) -> Any:
     """``told`` as a value of ``question``. Raises ``Misfit``."""
     value = _shape(question, told, field=field)
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        raise Misfit(field, f"the answer is longer than {MAX_TEXT:,} characters")
     try:
         return question.check(value, payload)
     except InputError as error:

@@ -8,6 +8,42 @@ down_revision = '0002'
 
 
 def upgrade() -> None:
+    op.create_table('exchange_import',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('format', sa.Text(), nullable=False),
+    sa.Column('sha256', sa.Text(), nullable=False),
+    sa.Column('terms', sa.Text(), nullable=False),
+    sa.Column('header', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('rows', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_exchange_import'))
+    )
+    with op.batch_alter_table('exchange_import', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_exchange_import_project'), ['project'], unique=False)
+
+    op.create_table('exchange_record',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('import_id', sa.Text(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('foreign_id', sa.Text(), nullable=True),
+    sa.Column('again', sa.Integer(), nullable=False),
+    sa.Column('extra', sa.Text(), nullable=False),
+    sa.Column('said', sa.Text(), nullable=False),
+    sa.Column('proposed', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'import_id', 'position', name=op.f('pk_exchange_record'))
+    )
+    with op.batch_alter_table('exchange_record', schema=None) as batch_op:
+        batch_op.create_index('ix_exchange_record_item', ['workspace_id', 'project', 'item_id'], unique=False)
+
     op.create_table('review_adjudication',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('task_id', sa.Text(), nullable=False),
@@ -246,6 +282,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('active_ms', sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table('review_task', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('asks', sa.Text(), server_default='', nullable=False))
         batch_op.add_column(sa.Column('escalated_at', sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column('purpose', sa.Text(), server_default='work', nullable=False))
         batch_op.add_column(sa.Column('skill', sa.Text(), server_default='', nullable=False))
@@ -254,4 +291,4 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id'), type_='unique')
         batch_op.create_index('ix_review_task_due', ['workspace_id', 'state', 'due_at'], unique=False)
         batch_op.create_index('ix_review_task_purpose', ['workspace_id', 'queue', 'purpose', 'state', 'position'], unique=False)
-        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_role_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'role', 'purpose'])
+        batch_op.create_unique_constraint(batch_op.f('uq_review_task_workspace_id_queue_item_id_rubric_id_asks_purpose'), ['workspace_id', 'queue', 'item_id', 'rubric_id', 'asks', 'purpose'])
