@@ -198,7 +198,8 @@ class _Export:
     def _context(self, items: set[str]) -> _Context:
         ids = sorted(items)
         with self.workspace.read() as conn:
-            payloads = dict(conn.execute(select(P.item_id, P.payload).where(P.workspace_id == self.workspace.id, P.item_id.in_(ids))).tuples().all())
+            shown = conn.execute(select(P.item_id, P.payload).where(P.workspace_id == self.workspace.id, P.item_id.in_(ids)))
+            payloads = {row.item_id: row.payload for row in shown}
             where = (T.workspace_id == self.workspace.id, T.queue == self.project, T.item_id.in_(ids), T.purpose.in_(_TESTS))
             tests = set(conn.execute(select(T.item_id).where(*where)).scalars())
             proposals = list(conn.execute(select(suggestion).where(S.workspace_id == self.workspace.id, S.item_id.in_(ids)).order_by(S.created_at, S.id)))

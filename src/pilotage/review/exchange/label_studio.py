@@ -76,7 +76,7 @@ class TaskCodec:
             else:
                 entry = proposal.raw
             made.setdefault("predictions", []).append(entry)
-        if not lists and "annotations" not in made:
+        if not record.extra and "annotations" not in made:
             made["annotations"] = []
         yield {**row, **made, **rest}
 
