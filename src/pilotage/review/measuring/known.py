@@ -23,7 +23,7 @@ from pilotage.judging.tables import rater as rater_table
 from pilotage.review.measuring.matching import check_known
 from pilotage.review.measuring.tables import review_feedback
 from pilotage.review.projects import Terms, find_terms
-from pilotage.review.rows import count
+from pilotage.review.questions import roles_of
 from pilotage.review.tables import (
     review_assignment,
     review_author,
@@ -119,8 +119,8 @@ def put_known(
             )
         return task_id
     row = {"id": task_id, "queue": project, "item_id": item_id, "rubric_id": rubric.id, "role": role, "why": WHY, "overlap": most}
-    tx.insert(review_task, {**row, "state": "open", "purpose": purpose})
-    count(tx, project, role, open=1)
+    asks = role if len(roles_of(rubric)) > 1 else ""
+    tx.insert(review_task, {**row, "asks": asks, "state": "open", "purpose": purpose})
     tx.insert(
         review_gold,
         *(

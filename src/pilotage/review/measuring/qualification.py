@@ -22,7 +22,8 @@ from pilotage.review.arms import draw
 from pilotage.review.measuring.feedback import Feedback, tell
 from pilotage.review.measuring.known import Known, in_force, put_known
 from pilotage.review.measuring.tables import review_exam, review_exam_task, review_exam_try
-from pilotage.review.rows import check_person, load_assignment, load_claimed, load_task, move, set_assignment
+from pilotage.review.rows import check_person, load_assignment, load_task, move, set_assignment
+from pilotage.review.serving import load_claimed
 from pilotage.review.tables import review_assignment, review_author, review_skill
 from pilotage.review.task import Claimed
 from pilotage.store import Workspace, WriteTransaction
