@@ -29,7 +29,14 @@ TEXT = "👋 Ada met Bob in Rome."
 
 
 def result(control: str, kind: str, value: Any, **more: Any) -> dict[str, Any]:
-    return {"id": "r1", "from_name": control, "to_name": "text", "type": kind, "value": {kind: value} if not isinstance(value, dict) else value, **more}
+    return {
+        "id": "r1",
+        "from_name": control,
+        "to_name": "text",
+        "type": kind,
+        "value": {kind: value} if not isinstance(value, dict) else value,
+        **more,
+    }
 
 
 LABEL_STUDIO: list[dict[str, Any]] = [
@@ -117,9 +124,32 @@ ARGILLA_NESTED = [
     {"id": "n2", "fields": {"text": "x"}, "responses": {}, "suggestions": None},
 ]
 PRODIGY = [
-    {"text": TEXT, "_input_hash": 1, "_task_hash": 2, "options": [{"id": "a", "text": "A"}], "accept": ["b", "a"], "answer": "accept", "_session_id": "p-ada"},
-    {"text": TEXT, "_input_hash": 1, "_task_hash": 2, "options": [{"id": "a", "text": "A"}], "accept": [], "answer": "ignore", "_session_id": "p-bob"},
-    {"text": "Ada", "_input_hash": 3, "_task_hash": 4, "spans": [{"start": 0, "end": 3, "label": "PER", "token_start": 0}], "answer": "accept", "_timestamp": 9},
+    {
+        "text": TEXT,
+        "_input_hash": 1,
+        "_task_hash": 2,
+        "options": [{"id": "a", "text": "A"}],
+        "accept": ["b", "a"],
+        "answer": "accept",
+        "_session_id": "p-ada",
+    },
+    {
+        "text": TEXT,
+        "_input_hash": 1,
+        "_task_hash": 2,
+        "options": [{"id": "a", "text": "A"}],
+        "accept": [],
+        "answer": "ignore",
+        "_session_id": "p-bob",
+    },
+    {
+        "text": "Ada",
+        "_input_hash": 3,
+        "_task_hash": 4,
+        "spans": [{"start": 0, "end": 3, "label": "PER", "token_start": 0}],
+        "answer": "accept",
+        "_timestamp": 9,
+    },
     {"text": "Ada?", "_input_hash": 5, "_task_hash": 6, "answer": "reject", "_annotator_id": "ada", "meta": {"odd": True}},
     {"text": "Rome", "_input_hash": 7, "_task_hash": 8, "spans": [{"start": 0, "end": 4, "label": "LOC"}]},
 ]
@@ -142,13 +172,17 @@ LEWIDI = {
     "x": {"text": "b", "annotations": {"Ann1": "0", "Ann3": "1"}, "annotators": "Ann1,Ann3", "lang": "en"},
 }
 TABLE = [
-    {"task": "t1", "worker": "w1", "label": "pos", "ms": "1200", "odd": "x,\"y\""},
+    {"task": "t1", "worker": "w1", "label": "pos", "ms": "1200", "odd": 'x,"y"'},
     {"task": "t1", "worker": "w2", "label": "neg", "ms": "", "odd": ""},
     {"task": "t2", "worker": "w1", "label": "pos", "ms": "5", "odd": "new\nline"},
 ]
 DPO = [
     {"prompt": "p", "chosen": "good", "rejected": "bad", "margin": 1.5},
-    {"prompt": [{"role": "user", "content": "q"}], "chosen": [{"role": "assistant", "content": "g"}], "rejected": [{"role": "assistant", "content": "b"}]},
+    {
+        "prompt": [{"role": "user", "content": "q"}],
+        "chosen": [{"role": "assistant", "content": "g"}],
+        "rejected": [{"role": "assistant", "content": "b"}],
+    },
     {"chosen": "x", "rejected": "y", "n_votes": 3},
 ]
 KTO = [{"prompt": "p", "completion": "c", "label": True, "odd": None}, {"completion": "d", "label": False}]

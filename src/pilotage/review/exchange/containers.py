@@ -221,7 +221,9 @@ def _rows_of(batches: Any, before: int, limits: ExchangeLimits, *, where: str) -
         try:
             rows = batch.to_pylist()
         except (pa.ArrowException, ValueError, OverflowError) as error:
-            raise InputError(f"A value of this table cannot be read: {error}", where=f"{where} after row {number}", mend="use text or numbers") from error
+            raise InputError(
+                f"A value of this table cannot be read: {error}", where=f"{where} after row {number}", mend="use text or numbers"
+            ) from error
         for row in rows:
             number += 1
             yield number, row
@@ -262,7 +264,9 @@ def _require_columns(row: dict[str, Any], names: list[str]) -> None:
     unknown = next((name for name in row if name not in names), None)
     if unknown is not None:
         raise InputError(
-            f"The table has no column '{unknown}'.", why="what stands there would be lost", mend="export to a format of JSON lines, or import it with it"
+            f"The table has no column '{unknown}'.",
+            why="what stands there would be lost",
+            mend="export to a format of JSON lines, or import it with it",
         )
 
 

@@ -33,7 +33,9 @@ class DoccanoCodec:
             question = sole_question(terms.rubric, *kinds, field=name, name=_named(terms, kinds))
             if question.name in values:
                 raise Misfit(name, f"'{question.name}' is answered twice in one line")
-            values[question.name] = fit(question, [_span(each, f"{name}[{i}]") for i, each in enumerate(told)] if spans else told, payload, field=name)
+            values[question.name] = fit(
+                question, [_span(each, f"{name}[{i}]") for i, each in enumerate(told)] if spans else told, payload, field=name
+            )
         kept = tuple(KeptRaw(name, "no question of a rubric") for name in ("relations", "cats") if row.get(name))
         identity = name_of(row.get("id")) or None
         said = (Said(rater="doccano", values=values, raw={"own": own}),) if values else ()

@@ -33,6 +33,7 @@ from pilotage.review.exchange.record import Exchanged, Misfit, Proposed, Said
 from pilotage.review.exchange.tables import exchange_import, exchange_record
 from pilotage.review.projects import load_project
 from pilotage.review.tables import review_project_version, review_task, suggestion
+from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
 
 CHUNK = 500
@@ -153,7 +154,9 @@ class _Export:
                     yield row
             except Misfit as misfit:
                 raise InputError(
-                    f"{self.format.title} cannot express this project: {misfit.reason}.", where=misfit.field, mend="choose another format, or name the question"
+                    f"{self.format.title} cannot express this project: {misfit.reason}.",
+                    where=misfit.field,
+                    mend="choose another format, or name the question",
                 ) from misfit
 
     def _records(self) -> Iterator[tuple[Exchanged, Terms]]:
@@ -202,7 +205,9 @@ class _Export:
             payloads = {row.item_id: row.payload for row in shown}
             where = (T.workspace_id == self.workspace.id, T.queue == self.project, T.item_id.in_(ids), T.purpose.in_(_TESTS))
             tests = set(conn.execute(select(T.item_id).where(*where)).scalars())
-            proposals = list(conn.execute(select(suggestion).where(S.workspace_id == self.workspace.id, S.item_id.in_(ids)).order_by(S.created_at, S.id)))
+            proposals = list(
+                conn.execute(select(suggestion).where(S.workspace_id == self.workspace.id, S.item_id.in_(ids)).order_by(S.created_at, S.id))
+            )
         found = [j for j in judgements(self.workspace, item_ids=ids, purposes=ABOUT_ITEMS) if j.rubric_id in self._rubrics and not j.abstained]
         self._load_raters({judgement.rater_id for judgement in found})
         return _Context(payloads, tests, proposals, found)
@@ -326,5 +331,6 @@ def _record(workspace: Workspace, report: ExportReport, *, anonymous: bool) -> N
 
     def job(tx: WriteTransaction) -> None:
         record(tx, type="review.exported", subject=report.project, body=body)
+        emit(tx, "project.exported", subject=report.project, project=report.project, data={"format": report.format, "rows": report.rows})
 
     workspace.write(job)

@@ -33,7 +33,9 @@ class Format:
 
 
 def _table(name: str, suffix: str, container: Container) -> Format:
-    return Format(name, f"long table ({suffix[1:]}): task, worker, label, ms, guideline", LongTableCodec(), container, suffix, "answers to one question")
+    return Format(
+        name, f"long table ({suffix[1:]}): task, worker, label, ms, guideline", LongTableCodec(), container, suffix, "answers to one question"
+    )
 
 
 FORMATS: dict[str, Format] = {
@@ -42,7 +44,9 @@ FORMATS: dict[str, Format] = {
         Format("label-studio", "Label Studio JSON", TaskCodec(), JsonArray(), ".json", "items, answers, suggestions, drafts"),
         Format("label-studio-min", "Label Studio JSON_MIN", MinCodec(), JsonArray(), ".json", "items, answers"),
         Format("argilla", "Argilla records, flat, JSON lines", FlatCodec(), Lines(), ".jsonl", "items, answers, one suggestion a question"),
-        Format("argilla-nested", "Argilla records, nested, JSON lines", NestedCodec(), Lines(), ".jsonl", "items, answers, one suggestion a question"),
+        Format(
+            "argilla-nested", "Argilla records, nested, JSON lines", NestedCodec(), Lines(), ".jsonl", "items, answers, one suggestion a question"
+        ),
         Format("argilla-hf", "Argilla records, flat, in a datasets folder", FlatCodec(), HfFolder(), "", "items, answers, one suggestion a question"),
         _table("table-csv", ".csv", Delimited(",")),
         _table("table-tsv", ".tsv", Delimited("\t")),

@@ -142,7 +142,12 @@ def import_into(
     terms.check()
     mapping = dict(people or {})
     _require_accounts(workspace, mapping)
-    told = {"question": question, "fields": dict(terms.fields), "columns": dict(terms.columns), "targets": {k: list(v) for k, v in terms.targets.items()}}
+    told = {
+        "question": question,
+        "fields": dict(terms.fields),
+        "columns": dict(terms.columns),
+        "targets": {k: list(v) for k, v in terms.targets.items()},
+    }
     source = {"project": project, "format": format, "sha256": _digest(path), "terms": told, "people": mapping, "rubric": found.rubric.id}
     made = content_id("imp", {**source, "queue": queue, "gold": gold})
     job = _Import(workspace, chosen, terms, limits or ExchangeLimits(), mapping, queue, gold, repeated, made, project, path)
@@ -225,8 +230,20 @@ class _Import:
                 raters.update(rater.name for rater, _, _ in self._raters(found))
             progress.update(Step("import", done=before + counts["records"], unit="records"))
         progress.finish(Step("import", done=before + counts["records"], unit="records"))
-        made = {name: counts[name] for name in ("records", "items", "tasks", "answers", "suggestions")}
-        report = ImportReport(self.id, self.project, self.format.name, **made, raters=tuple(sorted(raters)), kept_raw=kept, refused=tuple(refused))
+        numbers = {name: counts[name] for name in ("records", "items", "tasks", "answers", "suggestions")}
+        report = ImportReport(
+            self.id,
+            self.project,
+            self.format.name,
+            records=counts["records"],
+            items=counts["items"],
+            tasks=counts["tasks"],
+            answers=counts["answers"],
+            suggestions=counts["suggestions"],
+            raters=tuple(sorted(raters)),
+            kept_raw=kept,
+            refused=tuple(refused),
+        )
 
         def finish(tx: WriteTransaction) -> None:
             mine = (I.workspace_id == tx.workspace_id, I.id == self.id)
@@ -234,7 +251,7 @@ class _Import:
             body = {
                 "import": self.id,
                 "format": self.format.name,
-                **made,
+                **numbers,
                 "records": tx.conn.execute(select(I.rows).where(*mine)).scalar_one(),
                 "refused": len(refused),
                 "kept_raw": sum(kept.values()),

@@ -137,7 +137,9 @@ class _Text:
     def refuse(self, reason: str, *, at: int | None = None) -> Any:
         place = self._before + (self._at if at is None else at)
         raise InputError(
-            f"The file cannot be read on: {reason}.", where=f"{self._where} character {place}", mend="mend the file; nothing after this can be told apart"
+            f"The file cannot be read on: {reason}.",
+            where=f"{self._where} character {place}",
+            mend="mend the file; nothing after this can be told apart",
         )
 
     def _more(self, size: int = PIECE) -> bool:

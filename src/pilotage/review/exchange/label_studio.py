@@ -208,8 +208,15 @@ def _to_min(value: Any, terms: Terms, name: str, payload: Mapping[str, Any]) -> 
         return "yes" if value else "no"
     if question.kind == "spans":
         text = text_of(payload, question.about)
-        covered = (lambda span: {} if text is None else {"text": text[span["start"] : span["end"]]})
-        return [{"start": span["start"], "end": span["end"], **covered(span), "labels": [span["label"]]} for span in value]
+        return [
+            {
+                "start": span["start"],
+                "end": span["end"],
+                **({} if text is None else {"text": text[span["start"] : span["end"]]}),
+                "labels": [span["label"]],
+            }
+            for span in value
+        ]
     if question.kind == "pair":
         return {"a": "left", "b": "right"}.get(value["preferred"], value["preferred"])
     return value

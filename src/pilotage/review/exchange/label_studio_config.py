@@ -6,6 +6,7 @@ A document type is refused, and with it every entity: none can expand, none can 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 from xml.parsers import expat  # the parser itself: what it may do is switched off below
 
 from pilotage.core import InputError
@@ -43,7 +44,7 @@ def parse_config(text: str, *, where: str = "labelling configuration") -> Tag:
     stack: list[Tag] = []
     count = 0
 
-    def refuse(what: str) -> None:
+    def refuse(what: str) -> NoReturn:
         raise InputError(what, where=f"{where} line {parser.CurrentLineNumber}", mend="take it out: a labelling configuration needs none")
 
     def start(name: str, attributes: dict[str, str]) -> None:
@@ -55,6 +56,9 @@ def parse_config(text: str, *, where: str = "labelling configuration") -> Tag:
         (stack[-1].children if stack else root).append(tag)
         stack.append(tag)
 
+    def outside(*_: object) -> int:
+        refuse("The configuration names something outside itself.")
+
     def end(_: str) -> None:
         stack.pop()
 
@@ -62,7 +66,7 @@ def parse_config(text: str, *, where: str = "labelling configuration") -> Tag:
     parser.EndElementHandler = end
     parser.StartDoctypeDeclHandler = lambda *_: refuse("The configuration declares a document type.")
     parser.EntityDeclHandler = lambda *_: refuse("The configuration declares an entity.")
-    parser.ExternalEntityRefHandler = lambda *_: refuse("The configuration names something outside itself.")
+    parser.ExternalEntityRefHandler = outside
     try:
         parser.Parse(text.encode("utf-8", "surrogatepass"), True)
     except expat.ExpatError as error:

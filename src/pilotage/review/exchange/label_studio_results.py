@@ -41,9 +41,7 @@ _TYPE_OF = {
 _SIDES = {"left": "a", "right": "b"}
 
 
-def read_results(
-    results: Any, terms: Terms, payload: dict[str, Any], *, field: str
-) -> tuple[dict[str, Any], list[KeptRaw]]:
+def read_results(results: Any, terms: Terms, payload: dict[str, Any], *, field: str) -> tuple[dict[str, Any], list[KeptRaw]]:
     """``{question: value}`` of a result list, and what of it is kept raw. Raises ``Misfit`` with the field inside the row."""
     told: dict[str, list[Any]] = {}
     places: dict[str, str] = {}
@@ -102,10 +100,9 @@ def _told(question: Question, kind: str, value: dict[str, Any], payload: dict[st
 
 def _spans(question: Question, kind: str, value: dict[str, Any], payload: dict[str, Any], *, field: str) -> list[dict[str, Any]]:
     labels = require_list(value.get(kind, value.get("labels")), f"{field}.{kind}")
-    place = value.get("globalOffsets") if isinstance(value.get("globalOffsets"), dict) else value
-    start, end = place.get("start"), place.get("end")  # type: ignore[union-attr]
-    if not all(isinstance(each, int) and not isinstance(each, bool) for each in (start, end)):
-        raise Misfit(f"{field}.start", "a span needs whole numbers for start and end")
+    offsets = value.get("globalOffsets")
+    place = offsets if isinstance(offsets, dict) else value
+    start, end = _whole(place, "start", field), _whole(place, "end", field)
     text = text_of(payload, question.about)
     covered = value.get("text")
     if text is not None:
@@ -114,6 +111,13 @@ def _spans(question: Question, kind: str, value: dict[str, Any], payload: dict[s
             raise Misfit(field, f"the span from {start} to {end} does not cover the text it says it covers")
         start, end = found
     return [{"start": start, "end": end, "label": label} for label in labels]
+
+
+def _whole(place: Mapping[str, Any], name: str, field: str) -> int:
+    found = place.get(name)
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise Misfit(f"{field}.{name}", "a span needs whole numbers for start and end")
+    return found
 
 
 def write_results(values: Mapping[str, Any], terms: Terms, payload: Mapping[str, Any], *, prefix: str, lost: Lost) -> list[dict[str, Any]]:

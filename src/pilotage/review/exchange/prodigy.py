@@ -32,9 +32,7 @@ class ProdigyCodec:
             raise Misfit("answer", f"{answer!r} is neither accept, reject nor ignore")
         identity = name_of(row.get("_input_hash")) or None
         if answer is None:
-            proposed = tuple(
-                Proposed(model=MODEL, version="", values={name: value}, raw={}) for name, value in _values(row, terms, payload).items()
-            )
+            proposed = tuple(Proposed(model=MODEL, version="", values={name: value}, raw={}) for name, value in _values(row, terms, payload).items())
             return Exchanged(id=identity, payload=payload, proposed=proposed, extra={"own": own})
         kept: list[KeptRaw] = []
         values: dict[str, Any] = {}
@@ -56,7 +54,9 @@ class ProdigyCodec:
         shown = terms.outward(record.payload)
         if not record.said:
             own = record.extra.get("own")
-            if own is None and any(terms.rubric.question(name).kind not in ("spans", "choice", "choices") for p in record.proposed for name in p.values):
+            if own is None and any(
+                terms.rubric.question(name).kind not in ("spans", "choice", "choices") for p in record.proposed for name in p.values
+            ):
                 lost("suggestions that are neither options nor spans")
             yield {**shown, **(own if own is not None else _made({k: v for p in record.proposed for k, v in p.values.items()}, terms.rubric, lost))}
             return

@@ -41,7 +41,11 @@ def rubric_from_config(xml: str, *, name: str, guideline: str = "", where: str =
     root = parse_config(xml, where=where)
     tags = root.walk()
     # $text of <Text name="t" value="$text"/>: which field of the data each object shows
-    shows = {tag.attributes["name"]: tag.attributes.get("value", "").lstrip("$") for tag in tags if "name" in tag.attributes and "toName" not in tag.attributes}
+    shows = {
+        tag.attributes["name"]: tag.attributes.get("value", "").lstrip("$")
+        for tag in tags
+        if "name" in tag.attributes and "toName" not in tag.attributes
+    }
     questions: list[Question] = []
     left_out: list[tuple[str, str]] = []
     unsure: list[str] = []
@@ -80,7 +84,9 @@ def _of_tag(tag: Tag, control: str, shown: str) -> Question | None:
         several = told.get("choice") == "multiple"
         return Question(control, prompt, "choices" if several else "choice", options=_options(tag, _CHOICE), required=required)
     if tag.name in ("Labels", "HyperTextLabels"):
-        return Question(control, prompt, "spans", options=_options(tag, _LABEL), of=shown if shown != "text" else "", overlapping=True, required=required)
+        return Question(
+            control, prompt, "spans", options=_options(tag, _LABEL), of=shown if shown != "text" else "", overlapping=True, required=required
+        )
     if tag.name in ("Rating", "Number"):
         low, high = (float(told.get("min", 0)), float(told.get("max", 1_000_000))) if tag.name == "Number" else (1.0, float(told.get("maxRating", 5)))
         scale = Scale.ORDINAL if tag.name == "Rating" else Scale.INTERVAL
@@ -96,7 +102,7 @@ def _of_tag(tag: Tag, control: str, shown: str) -> Question | None:
 
 def _options(tag: Tag, child: str) -> tuple[Option, ...]:
     found = [each for each in tag.walk() if each.name == child]
-    made = {}
+    made: dict[str, Option] = {}
     for each in found:
         value = each.attributes.get("alias") or each.attributes.get("value", "")
         key = each.attributes.get("hotkey", "")
@@ -135,7 +141,7 @@ def _of_argilla(told: Mapping[str, Any], inner: Mapping[str, Any], kind: str, ca
     if kind in ("label_selection", "multi_label_selection"):
         return Question(called, prompt, "choice" if kind == "label_selection" else "choices", options=words, required=required)
     if kind == "rating":
-        numbers = [float(each) for each in (options or inner.get("values") or ())]
+        numbers = [float(str(each)) for each in (options or inner.get("values") or ())]
         return Question(called, prompt, "rating", scale=Scale.ORDINAL, minimum=min(numbers), maximum=max(numbers), required=required)
     if kind == "span":
         of = str(inner.get("field") or "text")

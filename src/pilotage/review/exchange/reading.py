@@ -10,7 +10,6 @@ from pilotage.core import MICROSECONDS, InputError, parse_moment
 from pilotage.judging import Rubric
 from pilotage.review.exchange.record import Exchanged, Misfit
 
-
 Lost: TypeAlias = Callable[[str], None]
 """Told of each thing a format cannot express, so that an export's report can count them."""
 
