@@ -1,8 +1,8 @@
 """Letting a project's items, answers and suggestions out in the format of another tool.
 
-What came in the same format goes out as it came, with what was answered here since beside it. Only answers about items leave: planted suggestions, gold,
-exams and calibration measure people and stay. The file is written whole under a temporary name, the export is recorded in the ledger, and then it
-gets its name: nothing leaves unrecorded, and no reader meets half a file.
+What came in the same format goes out as it came, with what was answered here since beside it. Only answers about items leave: planted suggestions,
+gold, exams and calibration measure people and stay. The file is written whole under a temporary name, the export is recorded in the ledger, and then
+it gets its name: nothing leaves unrecorded, and no reader meets half a file.
 
 Cost: some five queries for 500 records; memory: those records (a table without a known schema is held whole, to find one).
 """
@@ -38,7 +38,7 @@ from pilotage.store import Workspace, WriteTransaction
 
 CHUNK = 500
 _TESTS = tuple(purpose for purpose in ABOUT_RATERS if purpose != "seeded")
-I, X, T, S, P, R, V = (
+M, X, T, S, P, R, V = (
     each.c for each in (exchange_import, exchange_record, review_task, suggestion, item_payload, rater_table, review_project_version)
 )
 
@@ -129,8 +129,8 @@ class _Export:
         self._aliases: dict[str, str] = {}
         self._raters: dict[str, tuple[str, str, str]] = {}
         with workspace.read() as conn:
-            query = select(I.id, I.format, I.terms, I.header).where(I.workspace_id == workspace.id, I.project == project)
-            self._imports = list(conn.execute(query.order_by(I.number)))
+            query = select(M.id, M.format, M.terms, M.header).where(M.workspace_id == workspace.id, M.project == project)
+            self._imports = list(conn.execute(query.order_by(M.number)))
             versions = select(V.rubric_id).where(V.workspace_id == workspace.id, V.project == project).distinct()
             self._rubrics = set(conn.execute(versions).scalars())
         same = [found for found in self._imports if found.format == format.name]
@@ -145,11 +145,11 @@ class _Export:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every row of the file, counted."""
-        for record, terms in self._records():
+        for found, terms in self._records():
             self.items += 1
-            self.answers += sum(one.state == "submitted" and bool(one.values) for one in record.said)
+            self.answers += sum(one.state == "submitted" and bool(one.values) for one in found.said)
             try:
-                for row in self.format.codec.write(record, terms, lambda what: self.lost.update([what])):
+                for row in self.format.codec.write(found, terms, lambda what: self.lost.update([what])):
                     self.count += 1
                     yield row
             except Misfit as misfit:

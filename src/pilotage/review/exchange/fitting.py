@@ -1,8 +1,8 @@
 """Making what a file says fit what a rubric asks, or saying why it does not.
 
-Files are loose where a rubric is strict: a single choice comes as a list of one, a rating as text, a span with its label in a list. What can be read in
-one way only is read; anything else is a :class:`Misfit` with the field. A question the rubric does not ask is one too: dropping it would lose work in
-silence.
+Files are loose where a rubric is strict: a single choice comes as a list of one, a rating as text, a span with its label in a list. What can be read
+in one way only is read; anything else is a :class:`Misfit` with the field. A question the rubric does not ask is one too: dropping it would lose
+work in silence.
 """
 
 from __future__ import annotations

@@ -83,9 +83,7 @@ def require_file(path: Path, format: Format, limits: ExchangeLimits) -> None:
 def read_rows(path: Path, format: Format, limits: ExchangeLimits, header: Header) -> Iterator[Row]:
     """The rows of a file as they stand, within the limits. Raises ``InputError`` for what is no such file."""
     require_file(path, format, limits)
-    count = 0
-    for number, row in format.container.read(path, limits, header):
-        count += 1
+    for count, (number, row) in enumerate(format.container.read(path, limits, header), start=1):
         if count > limits.rows:
             raise InputError(f"There are more than {limits.rows} rows.", where=str(path), mend="take it in parts")
         yield number, row

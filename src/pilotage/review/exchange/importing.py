@@ -1,13 +1,14 @@
 """Bringing a file of another tool into a project.
 
 The file is read twice: once to see whether every row can be taken, once to take it. A row that cannot is refused with its number, its field and the
-reason, and unless the caller says otherwise nothing is taken then. Taking goes in chunks, each in one transaction with its place in the file, so an import that was
-killed goes on where it stopped when it is run again; the same file again changes nothing.
+reason, and unless the caller says otherwise nothing is taken then. Taking goes in chunks, each in one transaction with its place in the file, so an
+import that was killed goes on where it stopped when it is run again; the same file again changes nothing.
 
-Whoever judged elsewhere is a rater of kind ``import`` here and is never counted as a person, unless the caller maps the name to an account; that act is
-in the ledger.
+Whoever judged elsewhere is a rater of kind ``import`` here and is never counted as a person, unless the caller maps the name to an account; that act
+is in the ledger.
 
-Cost: two passes over the file, and for each answer what :func:`add_judgements` costs. Memory: one chunk, and some 100 bytes an answer to see repetitions.
+Cost: two passes over the file, and for each answer what :func:`add_judgements` costs. Memory: one chunk, and some 100 bytes an answer to see
+repetitions.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from pilotage.store.schema import json_text
 
 CHUNK = 500  # records a transaction
 KIND = "record"  # of the items that come from elsewhere
-I, X = exchange_import.c, exchange_record.c
+M, X = exchange_import.c, exchange_record.c
 
 Queue = Literal["unanswered", "all", "none"]
 _INSERT_SUGGESTION = insert_missing(suggestion_table)
@@ -51,8 +52,8 @@ class ImportReport:
     """What became of a file.
 
     ``records`` were taken, with ``answers`` judgements and ``suggestions``; ``tasks`` were put before people. ``kept_raw`` counts what is kept and
-    written back but is no judgement here, by reason. ``refused`` names every row that was not taken; unless refused rows were allowed, one of them means
-    that nothing was. ``again``: this very file had been taken before.
+    written back but is no judgement here, by reason. ``refused`` names every row that was not taken; unless refused rows were allowed, one of them
+    means that nothing was. ``again``: this very file had been taken before.
     """
 
     id: str
@@ -77,8 +78,8 @@ class ImportReport:
         if self.again:
             return f"{self.format}: this file was imported before; nothing was taken again"
         lines = [
-            f"{self.format}: {self.records:,} records, {self.answers:,} answers of {len(self.raters):,} raters, {self.suggestions:,} suggestions, "
-            f"{self.tasks:,} put before people"
+            f"{self.format}: {self.records:,} records, {self.answers:,} answers of {len(self.raters):,} raters",
+            f"  {self.suggestions:,} suggestions; {self.tasks:,} put before people",
         ]
         lines += [f"  kept as it came: {count:,} × {reason}" for reason, count in sorted(self.kept_raw.items())]
         if self.refused:
@@ -184,7 +185,7 @@ class _Import:
 
     def standing(self) -> tuple[str | None, int]:
         with self.workspace.read() as conn:
-            row = conn.execute(select(I.state, I.rows).where(I.workspace_id == self.workspace.id, I.id == self.id)).first()
+            row = conn.execute(select(M.state, M.rows).where(M.workspace_id == self.workspace.id, M.id == self.id)).first()
         return (None, 0) if row is None else (row.state, row.rows)
 
     def check(self) -> tuple[list[RefusedRow], Header]:
@@ -205,9 +206,9 @@ class _Import:
 
     def begin(self, source: dict[str, Any], header: Header) -> None:
         def job(tx: WriteTransaction) -> None:
-            if tx.conn.execute(select(I.id).where(I.workspace_id == tx.workspace_id, I.id == self.id)).first() is not None:
+            if tx.conn.execute(select(M.id).where(M.workspace_id == tx.workspace_id, M.id == self.id)).first() is not None:
                 return
-            last = tx.conn.execute(select(func.max(I.number)).where(I.workspace_id == tx.workspace_id, I.project == self.project)).scalar()
+            last = tx.conn.execute(select(func.max(M.number)).where(M.workspace_id == tx.workspace_id, M.project == self.project)).scalar()
             row = {"id": self.id, "header": header, "number": (last or 0) + 1, "state": "under way", "rows": 0}
             tx.insert(exchange_import, {**row, **{name: source[name] for name in ("project", "format", "sha256", "terms")}})
             for name, login in sorted(self.people.items()):
@@ -246,13 +247,13 @@ class _Import:
         )
 
         def finish(tx: WriteTransaction) -> None:
-            mine = (I.workspace_id == tx.workspace_id, I.id == self.id)
+            mine = (M.workspace_id == tx.workspace_id, M.id == self.id)
             tx.conn.execute(update(exchange_import).where(*mine).values(state="done"))
             body = {
                 "import": self.id,
                 "format": self.format.name,
                 **numbers,
-                "records": tx.conn.execute(select(I.rows).where(*mine)).scalar_one(),
+                "records": tx.conn.execute(select(M.rows).where(*mine)).scalar_one(),
                 "refused": len(refused),
                 "kept_raw": sum(kept.values()),
                 "raters": len(raters),
@@ -373,7 +374,7 @@ class _Import:
         for (entry, question, _), made in zip(judged, ids, strict=True):
             entry.setdefault("judgements", {})[question] = made
         tx.insert(exchange_record, *rows)
-        tx.conn.execute(update(exchange_import).where(I.workspace_id == tx.workspace_id, I.id == self.id).values(rows=I.rows + len(chunk)))
+        tx.conn.execute(update(exchange_import).where(M.workspace_id == tx.workspace_id, M.id == self.id).values(rows=M.rows + len(chunk)))
         counts["answers"] = len(ids)
         return counts
 

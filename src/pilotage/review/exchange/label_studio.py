@@ -1,7 +1,7 @@
 """Label Studio's task JSON, and JSON_MIN.
 
-A task is ``{id, data, annotations, predictions, drafts, …}`` (older files say ``completions``). Annotations that were cancelled, and drafts, are kept and
-are no judgements. JSON_MIN has one flat row per annotation: the data, then each control's answer under the control's name.
+A task is ``{id, data, annotations, predictions, drafts, …}`` (older files say ``completions``). Annotations that were cancelled, and drafts, are
+kept and are no judgements. JSON_MIN has one flat row per annotation: the data, then each control's answer under the control's name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Long tables: one row for each answer, as crowd-kit, the truth-inference collections and most spreadsheets have them.
 
-``task, worker, label[, ms, guideline]`` and whatever other columns there are. An item is known by its task only; further columns stay with the row they
-came in. Cells of CSV are text, and answers with a shape (several labels, spans) are JSON in their cell.
+``task, worker, label[, ms, guideline]`` and whatever other columns there are. An item is known by its task only; further columns stay with the row
+they came in. Cells of CSV are text, and answers with a shape (several labels, spans) are JSON in their cell.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a span begins and ends: code points, as everywhere here, or UTF-16 code units, as programs that run in a browser count.
 
-They differ after the first character beyond U+FFFF (an emoji). Label Studio wrote code units for years and writes code points now, and its files do not
-say which; but a span carries the text it covers, which decides.
+They differ after the first character beyond U+FFFF (an emoji). Label Studio wrote code units for years and writes code points now, and its files do
+not say which; but a span carries the text it covers, which decides.
 """
 
 from __future__ import annotations

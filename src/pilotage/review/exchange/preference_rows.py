@@ -31,8 +31,8 @@ class DpoCodec:
 
     def write(self, record: Exchanged, terms: Terms, lost: Lost) -> Iterator[dict[str, Any]]:
         for chosen, rejected, rest in _rows(record, terms, lost):
-            prompt = {"prompt": record.payload[name] for name in ("messages", "prompt") if name in record.payload}
-            yield {**prompt, "chosen": chosen, "rejected": rejected, **rest}
+            asked = record.payload.get("prompt", record.payload.get("messages"))
+            yield {**({} if asked is None else {"prompt": asked}), "chosen": chosen, "rejected": rejected, **rest}
 
 
 class HhCodec:

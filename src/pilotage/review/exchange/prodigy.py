@@ -1,8 +1,8 @@
 """Prodigy's JSONL: one task and one annotator's answer a line.
 
-``accept`` holds the options chosen, ``spans`` the spans, ``label`` with ``answer`` a yes or no; ``answer`` is accept, reject or ignore. An ignored line is
-a skip. A rejected one says no where the rubric asks yes or no; of other questions it says only that something was wrong, and is kept raw. Spans of a
-line that nobody answered are a machine's proposal.
+``accept`` holds the options chosen, ``spans`` the spans, ``label`` with ``answer`` a yes or no; ``answer`` is accept, reject or ignore. An ignored
+line is a skip. A rejected one says no where the rubric asks yes or no; of other questions it says only that something was wrong, and is kept raw.
+Spans of a line that nobody answered are a machine's proposal.
 """
 
 from __future__ import annotations

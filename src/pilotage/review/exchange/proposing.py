@@ -1,7 +1,7 @@
 """Proposing a rubric: from Label Studio's configuration, from Argilla's settings, or from the answers themselves.
 
-A proposal is for a person to look at and confirm: a scale is guessed, a prompt is often no more than a name, and what was never answered is not in the
-data. What no question can be made of is named, never left out in silence.
+A proposal is for a person to look at and confirm: a scale is guessed, a prompt is often no more than a name, and what was never answered is not in
+the data. What no question can be made of is named, never left out in silence.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MOST_OPTIONS = 100
 class Proposal:
     """A rubric to confirm.
 
-    ``targets`` and ``fields`` are what an import with it needs (see :class:`.reading.Terms`). ``unsure`` says what to look at; ``left_out`` names what
-    no question was made of, with the reason.
+    ``targets`` and ``fields`` are what an import with it needs (see :class:`.reading.Terms`). ``unsure`` says what to look at; ``left_out`` names
+    what no question was made of, with the reason.
     """
 
     rubric: Rubric

@@ -1,7 +1,7 @@
 """The one record every format is read into and written from: an item, what machines proposed about it and what people said.
 
-A record also carries what only its own format can hold (``extra``, and ``raw`` of each answer and proposal), so that a file written back in the format
-it came in is the file that came. Another format cannot express that part, and the report says so.
+A record also carries what only its own format can hold (``extra``, and ``raw`` of each answer and proposal), so that a file written back in the
+format it came in is the file that came. Another format cannot express that part, and the report says so.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class Misfit(ValueError):
 class ExchangeLimits:
     """How much is taken from one file.
 
-    ``record_bytes``: a longer line, element or table row is refused. ``rows`` and ``bytes``: a larger file is refused whole. ``depth``: how deep values
-    may be nested. ``refused``: with more refused rows than this, reading stops; the file is of another kind.
+    ``record_bytes``: a longer line, element or table row is refused. ``rows`` and ``bytes``: a larger file is refused whole. ``depth``: how deep
+    values may be nested. ``refused``: with more refused rows than this, reading stops; the file is of another kind.
     """
 
     record_bytes: int = 16 * 1024 * 1024
