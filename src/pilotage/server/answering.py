@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from pilotage.judging import Rater, load_rubric
-from pilotage.review.measuring import must_calibrate
-from pilotage.review.measuring.feedback import feedback
+from pilotage.review.measuring import feedback, must_calibrate
 from pilotage.review.projects import Guideline, find_terms
 from pilotage.review.projects.project import find_guideline
 from pilotage.review.tables import review_task
