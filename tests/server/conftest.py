@@ -18,10 +18,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import demo_workspace
+import review_workspace
 import tables_workspace
 from argon2 import PasswordHasher
 from browserless import TOKEN, Client, sign_in
 from demo_workspace import Demo
+from review_workspace import Reviewed
 from tables_workspace import Tables
 
 from pilotage.core import ManualClock
@@ -92,6 +94,37 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def demo(made: Made) -> Demo:
     """What is where in the filled workspace."""
     return made.demo
+
+
+@pytest.fixture(scope="session")
+def replies_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reviewed]:
+    """The folder of a workspace in which five people reviewed replies, and what is where in it. Takes seconds to make; it is made once."""
+    folder, clock = tmp_path_factory.mktemp("replies") / "workspace", ManualClock()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_hasher", lambda: QUICK_HASHER)
+        with create_workspace(folder, actor="ada", clock=clock) as workspace:
+            return folder, review_workspace.fill(workspace, clock)
+
+
+@pytest.fixture(scope="session")
+def replies(replies_made: tuple[Path, Reviewed]) -> Reviewed:
+    """What is where in the reviewed workspace."""
+    return replies_made[1]
+
+
+@pytest.fixture(scope="session")
+def reviewed(replies_made: tuple[Path, Reviewed]) -> Iterator[Workspace]:
+    """The reviewed workspace, for tests that only look."""
+    with open_workspace(replies_made[0], actor="ada") as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def reviewed_copy(replies_made: tuple[Path, Reviewed], tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of the reviewed workspace, for tests that change something."""
+    shutil.copytree(replies_made[0], tmp_path / "reviewed")
+    with open_workspace(tmp_path / "reviewed", actor="ada") as workspace:
+        yield workspace
 
 
 @pytest.fixture(scope="session")

@@ -121,9 +121,7 @@ def test_a_rate_is_planned_to_the_least_items_that_suffice(half: float, expected
 
 
 def test_more_people_an_item_save_items_of_a_mean_but_not_judgements() -> None:
-    one, three = plan_evaluation(
-        [Dimension("tone", "mean", half_width=0.2, sd_items=1, sd_raters=1, raters=raters, minutes=2) for raters in (1, 3)]
-    )
+    one, three = plan_evaluation([Dimension("tone", "mean", half_width=0.2, sd_items=1, sd_raters=1, raters=raters, minutes=2) for raters in (1, 3)])
     assert three.items < one.items and three.judgements > one.judgements
     assert one.hours == pytest.approx(one.judgements / 30)
 
