@@ -3,8 +3,7 @@
 Coverage: in four worlds whose truth is known, the same labelled samples go to ours (all labels test, two starts) and to every procedure of MAPIE's
 ``BinaryClassificationController`` (precision ≥ 1 - risk): Bonferroni-Holm on its own grid, which is its default, and fixed sequences, strict to
 loose, on the confidences' quantiles with one start and with ten. The ratio is against the best of these in mean coverage; what each certified is
-held to the truth, and a contender that breaks its promise more often than delta allows is named. Also the marginal reading beside MAPIE's conformal
-risk control formula is not timed: both are one line.
+held to the truth, and a contender that breaks its promise more often than delta allows is named.
 
 Time: one certification of 2,000 items, one smooth error of 20,000; medians of n alternating runs.
 
