@@ -51,6 +51,9 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/data/batches/{batch_id}/erase"): frozenset({"admin"}),
     ("POST", "/data/gates/{report_id}/accept"): frozenset({"owner"}),
     ("POST", "/api/v1/ingest/{source}"): OPERATORS,
+    # Routing
+    ("POST", "/api/v1/route"): OPERATORS,
+    ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
     # Features
     ("POST", "/api/v1/events/{source}"): OPERATORS,
     # Monitoring
@@ -63,6 +66,7 @@ FOR_SOME: dict[str, frozenset[str]] = {
     "/api/v1/review/history": REVIEWERS,
     "/api/v1/review/tasks/{task_id}": REVIEWERS,
     "/api/v1/ledger": EVERYBODY - {"reviewer"},
+    "/api/v1/route/{route_id}": OPERATORS,
 }
 OPEN = {"/login", "/healthz", "/static"}
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, api_pushing, errors, features_api, lineage_api, review_routes
+from pilotage.server import api, api_pushing, errors, features_api, lineage_api, review_routes, route_api
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
@@ -40,6 +40,7 @@ from pilotage.server.pages import (
     training_sets,
 )
 from pilotage.server.render import STATIC
+from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -51,6 +52,7 @@ ROUTED = (
     overview,
     review_routes,
     queues,
+    route_api,
     gates,
     runs,
     revealing,
@@ -106,11 +108,13 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     sessions = Sessions(workspace, local_token=local_token)
     advances = Advances(workspace)
     serving = Serving(workspace)
+    routing = Routing(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(serving.close)
+        await run_in_threadpool(routing.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -129,6 +133,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.sessions = sessions
     app.state.advances = advances
     app.state.serving = serving
+    app.state.routing = routing
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")
