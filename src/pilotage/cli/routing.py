@@ -29,6 +29,7 @@ def check(
     risk: Annotated[float, typer.Option(help="At most this share of accepted outputs may be wrong …")] = 0.05,
     delta: Annotated[float, typer.Option(help="… with probability 1 - delta.")] = 0.05,
     look: Annotated[int, typer.Option(help="Which look at this growing sample it is.")] = 1,
+    only_look: Annotated[bool, typer.Option("--only-look", help="No other look was or will be taken: it may spend all of delta.")] = False,
     fit: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Other labelled items, to fit the recalibrator on.")] = None,
     fit_share: Annotated[float, typer.Option(help="Without --fit: the share of the items, drawn at random, to fit it on. The rest certify.")] = 0.0,
     recalibrator: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A recalibrator stored before (JSON).")] = None,
@@ -53,7 +54,7 @@ def check(
         save.write_text(json.dumps(mending.to_dict(), indent=2) + "\n", encoding="utf-8")
     report = calibration_report(
         sample,
-        limits=Limits(risk=risk, delta=delta, by=by, mandatory=tuple(mandatory or ()), look=look),
+        limits=Limits(risk=risk, delta=delta, by=by, mandatory=tuple(mandatory or ()), look=look, only_look=only_look),
         recalibrator=mending,
         costs=_costs(error_cost, review_cost, delay_cost, missed),
         seed=seed,

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from pilotage.core import InputError
+
 Floats = NDArray[np.float64]
 
 # Bets as shares of the largest one that cannot lose everything: large ones for few items, small ones for many. The mixture loses at most a
@@ -66,8 +68,15 @@ def betting_log_wealth(losses: Floats, weights: Floats, risk: float) -> Floats:
     return np.asarray(special.logsumexp(logs, axis=0) - math.log(len(bets)))
 
 
-def alpha_of_look(delta: float, look: int) -> float:
-    """What the ``look``-th look at growing data may spend of ``delta``: 6 / (π² look²) of it, so that all looks ever together stay within."""
+def alpha_of_look(delta: float, look: int, *, only: bool = False) -> float:
+    """What the ``look``-th look at growing data may spend of ``delta``: 6 / (π² look²) of it, so that all looks ever together stay within.
+
+    The only look there will ever be spends all of it.
+    """
+    if look < 1 or (only and look > 1):
+        raise InputError(f"Look {look} is not the only look." if only else f"Look {look} is none.", mend="count looks from 1")
+    if only:
+        return delta
     return delta * 6.0 / (math.pi**2 * look**2)
 
 

@@ -45,6 +45,7 @@ def accepted_counts(
     delta: float,
     starts: Sequence[float] = (1.0, 3.0),
     look: int = 1,
+    only_look: bool = False,
     share: float = 1.0,
     steps: int = STEPS,
     scaled: Floats | None = None,
@@ -55,7 +56,7 @@ def accepted_counts(
     """
     losses = np.asarray(wrong, dtype=np.float64)
     n = losses.shape[1]
-    alpha = alpha_of_look(delta, look) * share
+    alpha = alpha_of_look(delta, look, only=only_look) * share
     if scaled is not None:
         return np.array(
             [
@@ -80,6 +81,7 @@ def more_labels(
     more: Sequence[int] = (100, 500, 1_000, 2_000),
     starts: Sequence[float] = (1.0, 3.0),
     look: int = 1,
+    only_look: bool = False,
     saving: Floats | None = None,
     replicates: int = _REPLICATES,
     seed: int = 0,
@@ -103,7 +105,7 @@ def more_labels(
         count = max(20, min(replicates, _CELLS // n if equal else 50))
         rows = np.sort(rng.integers(0, sample.n, (count, n)), axis=1)
         drawn = wrong[rows]
-        taken = accepted_counts(drawn, risk=risk, delta=delta, starts=starts, look=look, scaled=None if equal else scaled[rows])
+        taken = accepted_counts(drawn, risk=risk, delta=delta, starts=starts, look=look, only_look=only_look, scaled=None if equal else scaled[rows])
         inside = np.arange(n) < taken[:, None]
         mass = weights[rows]
         coverage = (mass * inside).sum(axis=1) / mass.sum(axis=1)

@@ -55,7 +55,7 @@ class Limits:
     useful_coverage
         A threshold that accepts less than this is not worth routing for.
     look
-        Which look at this growing sample it is; from the ledger's count.
+        Which look at this growing sample it is; from the ledger's count. ``only_look``: no other was or will be taken, so it spends all of delta.
     """
 
     risk: float = 0.05
@@ -64,6 +64,7 @@ class Limits:
     by: str | None = None
     mandatory: tuple[str, ...] = ()
     look: int = 1
+    only_look: bool = False
     starts: tuple[float, ...] = (1.0, 3.0)
     level: float = 0.95
     test_level: float = 0.05
@@ -273,7 +274,9 @@ class _Found:
         share = 1.0 if limits.by is None else 0.5
         self.reliability = reliability_of(sample, level=limits.level, seed=seed)
         self.smooth = smooth_ece(sample, level=limits.level, seed=seed)
-        self.threshold = certify(sample, risk=limits.risk, delta=limits.delta, starts=limits.starts, look=limits.look, share=share)
+        self.threshold = certify(
+            sample, risk=limits.risk, delta=limits.delta, starts=limits.starts, look=limits.look, only_look=limits.only_look, share=share
+        )
         own = _own(sample, limits)
         self.slices = slice_reports(
             sample,
@@ -346,7 +349,9 @@ def _value(threshold: Threshold) -> float:
 def _own(sample: Sample, limits: Limits) -> dict[str, Threshold]:
     if limits.by is None:
         return {}
-    found = certify_slices(sample, limits.by, risk=limits.risk, delta=limits.delta / 2, starts=limits.starts, look=limits.look)
+    found = certify_slices(
+        sample, limits.by, risk=limits.risk, delta=limits.delta / 2, starts=limits.starts, look=limits.look, only_look=limits.only_look
+    )
     return {f"{limits.by}={value}": threshold for value, threshold in found.items()}
 
 
@@ -365,7 +370,9 @@ def _more(sample: Sample, limits: Limits, costs: Costs | None, more: tuple[int, 
         # What the costs would have reviewed anyway is not accepted, however far the guarantee reaches.
         saving = np.where(sample.confidence >= costs.thresholds(), review + costs.reviewer.rate * error - sample.wrong * error, 0.0)
     delta = limits.delta * (1.0 if limits.by is None else 0.5)
-    return more_labels(sample, risk=limits.risk, delta=delta, more=more, starts=limits.starts, look=limits.look, saving=saving, seed=seed)
+    return more_labels(
+        sample, risk=limits.risk, delta=delta, more=more, starts=limits.starts, look=limits.look, only_look=limits.only_look, saving=saving, seed=seed
+    )
 
 
 def _declared(costs: Costs) -> Declared:

@@ -42,6 +42,7 @@ def certify(
     delta: float = 0.05,
     starts: Sequence[float] = (1.0, 3.0),
     look: int = 1,
+    only_look: bool = False,
     steps: int = STEPS,
     bound: str = "auto",
     share: float = 1.0,
@@ -56,6 +57,8 @@ def certify(
         Multiples of the smallest n that could pass; ``delta`` is shared between them.
     look
         Which look at this (growing) sample it is, from 1.
+    only_look
+        No other look was or will be taken: all of ``delta`` is spent on this one. Who looks again must not have said so.
     bound
         ``binomial`` (exact; 0/1 truth of equally weighted items only), ``betting`` (any), ``hoeffding_bentkus`` (equal weights), or ``auto``.
     share
@@ -70,9 +73,9 @@ def certify(
     Refused
         If ``bound="binomial"`` is asked for unequal weights or soft truth.
     """
-    _check(risk, delta, share, look, starts)
+    _check(risk, delta, share, starts)
     method = _method(sample, bound)
-    alpha = alpha_of_look(delta, look) * share
+    alpha = alpha_of_look(delta, look, only=only_look) * share
     order = np.argsort(-sample.confidence, kind="stable")
     confidence, loss, weights = sample.confidence[order], sample.wrong[order], sample.weights[order]
     scaled = _scaled(sample, smallest_inclusion)[order]
@@ -136,6 +139,7 @@ def certify_slices(
     shares: Mapping[str, float] | None = None,
     starts: Sequence[float] = (1.0, 3.0),
     look: int = 1,
+    only_look: bool = False,
     steps: int = STEPS,
 ) -> dict[str, Threshold]:
     """A threshold for each value of ``dimension``; all hold together with probability 1 - ``delta``.
@@ -165,6 +169,7 @@ def certify_slices(
             share=given[value],
             starts=starts,
             look=look,
+            only_look=only_look,
             steps=steps,
             slice=f"{dimension}={value}",
         )
@@ -178,7 +183,7 @@ def marginal(sample: Sample, *, risk: float) -> Threshold:
     It accepts more than :func:`certify` at the same figure, because everything that is not accepted counts as right. Unequal inclusion
     probabilities weigh in with the heaviest weight standing for the next item, which errs on the safe side.
     """
-    _check(risk, 0.05, 1.0, 1, (1.0,))
+    _check(risk, 0.05, 1.0, (1.0,))
     order = np.argsort(-sample.confidence, kind="stable")
     confidence, weights = sample.confidence[order], sample.weights[order]
     lost = np.cumsum(weights * sample.wrong[order])
@@ -335,11 +340,9 @@ def _method(sample: Sample, bound: str) -> str:
     return bound
 
 
-def _check(risk: float, delta: float, share: float, look: int, starts: Sequence[float]) -> None:
+def _check(risk: float, delta: float, share: float, starts: Sequence[float]) -> None:
     if not 0 < risk < 1 or not 0 < delta < 1 or not 0 < share <= 1:
         raise InputError(f"risk {risk:g}, delta {delta:g} and share {share:g} are not all within (0, 1).")
-    if look < 1:
-        raise InputError(f"Look {look} is none.", mend="count looks from 1")
     if not starts or min(starts) < 1:
         raise InputError("A start below 1 cannot pass.", mend="multiples of the smallest n, such as (1, 3)")
 
