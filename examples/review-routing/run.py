@@ -87,7 +87,6 @@ def main(folder: Path) -> None:
 
 def answer_all(workspace, wrong: set[str]) -> None:
     """Rita answers all that waits, and is always right."""
-    from pilotage.review.routing import load_route
 
     rita = person("rita")
     while claimed := claim(workspace, "refunds", rita, 50):
