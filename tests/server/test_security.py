@@ -55,6 +55,9 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     # Projects
     ("POST", "/api/v1/projects"): OPERATORS,
     **{("POST", f"/api/v1/projects/{{name}}/{act}"): OPERATORS for act in ("changes", "pause", "resume", "archive", "items", "export", "import")},
+    # Routing
+    ("POST", "/api/v1/route"): OPERATORS,
+    ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
     # Features
     ("POST", "/api/v1/events/{source}"): OPERATORS,
     # Monitoring
@@ -68,6 +71,7 @@ FOR_SOME: dict[str, frozenset[str]] = {
     "/api/v1/review/tasks/{task_id}": REVIEWERS,
     "/api/v1/review/guidelines/{guideline_id}": REVIEWERS,
     "/api/v1/ledger": EVERYBODY - {"reviewer"},
+    "/api/v1/route/{route_id}": OPERATORS,
 }
 OPEN = {"/login", "/healthz", "/static"}
 

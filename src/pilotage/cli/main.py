@@ -9,6 +9,7 @@ import typer
 
 from pilotage import __version__
 from pilotage.cli import (
+    assessment,
     contracts,
     data,
     features,
@@ -26,6 +27,7 @@ from pilotage.cli import (
     raters,
     review,
     routing,
+    routing_policies,
     runs,
     server,
     sources,
@@ -71,6 +73,8 @@ app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(raters.app, name="raters")
+routing_policies.register(routing.app)
+app.add_typer(assessment.app, name="assess")
 app.add_typer(routing.app, name="routing")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes
+from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes, route_api
 from pilotage.server.advances import Advances
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
@@ -41,6 +41,7 @@ from pilotage.server.pages import (
 )
 from pilotage.server.problems import EVERYWHERE
 from pilotage.server.render import STATIC
+from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
 from pilotage.server.sessions import Sessions
 from pilotage.server.throttle import Throttle
@@ -53,6 +54,7 @@ ROUTED = (
     review_routes,
     projects_api,
     queues,
+    route_api,
     gates,
     runs,
     revealing,
@@ -108,11 +110,13 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     sessions = Sessions(workspace, local_token=local_token)
     advances = Advances(workspace)
     serving = Serving(workspace)
+    routing = Routing(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(serving.close)
+        await run_in_threadpool(routing.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -132,6 +136,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.sessions = sessions
     app.state.advances = advances
     app.state.serving = serving
+    app.state.routing = routing
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
@@ -15,11 +15,13 @@ from pilotage.review.assessment import AUTOMATED, assessment_for, slice_key, str
 from pilotage.review.assessment.tables import review_assessment
 from pilotage.review.routing.deciding import CompiledPolicy, SliceRule
 from pilotage.review.routing.managing import active_version, changes_in_force, level_of
-from pilotage.review.routing.novelty import Novelty
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.reports import find_report
 from pilotage.review.routing.tables import routing_monitor, routing_policy
 from pilotage.store import Workspace
+
+if TYPE_CHECKING:
+    from pilotage.review.routing.novelty import Novelty
 
 P, M, A = routing_policy.c, routing_monitor.c, review_assessment.c
 
@@ -110,6 +112,8 @@ def keep_novelty(workspace: Workspace, novelty: Novelty) -> str:
 
 @lru_cache(maxsize=32)
 def _parsed_novelty(data: bytes) -> Novelty:
+    from pilotage.review.routing.novelty import Novelty
+
     return Novelty.from_dict(json.loads(data))
 
 

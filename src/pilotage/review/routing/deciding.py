@@ -11,14 +11,16 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilotage.core import MICROSECONDS, content_id, parse_duration
 from pilotage.review.assessment import AUTOMATED
-from pilotage.review.routing.novelty import Novelty
 from pilotage.review.routing.patterns import SCANNED, folded, safe_pattern, words_pattern
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.request import ACTION_OF, RouteDecision, RouteRequest, stricter
+
+if TYPE_CHECKING:
+    from pilotage.review.routing.novelty import Novelty
 
 _DEEPEST = 12
 

@@ -20,7 +20,7 @@ from pilotage.people.permissions import Roles
 from pilotage.review.assessment import AUTOMATED, Assessment, assessment_for, at_least, due_in, slice_key, step_of, strictest
 from pilotage.review.projects.project import find_terms
 from pilotage.review.routing.policy import Policy, PolicySlice
-from pilotage.review.routing.reports import StoredReport, find_report, later_look
+from pilotage.review.routing.reports import StoredReport, find_report, later_look, latest_look
 from pilotage.review.routing.tables import routing_change, routing_monitor, routing_policy, routing_policy_version
 from pilotage.store import Workspace, WriteTransaction
 
@@ -85,7 +85,9 @@ def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> Poli
     require_role(person, "owner", "operator")
 
     def job(tx: WriteTransaction) -> int:
-        report = find_report(tx.conn, tx.workspace_id, policy.report)
+        about = (policy.category, policy.model.fingerprint, policy.model.prompt)
+        found = latest_look(tx.conn, tx.workspace_id, *about) if policy.report == "latest" else policy.report
+        report = find_report(tx.conn, tx.workspace_id, found or "of this category, model and prompt")
         if find_terms(tx.conn, tx.workspace_id, policy.project) is None:
             raise NotFound(f"There is no project '{policy.project}'.", where="field 'project'", mend="make it with 'pilotage project create'")
         check_fits(policy, report)
@@ -97,12 +99,12 @@ def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> Poli
             "number": number,
             "state": "draft",
             "category": policy.category,
-            "declared": policy.to_dict(),
-            "report_id": policy.report,
+            "declared": {**policy.to_dict(), "report": report.id},
+            "report_id": report.id,
             "author": person.login,
         }
         tx.insert(routing_policy_version, row, actor=person.login)
-        body = {"version": number, "category": policy.category, "report": policy.report, "declared": policy.to_dict()}
+        body = {"version": number, "category": policy.category, "report": report.id, "declared": row["declared"]}
         record(tx, type="policy.drafted", subject=policy.policy, body=body, actor=person.login)
         return number
 

@@ -133,6 +133,8 @@ class Alarm(Strict):
 class Policy(Strict):
     """The policy as declared. ``report`` is the stored calibration report it stands on.
 
+    report
+        The report it stands on; ``latest`` is settled to the latest look when the draft is kept.
     record
         ``before``: every decision is durable before it is answered. ``behind``: those that let an output out unaudited follow within moments, and a
         crash may lose the last of them; all others are durable before they are answered.
@@ -146,7 +148,7 @@ class Policy(Strict):
     category: Name
     project: Annotated[str, Field(min_length=1, max_length=200)]
     model: Model
-    report: Annotated[str, Field(pattern=r"^cal_[0-9a-f]{32}$")]
+    report: Annotated[str, Field(pattern=r"^(cal_[0-9a-f]{32}|latest)$")]
     max_age: str = "90d"
     contract: Contract
     record: Literal["before", "behind"] = "before"

@@ -154,6 +154,12 @@ def later_look(conn: Connection, workspace_id: str, report: StoredReport) -> str
     return conn.execute(select(R.id).where(*same, R.look > report.look).order_by(R.look.desc()).limit(1)).scalar()
 
 
+def latest_look(conn: Connection, workspace_id: str, category: str, model: str, prompt: str) -> str | None:
+    """The latest report of a model and prompt, or None."""
+    same = (R.workspace_id == workspace_id, R.category == category, R.model == model, R.prompt == prompt)
+    return conn.execute(select(R.id).where(*same).order_by(R.look.desc()).limit(1)).scalar()
+
+
 def report_id(row: dict[str, Any] | RowMapping) -> str:
     """The id of a report's content. Numbers are hashed as the text JSON gives them."""
     return content_id("cal", {name: row[name] for name in ("category", "model", "prompt", "look", "labels_hash", "verdict", "report")})

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping, func, select, update
 
 from pilotage.core import InputError
-from pilotage.evidence import Evidence, clopper_pearson, not_assessable
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
 from pilotage.review.assessment import assessment_for, at_least, reassess, slice_key, strictest
@@ -25,6 +24,9 @@ from pilotage.review.routing.reports import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
 from pilotage.review.tables import review_task
 from pilotage.store import Workspace, WriteTransaction
+
+if TYPE_CHECKING:
+    from pilotage.evidence import Evidence
 
 S, M, J, T, V, D = audit_sample.c, routing_monitor.c, judgement.c, review_task.c, routing_policy_version.c, route_decision.c
 CHUNK = 500
@@ -145,6 +147,8 @@ def reviewer_error(*, wrong: int, n: int) -> Evidence:
 
     Not assessable below 30: the interval would be wider than anything it could decide.
     """
+    from pilotage.evidence import Evidence, clopper_pearson, not_assessable
+
     if n < 0 or not 0 <= wrong <= max(n, 0):
         raise InputError(f"{wrong} of {n} is no rate.")
     if n < ENOUGH_SEEDS:
