@@ -23,6 +23,7 @@ from pilotage.cli import (
     pilot,
     pipelines,
     practice,
+    projects,
     quality,
     raters,
     review,
@@ -76,6 +77,7 @@ app.add_typer(raters.app, name="raters")
 routing_policies.register(routing.app)
 app.add_typer(assessment.app, name="assess")
 app.add_typer(routing.app, name="routing")
+app.add_typer(projects.app, name="project")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)
