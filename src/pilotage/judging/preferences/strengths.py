@@ -245,8 +245,8 @@ def _fit(model: Model, outcome: Floats, weight: Floats, start: _Fit | None, reli
     meant, rested = np.ones(c.n), False
     for _ in range(rounds):
         shares = model.shares(at)
-        straight = care[c.rater] * (outcome * shares).sum(axis=1)
-        opposite = (1 - care[c.rater]) * (turned * shares).sum(axis=1)
+        straight = care[c.rater] * np.einsum("ij,ij->i", outcome, shares)
+        opposite = (1 - care[c.rater]) * np.einsum("ij,ij->i", turned, shares)
         meant = np.where(decided, straight / np.maximum(straight + opposite, 1e-300), 1.0)
         care = (np.bincount(c.rater, weight * decided * meant, len(c.raters)) + _CARE[0] - 1) / (n + sum(_CARE) - 2)
         # One Newton step a round: a full climb would be undone by the next round's reliabilities.
