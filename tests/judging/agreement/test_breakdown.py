@@ -72,6 +72,12 @@ def test_parts_by_question_slice_guideline_and_pair() -> None:
     assert pair.aided is None
 
 
+def test_people_and_machines_are_not_mixed_unawares() -> None:
+    made = [replace(judgement, rater_kind="person" if judgement.rater_id == "a" else "model") for judgement in said(5)]
+    with pytest.raises(InputError, match="mixed"):
+        agreement_by(made, [TONE])
+
+
 def test_questions_and_slices_that_are_not_known_are_refused() -> None:
     with pytest.raises(InputError, match="not one of the questions"):
         agreement_by(said(5), [RIGHT])

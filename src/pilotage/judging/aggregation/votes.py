@@ -16,6 +16,7 @@ from scipy import sparse
 
 from pilotage.core import InputError
 from pilotage.judging.judgement import Judgement
+from pilotage.judging.rater import RaterKind
 
 Duplicates = Literal["refuse", "first", "last"]
 Index = NDArray[np.int64]
@@ -83,11 +84,16 @@ class Votes:
         return cls(units, raters, known, unit_at[kept], rater_at[kept], value_at[kept], dropped=len(unit_at) - len(kept))
 
     @classmethod
-    def from_judgements(cls, judgements: Iterable[Judgement], *, values: Iterable[Hashable] | None = None) -> Votes:
-        """The answers to one question; abstentions are missing votes. Raises ``InputError`` if they are about several questions."""
+    def from_judgements(cls, judgements: Iterable[Judgement], *, values: Iterable[Hashable] | None = None, mixed: bool = False) -> Votes:
+        """The answers to one question; abstentions are missing votes.
+
+        Raises ``InputError`` if they are about several questions, or people's and machines' without ``mixed``.
+        """
         given = [judgement for judgement in judgements if not judgement.abstained]
         if len({judgement.question for judgement in given}) > 1:
             raise InputError("Votes are about one question at a time.", mend="ask for judgements(…, question=…)")
+        if not mixed:
+            require_one_kind(given)
         columns = ([j.item_id for j in given], [j.rater_id for j in given], [j.value for j in given])
         return cls.from_rows(*columns, values=values)
 
@@ -150,6 +156,17 @@ def gold_at(votes: Votes, gold: Mapping[Hashable, Hashable] | None) -> tuple[Ind
             pairs.append((place, known[value]))
     found = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
     return found[:, 0], found[:, 1]
+
+
+def require_one_kind(judgements: Iterable[Judgement]) -> None:
+    """Refuse answers of people and of machines together."""
+    kinds = {judgement.rater_kind for judgement in judgements if judgement.rater_kind}
+    if RaterKind.PERSON in kinds and len(kinds) > 1:
+        raise InputError(
+            "Answers of people and of machines were mixed.",
+            why="a machine never counts as a person",
+            mend="ask for judgements(…, rater_kind='person') and for machines apart",
+        )
 
 
 def require_raters(votes: Votes, *, gold: bool = False) -> None:
