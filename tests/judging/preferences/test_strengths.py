@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pilotage.core import InputError
-from pilotage.judging.preferences import Pair, bradley_terry, rank_dimensions
+from pilotage.judging import Judgement
+from pilotage.judging.preferences import Pair, bradley_terry, pairs_of, rank_dimensions
 from pilotage.judging.preferences.likelihood import Model
 from pilotage.judging.preferences.pairs import columns_of
 
@@ -164,3 +165,23 @@ def test_circles_are_counted_and_named() -> None:
     two = bradley_terry([Pair("x", "y", "a", "r"), Pair("x", "y", "b", "r")], replicates=50)
     assert two.transitivity.share is None
     assert "no three items" in two.transitivity.reason
+
+
+def test_answers_to_pair_questions_are_comparisons_in_canonical_order() -> None:
+    made = [
+        Judgement("i1", "helpful", "ann", "rub", value={"preferred": "a", "strength": 2}, sides="ba", rater_kind="person"),
+        Judgement("i1", "helpful", "bob", "rub", abstained=True, reason="unclear", rater_kind="person"),
+        Judgement("i2", "helpful", "ann", "rub", value={"preferred": "both_bad", "strength": None}, rater_kind="person"),
+    ]
+    compared = {"i1": ("v1", "v2"), "i2": ("v2", "v1")}
+    found = pairs_of(made, compared, lengths={"i1": (10, 20)})
+    assert found == [
+        Pair("v1", "v2", "a", "ann", "ba", (10, 20), "helpful"),
+        Pair("v2", "v1", "both_bad", "ann", None, None, "helpful"),
+    ]
+    with pytest.raises(InputError, match="not known"):
+        pairs_of(made, {"i1": ("v1", "v2")})
+    with pytest.raises(InputError, match="no preference"):
+        pairs_of([replace(made[0], value="a")], compared)
+    with pytest.raises(InputError, match="mixed"):
+        pairs_of([made[0], replace(made[2], rater_kind="model")], compared)
