@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -51,7 +52,8 @@ def test_what_makes_no_sense_is_refused(values: list[str], accuracies: list[floa
 
 def test_a_claim_that_asks_loads_no_numpy() -> None:
     code = "import sys; from pilotage.judging.aggregation import posterior_of; posterior_of(['x'], [0.9], 2); sys.exit('numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0
 
 
 answers = st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), max_size=8)
