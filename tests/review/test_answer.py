@@ -42,7 +42,6 @@ def test_an_answer_is_one_judgement_per_question(workspace: Workspace, put: Call
         ANN,
         {"failure": "yes"},
         idempotency_key="k",
-        suggestion={"failure": "yes", "correction": "Sorry, no."},
         active_ms=4_200,
         correction="I cannot tell you that.",
         reason="it told the secret",
@@ -247,10 +246,13 @@ def test_every_decision_is_in_the_ledger_and_free_text_only_behind_a_commitment(
         kinds = [entry.type for entry in seen]
         assert kinds.count("judgement.made") == 4  # two answers, and two abstentions that take them back
         assert [kind for kind in kinds if kind != "judgement.made"] == [
+            "review.put",
+            "review.served",
             "review.flagged",
             "review.revealed",
             "review.undone",
             "review.skipped",
+            "review.served",
             "review.refused",
         ]
         assert {entry.actor for entry in seen} == {"ann"}

@@ -72,7 +72,6 @@ def answer(context: typer.Context, queue: Queue) -> None:
                     rater,
                     {"failure": value},
                     idempotency_key=new_id("answer"),
-                    suggestion=task.suggestion,
                     active_ms=active_ms,
                     correction=correction,
                 )

@@ -173,7 +173,7 @@ def commit(
     values = dict(answers)
     request = digest({"commit": task_id, "answers": values})
 
-    def job(tx: WriteTransaction) -> dict[str, Any] | None | PilotageError:
+    def job(tx: WriteTransaction) -> dict[str, Any] | PilotageError | None:
         rater_id = ensure_rater(tx, rater)
         task, assignment = _in_hand(tx, task_id, rater_id, roles)
         shown: dict[str, Any] | None = assignment["shown"]

@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
 from pilotage.review.arms import draw, is_gold_turn
-from pilotage.review.measuring.standing_of import calibration_tasks
+from pilotage.review.measuring.standing_of import calibration_tasks, must_calibrate
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import Terms
 from pilotage.review.projects.settings import Rotation
 from pilotage.review.rows import A, T
-from pilotage.review.tables import review_assignment, review_author, review_task
+from pilotage.review.tables import review_assignment, review_author
 
 AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by a slice
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
@@ -55,21 +55,17 @@ def is_open_to(asking: Asking, workspace_id: str) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def choose(
-    conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, n: int, *, only: Collection[str] | None, calibrating: bool
-) -> list[RowMapping]:
-    """Up to ``n`` tasks for this person, in the order they are to be served.
+def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, n: int) -> list[RowMapping]:
+    """Up to ``n`` tasks for this person, in the order they are to be served. While they have to practise the guideline, only its calibration round.
 
-    Cost: an index walk from the head of the queue to the first ``n`` tasks this person may have, so it grows with the open tasks they already answered
-    or skipped that still wait for others, not with the queue.
+    Cost: an index walk from the head of the queue to the first ``n`` tasks this person may have, so it grows with the open tasks they already
+    answered or skipped that still wait for others, not with the queue.
     """
     conditions = is_open_to(asking, workspace_id)
-    if calibrating and terms is not None:
-        only = calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id)
-    if only is not None:
-        rows = conn.execute(select(*_WANTED).where(*conditions, T.id.in_(sorted(only)))).mappings().all()
-        salt = terms.salt if terms is not None else ""
-        return sorted(rows, key=lambda row: draw(salt, "order", asking.rater.name, row["id"]))[:n]
+    if terms is not None and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id):
+        practice = T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id))
+        rows = conn.execute(select(*_WANTED).where(*conditions, practice)).mappings().all()
+        return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
     work = and_(*conditions, T.purpose.not_in(TEST_PURPOSES))
     rotation = terms.settings.rotation if terms is not None else None
@@ -92,7 +88,9 @@ def _with_gold(
     places = [is_gold_turn(terms.salt, login, turn + place, share) for place in range(len(work))]
     if not any(places):
         return list(work)
-    query = select(*_WANTED, (T.claims + T.answers).label("exposed")).where(*conditions, T.purpose == "gold").limit(_MOST_GOLD)
+    seen = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == asking.rater.id)
+    exposed = (T.claims + T.answers).label("exposed")
+    query = select(*_WANTED, exposed).where(*conditions, T.purpose == "gold", ~seen).order_by(exposed, T.id).limit(_MOST_GOLD)
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
     gold = sorted(conn.execute(query).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
     rest = iter(work)
@@ -100,9 +98,7 @@ def _with_gold(
     return [(next(known, None) or next(rest)) if place else next(rest) for place in places]
 
 
-def _varied(
-    conn: Connection, workspace_id: str, work: ColumnElement[bool], asking: Asking, rotation: Rotation, n: int
-) -> list[RowMapping]:
+def _varied(conn: Connection, workspace_id: str, work: ColumnElement[bool], asking: Asking, rotation: Rotation, n: int) -> list[RowMapping]:
     """The next tasks, those of a value the person has had too much of put behind the others."""
     i = item_table.c
     of_item = (i.workspace_id == T.workspace_id) & (i.id == T.item_id)
@@ -139,6 +135,6 @@ def _values(conn: Connection, workspace_id: str, by: str, rows: Sequence[Any]) -
         return {row["id"]: str(row["slices"].get(by, "")) for row in rows}
     c = review_author.c
     ids = [row["id"] for row in rows]
-    query = select(c.task_id, func.min(c.login)).where(c.workspace_id == workspace_id, c.task_id.in_(ids)).group_by(c.task_id)
-    authors = {task_id: login for task_id, login in conn.execute(query)}
+    query = select(c.task_id, func.min(c.login).label("login")).where(c.workspace_id == workspace_id, c.task_id.in_(ids)).group_by(c.task_id)
+    authors = {row.task_id: row.login for row in conn.execute(query)}
     return {task_id: authors.get(task_id, "") for task_id in ids}

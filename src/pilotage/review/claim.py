@@ -14,7 +14,7 @@ from sqlalchemy import and_, select, update
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
 from pilotage.review.choosing import Asking, choose
-from pilotage.review.limits import allowance, in_calibration
+from pilotage.review.limits import allowance
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.rows import A, T, check_person, load_assignment, load_task, move, set_assignment
 from pilotage.review.serving import load_claimed, serve
@@ -39,7 +39,6 @@ def claim(
     having: Collection[str] = (),
     take_over: bool = False,
     skipped_too: bool = False,
-    only: Collection[str] | None = None,
 ) -> list[Claimed]:
     """Take up to ``n`` tasks of ``queue`` for ``rater``: highest priority first, then oldest.
 
@@ -63,8 +62,6 @@ def claim(
         Whether to hand over what the person holds in other places too, as after a window was closed.
     skipped_too
         Whether tasks the person skipped before are offered again.
-    only
-        Ids of the tasks to choose among, as in an exam, whatever they are put for; caps and skills do not stand in their way.
 
     Raises
     ------
@@ -90,14 +87,13 @@ def claim(
         release_expired(tx)
         taken: list[str] = []
         wanted = n - len(kept)
-        if wanted > 0 and only is None:
+        if wanted > 0:
             may = allowance(tx.conn, tx.workspace_id, terms, rater_id, rater.name, now)
             wanted = wanted if may.tasks is None else min(wanted, may.tasks)
         if wanted > 0:
-            skills = None if terms is None or only is not None else skill_names(tx.conn, tx.workspace_id, rater.name, now)
+            skills = None if terms is None else skill_names(tx.conn, tx.workspace_id, rater.name, now)
             asking = Asking(rater, queue, roles, skills, skipped_too=skipped_too)
-            calibrating = only is None and in_calibration(tx.conn, tx.workspace_id, terms, rater.name)
-            found = choose(tx.conn, tx.workspace_id, terms, asking, wanted, only=only, calibrating=calibrating)
+            found = choose(tx.conn, tx.workspace_id, terms, asking, wanted)
             taken = serve(tx, terms, rater, found, until=until, holder=holder)
         return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken])
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from pilotage.core import earliest_id, parse_duration
-from pilotage.review.measuring.standing_of import must_calibrate
 from pilotage.review.projects.project import Terms
 from pilotage.review.rows import A, D
 from pilotage.review.skills import skill_names
@@ -50,11 +49,6 @@ def allowance(conn: Connection, workspace_id: str, terms: Terms | None, rater_id
         left.append((caps.break_after - streak - held if streak < caps.break_after else 0, "break"))
     least, limit = min(left)
     return Allowance(max(0, least), limit if least <= 0 else None)
-
-
-def in_calibration(conn: Connection, workspace_id: str, terms: Terms | None, login: str) -> bool:
-    """Whether the person must first practise the guideline in force."""
-    return terms is not None and must_calibrate(conn, workspace_id, terms.name, login, terms.guideline_id)
 
 
 def _count(conn: Connection, workspace_id: str, rater_id: str, queue: str) -> int:

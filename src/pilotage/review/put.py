@@ -13,10 +13,10 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from pilotage.core import InputError, NotFound, Refused, content_id, parse_duration
-from pilotage.judging import ABOUT_ITEMS, Item, Rubric, RaterKind, put_rubric
+from pilotage.judging import ABOUT_ITEMS, Item, RaterKind, Rubric, put_rubric
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload, judgement
@@ -196,9 +196,7 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
         row |= {**stamp, "created_at": at + place, "position": position_of(row["priority"], at + place, row["id"])}
         tables["task"].append(row)
         if isinstance(task.item, Item):
-            tables["item"].append(
-                {**stamp, "id": item.id, "kind": item.kind, "source_id": item.source_id, "slices": json_text(item.slices)}
-            )
+            tables["item"].append({**stamp, "id": item.id, "kind": item.kind, "source_id": item.source_id, "slices": json_text(item.slices)})
             tables["payload"].append({**stamp, "item_id": item.id, "payload": json_text(item.payload)})
         for login in sorted({*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}):
             tables["author"].append({**stamp, "task_id": row["id"], "login": login})

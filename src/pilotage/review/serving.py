@@ -41,7 +41,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
         return []
     ids = [task["id"] for task in tasks]
     before_query = select(A.task_id, A.served_at).where(A.workspace_id == tx.workspace_id, A.task_id.in_(ids), A.rater_id == rater.id)
-    before = {task_id: served_at for task_id, served_at in tx.conn.execute(before_query)}
+    before = {row.task_id: row.served_at for row in tx.conn.execute(before_query)}
     now = tx.clock.now_us()
     claim = {"state": "claimed", "expires_at": until, "holder": holder}
     rows, told = [], []
@@ -83,7 +83,10 @@ def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     if settings.arms.seeded:
         c = review_seed.c
         ids = [task_id for task_id, arm in drawn.items() if arm == SEEDED]
-        planted = {row.task_id: row.planted for row in tx.conn.execute(select(c.task_id, c.planted).where(c.workspace_id == tx.workspace_id, c.task_id.in_(ids)))}
+        planted = {
+            row.task_id: row.planted
+            for row in tx.conn.execute(select(c.task_id, c.planted).where(c.workspace_id == tx.workspace_id, c.task_id.in_(ids)))
+        }
     showings = {}
     for task in tasks:
         arm: str | None = drawn[task["id"]]
@@ -178,9 +181,7 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     )
 
 
-def _suggested_by(
-    conn: Connection, workspace_id: str, rows: list[RowMapping], terms: dict[str, Terms | None]
-) -> dict[str, dict[str, SuggestedBy]]:
+def _suggested_by(conn: Connection, workspace_id: str, rows: list[RowMapping], terms: dict[str, Terms | None]) -> dict[str, dict[str, SuggestedBy]]:
     """Who suggests what is shown, by item and question. A planted suggestion has the same source as the one it stands for."""
     if not any(seen_by(row, row) for row in rows):
         return {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import RowMapping, select, update
 
 from pilotage.core import Conflict, PilotageError, Refused, digest, new_id

@@ -42,7 +42,7 @@ class ClaimBody(_Body):
 
 
 class AnswerBody(_Body):
-    """A decision. ``suggestion`` is what the page showed as a proposal, ``{question: value}``, or null where it showed none."""
+    """A decision. ``suggestion`` counts for nothing: the server knows what it showed. Pages sent it once, and some still wait to be sent."""
 
     task_id: Identifier
     idempotency_key: Key
@@ -51,6 +51,7 @@ class AnswerBody(_Body):
     correction: str | None = Field(default=None, max_length=100_000)
     reason: str | None = Field(default=None, max_length=10_000)
     active_ms: int | None = Field(default=None, ge=0)
+    first_key_ms: int | None = Field(default=None, ge=0)
 
 
 class TaskBody(_Body):
@@ -119,8 +120,8 @@ def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> dict[st
         person(who.login),
         body.answers,
         idempotency_key=body.idempotency_key,
-        suggestion=body.suggestion,
-        active_ms=None if body.active_ms is None else min(body.active_ms, 24 * 3600 * 1000),
+        active_ms=_day(body.active_ms),
+        first_key_ms=_day(body.first_key_ms),
         correction=body.correction,
         reason=body.reason,
         roles=who.roles,
@@ -179,6 +180,11 @@ def look(task_id: str, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any
     rater: Rater = person(who.login)
     task = review.look(workspace, task_id, rater, roles=who.roles)
     return {"task": task.to_dict(), "rubrics": _rubrics(workspace, {task.rubric_id})}
+
+
+def _day(duration_ms: int | None) -> int | None:
+    """A time as a page measured it, at most a day."""
+    return None if duration_ms is None else min(duration_ms, 24 * 3600 * 1000)
 
 
 def _rubrics(workspace: Workspace, ids: set[str]) -> dict[str, Any]:
