@@ -24,6 +24,7 @@ from pilotage.cli import (
     practice,
     quality,
     raters,
+    raters_measured,
     review,
     runs,
     server,
@@ -69,6 +70,7 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
+raters_measured.register(raters.app)
 app.add_typer(raters.app, name="raters")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
