@@ -95,7 +95,6 @@ _FROM: dict[str, tuple[str, ...]] = {
         "gold_from",
         "gold_items",
         "leak_test",
-        "load_known_file",
         "retire_gold",
     ),
     "judge_vs_people": (
@@ -218,6 +217,7 @@ __all__ = [
     "gold_items",
     "leak_test",
     "least_exposed",
+    "load_known_file",
     "must_calibrate",
     "my_page",
     "open_adjudications",

@@ -46,6 +46,13 @@ class Exam:
     terms: dict[str, Any]
     pool: int
 
+    def __str__(self) -> str:
+        judged = "the lower bound of the share right" if self.terms["judged_by"] == "lower" else "the share right"
+        return (
+            f"exam for '{self.skill}': {self.terms['items']} of {self.pool} items, passed where {judged} reaches {self.terms['pass_at']:g}, "
+            f"{self.terms['tries']} tries"
+        )
+
 
 @dataclass(frozen=True)
 class ExamResult:
