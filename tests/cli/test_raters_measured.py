@@ -15,7 +15,7 @@ from pilotage.judging import Item, Option, Question, Rubric, person
 from pilotage.ledger import create_workspace
 from pilotage.review import answer, claim
 from pilotage.review.new_task import NewTask, task_id
-from pilotage.review.projects import ProjectSettings, create_project
+from pilotage.review.projects import ProjectSettings, change_project, create_project
 from pilotage.review.put import put_tasks
 
 RUBRIC = Rubric("replies", (Question("tone", "Is it right?", "choice", (Option("good"), Option("bad"))),), "Be fair.")
@@ -28,7 +28,7 @@ def _item(name: str) -> Item:
 
 
 def _answer(workspace: Any, task: str, login: str, value: str) -> None:
-    claim(workspace, NAME, person(login), 1, only=[task])
+    claim(workspace, NAME, person(login), 1)
     answer(workspace, task, person(login), {"tone": value}, idempotency_key=f"k{next(_keys)}")
 
 
@@ -36,12 +36,13 @@ def _answer(workspace: Any, task: str, login: str, value: str) -> None:
 def project(terminal: Terminal) -> Terminal:
     """A project whose one item people disagree about, and a file of known items beside it."""
     with create_workspace(terminal.workspace, actor="captain") as workspace:
-        exam = {"skill": "tone", "items": 2}
-        settings = ProjectSettings.model_validate({"name": NAME, "gold": {"share": 0, "floor": 0.8}, "qualification": exam})
-        create_project(workspace, settings, rubric=RUBRIC)
+        settings = ProjectSettings.model_validate({"name": NAME, "gold": {"share": 0, "floor": 0.8}})
+        project = create_project(workspace, settings, rubric=RUBRIC)
         put_tasks(workspace, NAME, [NewTask(_item("work"), overlap=2)])
         _answer(workspace, task_id(NAME, _item("work").id, RUBRIC.id), "ann", "good")
         _answer(workspace, task_id(NAME, _item("work").id, RUBRIC.id), "ben", "bad")
+        qualified = ProjectSettings.model_validate({**settings.to_dict(), "qualification": {"skill": "tone", "items": 2}})
+        change_project(workspace, NAME, number=project.number, settings=qualified)
     rows = [{"item": {"kind": "output", "source_id": f"g{n}", "payload": {"text": f"g{n}"}}, "values": {"tone": "good"}} for n in range(3)]
     Path("known.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return terminal
@@ -61,7 +62,7 @@ def test_gold_is_added_listed_tested_and_retired(project: Terminal) -> None:
 def test_a_bad_line_of_known_items_refuses_the_file_with_its_number(project: Terminal) -> None:
     with Path("known.jsonl").open("a", encoding="utf-8") as file:
         file.write('\n{"item": "itm_1"}\n')
-    said = project("raters", "gold", NAME, "--add", "known.jsonl", code=2)
+    said = project("raters", "gold", NAME, "--add", "known.jsonl", expect=2)
     assert "known.jsonl:4" in said.err
     assert "There is no gold" in project("raters", "gold", NAME).out
 
@@ -84,4 +85,4 @@ def test_answers_are_settled_adjudicated_and_their_disagreement_explained(projec
 
 def test_accuracy_says_where_it_knows_nothing(project: Terminal) -> None:
     assert "Nobody has answered" in project("raters", "accuracy", NAME).out
-    assert project("raters", "accuracy", "nowhere", code=2).err
+    assert project("raters", "accuracy", "nowhere", expect=2).err

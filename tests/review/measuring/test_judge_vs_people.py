@@ -47,7 +47,7 @@ def test_numbers_are_compared_by_distance() -> None:
     truth = {f"i{k}": rng.uniform(1, 5) for k in range(60)}
     said = {f"p{p}": {item: value + rng.gauss(0, 0.5) for item, value in truth.items()} for p in range(3)}
     assert alternative_annotator_test(said, truth, numeric=True).passed
-    assert alternative_annotator_test(said, {item: 3.0 for item in truth}, numeric=True).passed is False
+    assert alternative_annotator_test(said, dict.fromkeys(truth, 3.0), numeric=True).passed is False
 
 
 def test_an_unknown_pool_is_refused() -> None:
@@ -121,9 +121,7 @@ def test_a_rate_is_planned_to_the_least_items_that_suffice(half: float, expected
 
 
 def test_more_people_an_item_save_items_of_a_mean_but_not_judgements() -> None:
-    one, three = plan_evaluation(
-        [Dimension("tone", "mean", half_width=0.2, sd_items=1, sd_raters=1, raters=raters, minutes=2) for raters in (1, 3)]
-    )
+    one, three = plan_evaluation([Dimension("tone", "mean", half_width=0.2, sd_items=1, sd_raters=1, raters=raters, minutes=2) for raters in (1, 3)])
     assert three.items < one.items and three.judgements > one.judgements
     assert one.hours == pytest.approx(one.judgements / 30)
 
