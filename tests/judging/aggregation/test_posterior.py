@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +47,11 @@ def test_values_that_python_takes_for_equal_stay_apart() -> None:
 def test_what_makes_no_sense_is_refused(values: list[str], accuracies: list[float], k: int) -> None:
     with pytest.raises(InputError):
         posterior_of(values, accuracies, k)
+
+
+def test_a_claim_that_asks_loads_no_numpy() -> None:
+    code = "import sys; from pilotage.judging.aggregation import posterior_of; posterior_of(['x'], [0.9], 2); sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 answers = st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), max_size=8)

@@ -65,6 +65,13 @@ def test_abstentions_are_missing_votes_and_questions_are_not_mixed() -> None:
         Votes.from_judgements([*made, Judgement("i", "p", "a", "r", value="x")])
 
 
+def test_people_and_machines_are_not_mixed_unawares() -> None:
+    made = [Judgement("i", "q", rater, "r", value="x", rater_kind=kind) for rater, kind in (("a", "person"), ("m", "model"))]
+    with pytest.raises(InputError, match="mixed"):
+        Votes.from_judgements(made)
+    assert Votes.from_judgements(made, mixed=True).n == 2
+
+
 def test_projects_from_which_nothing_can_be_learnt_are_refused() -> None:
     with pytest.raises(InputError, match="one rater"):
         majority(Votes.from_rows(["u", "v"], ["a", "a"], ["x", "y"]))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pilotage.core import InputError
-from pilotage.judging.aggregation.votes import Votes
+from pilotage.judging.aggregation.votes import Votes, require_one_kind
 from pilotage.judging.agreement.alpha import alpha_statistic, krippendorff_alpha
 from pilotage.judging.agreement.figure import Agreement, Counts, Rating, Shape, resampled
 from pilotage.judging.agreement.kappas import cohen_kappa
@@ -87,7 +87,8 @@ def agreement_by(
     Raises
     ------
     InputError
-        If a judgement is about a question that is not in ``questions``, a rater judged an item twice, or slices are asked for and not given.
+        If a judgement is about a question that is not in ``questions``, a rater judged an item twice, slices are asked for and not given, or people's
+        and machines' answers are mixed.
 
     Cost: each judgement once a part it is in; pairs grow with the square of the raters.
     """
@@ -96,8 +97,10 @@ def agreement_by(
         raise InputError(f"'{by}' is no way to part agreement.", mend="use question, slice, guideline or pair")
     if by == "slice" and slices is None:
         raise InputError("The slices of the items are not known.", mend="give item id → tags in 'slices'")
+    listed = list(judgements)
+    require_one_kind(listed)
     found: dict[tuple[str, tuple[tuple[str, str], ...]], list[Judgement]] = {}
-    for judgement in judgements:
+    for judgement in listed:
         if judgement.question not in asked:
             raise InputError(f"'{judgement.question}' is not one of the questions given.", mend="give every question of the rubric")
         for part in _parts(judgement, by, slices or {}):

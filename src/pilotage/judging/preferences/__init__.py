@@ -12,13 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilotage.judging.preferences.pairs import Pair
-    from pilotage.judging.preferences.strengths import Care, Pull, Ranking, Strength, bradley_terry, rank_dimensions
+    from pilotage.judging.preferences.pairs import Pair, pairs_of
+    from pilotage.judging.preferences.ranking import Care, Pull, Ranking, Strength
+    from pilotage.judging.preferences.strengths import bradley_terry, rank_dimensions
     from pilotage.judging.preferences.transitivity import Transitivity
 
 _FROM = {
-    "pairs": ("Pair",),
-    "strengths": ("Care", "Pull", "Ranking", "Strength", "bradley_terry", "rank_dimensions"),
+    "pairs": ("Pair", "pairs_of"),
+    "ranking": ("Care", "Pull", "Ranking", "Strength"),
+    "strengths": ("bradley_terry", "rank_dimensions"),
     "transitivity": ("Transitivity",),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
@@ -30,4 +32,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
-__all__ = ["Care", "Pair", "Pull", "Ranking", "Strength", "Transitivity", "bradley_terry", "rank_dimensions"]
+__all__ = ["Care", "Pair", "Pull", "Ranking", "Strength", "Transitivity", "bradley_terry", "pairs_of", "rank_dimensions"]

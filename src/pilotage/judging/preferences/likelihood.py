@@ -58,10 +58,10 @@ class Model:
             lean += at[place["length"]] * c.longer
         one, other = at[c.first] + lean, at[c.second]
         middle = (at[c.first] + at[c.second]) / 2 + lean / 2 + at[place["tie"]] if self.ties else np.full(c.n, -np.inf)
-        log = np.stack((one, middle, other), axis=1)
-        log -= log.max(axis=1, keepdims=True)
-        weight = np.exp(log)
-        shares: Floats = weight / weight.sum(axis=1, keepdims=True)
+        # Outcomes as rows until the end: numpy adds up long rows many times faster than rows of three.
+        log = np.stack((one, middle, other))
+        weight = np.exp(log - log.max(axis=0))
+        shares: Floats = (weight / weight.sum(axis=0)).T
         return shares
 
     def climb(self, outcome: Floats, start: Floats, *, steps: int = _STEPS) -> tuple[Floats, bool]:
@@ -85,9 +85,8 @@ class Model:
 
     def objective(self, at: Floats, outcome: Floats) -> float:
         """Log likelihood plus log prior."""
-        seen = outcome > 0
-        shares = self.shares(at)
-        return float((outcome[seen] * np.log(np.maximum(shares[seen], 1e-300))).sum()) - 0.5 * float((self._ridges() * at**2).sum())
+        shares = np.maximum(self.shares(at), 1e-300)
+        return float((outcome.T * np.log(shares.T)).sum()) - 0.5 * float((self._ridges() * at**2).sum())
 
     def _ridges(self) -> Floats:
         ridges = np.full(self.size, _MARK_RIDGE)
@@ -100,7 +99,7 @@ class Model:
         With d = 1 (first), ½ (no preference), 0 (second), everything but the tie term moves with the mean and the variance of d.
         """
         c, size, items = self.columns, self.size, len(self.columns.items)
-        weight = outcome.sum(axis=1)
+        weight = outcome[:, 0] + outcome[:, 1] + outcome[:, 2]
         shares = self.shares(at)
         mean = shares[:, 0] + shares[:, 1] / 2
         more = outcome[:, 0] + outcome[:, 1] / 2 - weight * mean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from pilotage.core import InputError
-from pilotage.judging.aggregation.votes import in_order
+from pilotage.judging.aggregation.votes import in_order, require_one_kind
+from pilotage.judging.judgement import Judgement
 
 Preferred = Literal["a", "b", "tie", "both_bad"]
 Index = NDArray[np.int64]
@@ -44,6 +45,38 @@ class Pair:
     sides: str | None = None
     lengths: tuple[float, float] | None = None
     dimension: str = ""
+
+
+def pairs_of(
+    judgements: Iterable[Judgement],
+    compared: Mapping[str, tuple[Hashable, Hashable]],
+    *,
+    lengths: Mapping[str, tuple[float, float]] | None = None,
+) -> list[Pair]:
+    """The answers to pair questions as comparisons; the question is the dimension, abstentions are left out.
+
+    Parameters
+    ----------
+    compared
+        Item id → what stood behind its a and its b (model versions, say).
+    lengths
+        Item id → the lengths of both.
+
+    Raises ``InputError`` where an item is not in ``compared``, an answer is no preference, or people's and machines' answers are mixed.
+    """
+    given = [judgement for judgement in judgements if not judgement.abstained]
+    require_one_kind(given)
+    made = []
+    for judgement in given:
+        if judgement.item_id not in compared:
+            raise InputError("What was compared is not known.", where=f"item {judgement.item_id}", mend="give its a and b in 'compared'")
+        preferred = judgement.value.get("preferred") if isinstance(judgement.value, Mapping) else None
+        if preferred is None:
+            raise InputError(f"{judgement.value!r} is no preference.", where=f"question '{judgement.question}'", mend="ask about pair questions only")
+        a, b = compared[judgement.item_id]
+        both = (lengths or {}).get(judgement.item_id)
+        made.append(Pair(a, b, preferred, judgement.rater_id, judgement.sides, both, judgement.question))
+    return made
 
 
 @dataclass(frozen=True, eq=False)

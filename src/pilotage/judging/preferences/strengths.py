@@ -9,9 +9,8 @@ References: Chen et al. (2013) "Pairwise ranking aggregation in a crowdsourced s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +19,8 @@ from pilotage.core import InputError
 from pilotage.judging.intervals import wilson
 from pilotage.judging.preferences.likelihood import Model
 from pilotage.judging.preferences.pairs import Columns, Floats, Pair, columns_of, require_connected, separated
-from pilotage.judging.preferences.transitivity import Transitivity, transitivity_of
+from pilotage.judging.preferences.ranking import Care, Pull, Ranking, Strength
+from pilotage.judging.preferences.transitivity import transitivity_of
 
 ENOUGH_RATERS = 10
 ENOUGH_PAIRS = 20
@@ -32,124 +32,6 @@ _REDRAWN = 10
 _MOST_ITEMS = 3000
 
 Ties = Literal["davidson", "half"]
-
-
-@dataclass(frozen=True)
-class Strength:
-    """How strong one item is.
-
-    strength, lower, upper
-        Log odds against an item of mean strength (the mean of all is 0).
-    win_chance
-        The chance of being preferred to an item of mean strength, where somebody prefers.
-    n, wins, no_preference
-        Comparisons it was in, and how they went.
-    separated
-        It won or lost everything against the rest: its strength is held finite by the prior alone, and its interval says little.
-    """
-
-    item: Hashable
-    strength: float
-    lower: float
-    upper: float
-    win_chance: float
-    n: int
-    wins: int
-    no_preference: int
-    separated: bool = False
-
-
-@dataclass(frozen=True)
-class Care:
-    """How often one rater's preferences mean what they say; expected number of such answers of ``n``, with Wilson's interval."""
-
-    rater: Hashable
-    reliability: float
-    lower: float
-    upper: float
-    n: int
-
-
-@dataclass(frozen=True)
-class Pull:
-    """A bias: how often the left one (the longer one) was preferred, of the answers with a preference.
-
-    share, lower, upper
-        0.5 is none. Wilson's interval over ``n`` answers. Sides are drawn, so for them this is the effect itself; length is not: it may be quality.
-    log_odds, log_odds_lower, log_odds_upper
-        The same with the strengths of both accounted for (by e-fold of length); None where it was not recorded for all.
-    """
-
-    name: str
-    n: int
-    share: float | None
-    lower: float | None
-    upper: float | None
-    log_odds: float | None
-    log_odds_lower: float | None
-    log_odds_upper: float | None
-    status: str
-    reason: str = ""
-
-    def __str__(self) -> str:
-        if self.share is None:
-            return f"{self.name}: not assessable: {self.reason}"
-        note = f"; {self.reason}" if self.reason else ""
-        return f"{self.name}: {self.share:.3f} [{self.lower:.3f}, {self.upper:.3f}], {self.n} answers{note}"
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """The items of one dimension, strongest first, and what to know about those who compared them.
-
-    status
-        ``measured``, or ``too_few_for_a_verdict`` with a reason.
-    tie
-        Davidson's ν: odds of no preference between equals are ν / 2; None where ties were counted as half a win.
-    separated
-        Items that won or lost everything: see :class:`Strength`.
-    drawn
-        What the intervals draw again: ``raters`` or ``comparisons``.
-    """
-
-    dimension: str
-    strengths: tuple[Strength, ...]
-    n: int
-    n_raters: int
-    no_preference: int
-    both_bad: int
-    tie: float | None
-    raters: tuple[Care, ...]
-    position: Pull
-    length: Pull
-    transitivity: Transitivity
-    separated: tuple[Hashable, ...]
-    converged: bool
-    drawn: str
-    level: float
-    replicates: int
-    seed: int
-    status: str
-    reason: str = ""
-
-    def __str__(self) -> str:
-        lines = [f"{self.dimension or 'preference'}: {self.n} comparisons by {self.n_raters} raters, {self.no_preference} without preference"]
-        lines += [
-            f"  {s.item}: {s.strength:+.2f} [{s.lower:+.2f}, {s.upper:+.2f}], {s.n} comparisons{' (separated)' if s.separated else ''}"
-            for s in self.strengths
-        ]
-        lines += [f"  {each}" for each in (self.position, self.length, self.transitivity)]
-        return "\n".join([*lines, *([f"  {self.reason}"] if self.reason else [])])
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
-
-    def strength_of(self, item: Hashable) -> Strength:
-        """The strength of ``item``. Raises ``InputError`` where it was not compared."""
-        for found in self.strengths:
-            if found.item == item:
-                return found
-        raise InputError(f"{item!r} was not compared.")
 
 
 def bradley_terry(
@@ -245,8 +127,8 @@ def _fit(model: Model, outcome: Floats, weight: Floats, start: _Fit | None, reli
     meant, rested = np.ones(c.n), False
     for _ in range(rounds):
         shares = model.shares(at)
-        straight = care[c.rater] * (outcome * shares).sum(axis=1)
-        opposite = (1 - care[c.rater]) * (turned * shares).sum(axis=1)
+        straight = care[c.rater] * np.einsum("ij,ij->i", outcome, shares)
+        opposite = (1 - care[c.rater]) * np.einsum("ij,ij->i", turned, shares)
         meant = np.where(decided, straight / np.maximum(straight + opposite, 1e-300), 1.0)
         care = (np.bincount(c.rater, weight * decided * meant, len(c.raters)) + _CARE[0] - 1) / (n + sum(_CARE) - 2)
         # One Newton step a round: a full climb would be undone by the next round's reliabilities.
