@@ -26,6 +26,7 @@ from pilotage.cli import (
     projects,
     quality,
     raters,
+    raters_measured,
     review,
     routing,
     routing_policies,
@@ -73,6 +74,7 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
+raters_measured.register(raters.app)
 app.add_typer(raters.app, name="raters")
 routing_policies.register(routing.app)
 app.add_typer(assessment.app, name="assess")

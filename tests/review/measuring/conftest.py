@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 
-from pilotage.judging import Item, Option, Question, Rubric, person
-from pilotage.review import answer, claim
+from pilotage.judging import Item, Option, Question, Rubric, ensure_rater, person
+from pilotage.review import Claimed, answer
+from pilotage.review.choosing import Asking, _wanted, is_open_to
 from pilotage.review.measuring.known import Known
 from pilotage.review.new_task import NewTask, task_id
 from pilotage.review.projects import ProjectSettings, create_project, find_terms
 from pilotage.review.put import put_tasks
-from pilotage.store import Workspace
+from pilotage.review.serving import load_claimed, serve
+from pilotage.review.tables import review_task
+from pilotage.store import Workspace, WriteTransaction
 
 QUESTION = Question(name="tone", prompt="Is the tone right?", kind="choice", options=(Option("good"), Option("bad"), Option("odd")))
 
@@ -22,6 +25,22 @@ QUESTION = Question(name="tone", prompt="Is the tone right?", kind="choice", opt
 def rubric_of(*questions: Question) -> Rubric:
     """A rubric of these questions."""
     return Rubric(name="replies", guideline="Be fair.", questions=questions or (QUESTION,))
+
+
+def serve_only(workspace: Workspace, project: str, login: str, tasks: Collection[str]) -> list[Claimed]:
+    """Serve these tasks to somebody if they may have them, whatever stands before them in the queue."""
+    rater = person(login)
+
+    def job(tx: WriteTransaction) -> list[Claimed]:
+        ensure_rater(tx, rater)
+        asking = Asking(rater, project, None, None)
+        query = _wanted(asking).where(*is_open_to(asking, tx.workspace_id), review_task.c.id.in_(sorted(tasks)))
+        found = tx.conn.execute(query).mappings().all()
+        until = tx.clock.now_us() + 600_000_000
+        ids = serve(tx, find_terms(tx.conn, tx.workspace_id, project), rater, found, until=until, holder="")
+        return load_claimed(tx.conn, tx.workspace_id, rater.id, ids)
+
+    return workspace.write(job)
 
 
 class Team:
@@ -56,7 +75,7 @@ class Team:
 
     def answer(self, task: str, login: str, value: Any, question: str = "tone", **options: Any) -> None:
         """Have somebody take this task and answer it."""
-        claim(self.workspace, self.name, person(login), 1, only=[task])
+        serve_only(self.workspace, self.name, login, [task])
         answers = value if question == "" else {question: value}
         answer(self.workspace, task, person(login), answers, idempotency_key=f"key-{next(self._keys)}", **options)
 

@@ -31,7 +31,7 @@ from pilotage.review.measuring.accuracy import accuracy, accuracy_over_time
 from pilotage.review.measuring.gold import leaking
 from pilotage.review.measuring.known import KnownAnswer
 
-from .conftest import QUESTION, MakeTeam, Team
+from .conftest import QUESTION, MakeTeam, Team, serve_only
 
 
 def add(team: Team, n: int, **options: Any) -> list[str]:
@@ -75,8 +75,8 @@ def test_who_judged_an_item_is_never_served_it_as_gold(team: Team) -> None:
     settle(team.workspace, team.name)
     made = gold_from(team.workspace, team.name, [item])
     for login in ("ann", "ben", "cem"):
-        assert claim(team.workspace, team.name, person(login), 1, only=made.task_ids) == []
-    assert len(claim(team.workspace, team.name, person("eve"), 1, only=made.task_ids)) == 1
+        assert serve_only(team.workspace, team.name, login, made.task_ids) == []
+    assert len(serve_only(team.workspace, team.name, "eve", made.task_ids)) == 1
 
 
 def test_what_two_people_said_is_not_sure_enough_for_gold_but_a_decision_is(team: Team) -> None:
@@ -112,7 +112,7 @@ def test_gold_tells_nothing_unless_the_project_does(team: Team) -> None:
 def test_what_is_right_is_told_only_after_the_answer_and_only_to_who_gave_it(make_team: MakeTeam) -> None:
     team = make_team(gold={"share": 0, "feedback": True})
     [task] = add(team, 1)
-    claim(team.workspace, team.name, person("ann"), 1, only=[task])
+    serve_only(team.workspace, team.name, "ann", [task])
     for login in ("ann", "ben"):
         with pytest.raises(Refused):
             feedback(team.workspace, task, person(login))
@@ -159,7 +159,7 @@ def test_retired_gold_counts_for_nobody_and_is_served_to_nobody(team: Team) -> N
     assert retire_gold(team.workspace, team.name, tasks[:1], reason="the answer was wrong") == 1
     assert retire_gold(team.workspace, team.name, tasks[:1], reason="again") == 0
     assert accuracy_of(team.workspace, team.name, "ann") == []
-    assert claim(team.workspace, team.name, person("ben"), 1, only=tasks[:1]) == []
+    assert serve_only(team.workspace, team.name, "ben", tasks[:1]) == []
 
 
 def test_answers_to_gold_are_found_only_by_their_purpose(team: Team) -> None:

@@ -47,7 +47,7 @@ def test_numbers_are_compared_by_distance() -> None:
     truth = {f"i{k}": rng.uniform(1, 5) for k in range(60)}
     said = {f"p{p}": {item: value + rng.gauss(0, 0.5) for item, value in truth.items()} for p in range(3)}
     assert alternative_annotator_test(said, truth, numeric=True).passed
-    assert alternative_annotator_test(said, {item: 3.0 for item in truth}, numeric=True).passed is False
+    assert alternative_annotator_test(said, dict.fromkeys(truth, 3.0), numeric=True).passed is False
 
 
 def test_an_unknown_pool_is_refused() -> None:

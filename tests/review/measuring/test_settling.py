@@ -15,7 +15,7 @@ from pilotage.review.measuring import add_gold, adjudications, consensus_of, ope
 from pilotage.review.measuring.tables import review_settlement
 from pilotage.store import Workspace
 
-from .conftest import QUESTION, MakeTeam, Team
+from .conftest import QUESTION, MakeTeam, Team, serve_only
 
 
 def settled(team: Team, name: str) -> object:
@@ -121,7 +121,7 @@ def test_who_answered_an_item_is_never_served_its_adjudication(team: Team) -> No
     settle(team.workspace, team.name)
     [task] = open_adjudications(team.workspace, team.name)
     assert claim(team.workspace, team.name, person("ann"), 5) == []
-    assert claim(team.workspace, team.name, person("ben"), 5, only=[task]) == []
+    assert serve_only(team.workspace, team.name, "ben", [task]) == []
     [served] = claim(team.workspace, team.name, person("eve"), 5)
     assert served.task_id == task
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_from, gold_items, leak_test, retire_gold
     from pilotage.review.measuring.judge_vs_people import AlternativeAnnotator, alternative_annotator_test, prediction_powered_mean
     from pilotage.review.measuring.known import Known
+    from pilotage.review.measuring.known_file import load_known_file
     from pilotage.review.measuring.people import Member, MyPage, TeamPage, my_page, team_page
     from pilotage.review.measuring.planning import Dimension, Plan, plan_evaluation
     from pilotage.review.measuring.qualification import Exam, ExamResult, begin_exam, current_exam, finish_exam, open_exam
@@ -102,6 +103,7 @@ _FROM: dict[str, tuple[str, ...]] = {
         "prediction_powered_mean",
     ),
     "known": ("Known",),
+    "known_file": ("load_known_file",),
     "people": (
         "Member",
         "MyPage",
@@ -215,6 +217,7 @@ __all__ = [
     "gold_items",
     "leak_test",
     "least_exposed",
+    "load_known_file",
     "must_calibrate",
     "my_page",
     "open_adjudications",

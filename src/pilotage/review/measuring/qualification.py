@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import null, select, update
 
 from pilotage.core import MICROSECONDS, Conflict, InputError, NotFound, Refused, new_id, parse_duration
 from pilotage.core.clock import iso
@@ -25,7 +25,7 @@ from pilotage.review.measuring.telling import Feedback, tell
 from pilotage.review.rows import check_person, load_assignment, load_task, move, set_assignment
 from pilotage.review.serving import load_claimed, serve
 from pilotage.review.skills import grant_skill
-from pilotage.review.tables import review_assignment, review_author, review_skill
+from pilotage.review.tables import review_assignment, review_author, review_task, review_skill
 from pilotage.review.task import Claimed
 from pilotage.store import Workspace, WriteTransaction
 
@@ -45,6 +45,13 @@ class Exam:
     skill: str
     terms: dict[str, Any]
     pool: int
+
+    def __str__(self) -> str:
+        judged = "the lower bound of the share right" if self.terms["judged_by"] == "lower" else "the share right"
+        return (
+            f"exam for '{self.skill}': {self.terms['items']} of {self.pool} items, passed where {judged} reaches {self.terms['pass_at']:g}, "
+            f"{self.terms['tries']} tries"
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,9 @@ def begin_exam(workspace: Workspace, project: str, rater: Rater) -> list[Claimed
         number = len(tries) + 1
         chosen = _draw(tx, project, exam, rater, number)
         until = now + TIME_S * MICROSECONDS
-        tasks = [load_task(tx.conn, tx.workspace_id, task_id) for task_id in chosen]
+        c = review_task.c
+        never = select(review_task, null().label("had"), null().label("mine"))  # each is new to this person
+        tasks = tx.conn.execute(never.where(c.workspace_id == tx.workspace_id, c.id.in_(chosen))).mappings().all()
         serve(tx, in_force(tx.conn, tx.workspace_id, project), rater, tasks, until=until, holder="exam")
         made = new_id("try", clock=tx.clock)
         tx.insert(
