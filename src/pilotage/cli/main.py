@@ -11,6 +11,7 @@ from pilotage import __version__
 from pilotage.cli import (
     contracts,
     data,
+    exchange,
     features,
     features_online,
     features_stream,
@@ -28,6 +29,7 @@ from pilotage.cli import (
     server,
     sources,
     users,
+    webhooks,
 )
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
@@ -68,6 +70,8 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
+app.add_typer(exchange.app, name="exchange")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)
