@@ -12,6 +12,7 @@ from pilotage.cli import (
     assessment,
     contracts,
     data,
+    exchange,
     features,
     features_online,
     features_stream,
@@ -34,6 +35,7 @@ from pilotage.cli import (
     server,
     sources,
     users,
+    webhooks,
 )
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
@@ -80,6 +82,8 @@ routing_policies.register(routing.app)
 app.add_typer(assessment.app, name="assess")
 app.add_typer(routing.app, name="routing")
 app.add_typer(projects.app, name="project")
+app.add_typer(exchange.app, name="exchange")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)

@@ -16,6 +16,7 @@ from starlette.types import Scope
 from pilotage import __version__
 from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes, route_api
 from pilotage.server.advances import Advances
+from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
     batches,
@@ -125,6 +126,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         description="The same nouns as the workbench's pages. Sign in with 'Authorization: Bearer <token>'.",
         openapi_url="/api/openapi.json",
         responses=EVERYWHERE,
+        generate_unique_id_function=plain_name,
         docs_url=None,  # FastAPI's own page loads its code from elsewhere
         redoc_url=None,
         lifespan=lifespan,
@@ -132,6 +134,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
         middleware=[Middleware(Guard, sessions=sessions, allowed_hosts=frozenset(host.lower() for host in allowed_hosts))],
     )
+    app.openapi = describer(app)  # type: ignore[method-assign]
     app.state.workspace = workspace
     app.state.sessions = sessions
     app.state.advances = advances

@@ -17,7 +17,7 @@ class Problem(BaseModel):
     mend: str | None = Field(default=None, description="What to do now.")
 
 
-_SAID = {
+SAID = {
     400: "The request cannot be read.",
     401: "Nobody is signed in.",
     403: "Your roles, or a rule of the house, do not allow it.",
@@ -34,7 +34,7 @@ _SAID = {
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route, for its ``responses``."""
-    return {code: {"model": Problem, "description": _SAID[code]} for code in codes}
+    return {code: {"model": Problem, "description": SAID[code]} for code in codes}
 
 
 # What any route may answer with.

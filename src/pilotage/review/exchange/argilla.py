@@ -28,8 +28,7 @@ class FlatCodec:
     """One record a row, every question's responses and suggestion in columns of their own."""
 
     def read(self, row: dict[str, Any], terms: Terms) -> Exchanged:
-        columns = {name: suffix for name in row for suffix in _SUFFIXES if name.endswith(suffix) and name != suffix}
-        columns = {name: next(suffix for suffix in _SUFFIXES if name.endswith(suffix)) for name in columns}
+        columns = {name: suffix for name in row if (suffix := next((end for end in _SUFFIXES if name.endswith(end) and name != end), None))}
         payload = terms.inward({name: value for name, value in row.items() if name not in columns and name not in _OWN})
         responses: list[_Response] = []
         suggestions: dict[str, dict[str, Any]] = {}
@@ -45,11 +44,11 @@ class FlatCodec:
                 suggestions[question] = {"value": row[name], "score": row.get(question + _SCORE), "agent": row.get(question + _AGENT)}
         said, kept = _said(responses, terms, payload, field=lambda question, index: f"{question}{_RESPONSES}[{index}]")
         proposed = tuple(_proposed(question, told, terms, payload, field=question + _SUGGESTION) for question, told in suggestions.items())
-        answered = {question for question, *_ in responses} | set(suggestions)
-        rest = {name: row[name] for name in row if name in _OWN or (name in columns and name.removesuffix(columns[name]) not in answered)}
-        partial = {name: row[name] for name, suffix in columns.items() if suffix in (_USERS, _STATUS, _SCORE, _AGENT) and name not in rest}
-        kinds = sorted({name for name in columns if columns[name] in (_RESPONSES, _SUGGESTION) and row[name] is None and name not in rest})
-        extra = {"rest": rest, "beside": sorted(partial), "empty": kinds, "none": sorted(n for n, v in partial.items() if v is None)}
+        # What is rebuilt from the answers is not kept twice; of the columns beside, whether they are there and whether they hold nothing.
+        rebuilt = {f"{question}{_RESPONSES}" for question, *_ in responses} | {f"{question}{_SUGGESTION}" for question in suggestions}
+        beside = {name: row[name] is None for name in columns if any(name.startswith(f"{group}.") for group in rebuilt)}
+        rest = {name: row[name] for name in row if (name in _OWN or name in columns) and name not in rebuilt and name not in beside}
+        extra = {"rest": rest, "beside": beside}
         return Exchanged(id=_id(row), payload=payload, proposed=proposed, said=said, extra=extra, kept_raw=kept)
 
     def write(self, record: Exchanged, terms: Terms, lost: Lost) -> Iterator[dict[str, Any]]:
@@ -58,21 +57,23 @@ class FlatCodec:
         row: dict[str, Any] = {**terms.outward(record.payload), **rest}
         if not extra and record.id is not None:
             row["id"] = record.id
-        lists = _lists(record, lost)
-        for question, responses in lists.items():
+        beside: Mapping[str, bool] = extra.get("beside", {})
+        for question, responses in _lists(record, lost).items():
             row[question + _RESPONSES] = [value for value, _, _ in responses]
-            told: dict[str, list[Any]] = {_USERS: [user for _, user, _ in responses], _STATUS: [status for _, _, status in responses]}
-            for suffix, column in told.items():
-                if not extra or question + suffix in extra.get("beside", ()) or any(each is not None for each in column):
-                    row[question + suffix] = None if question + suffix in extra.get("none", ()) and not any(column) else column
-        for question, told_of in _suggestions(record, lost).items():
-            row[question + _SUGGESTION] = told_of["value"]
+            for suffix, place in ((_USERS, 1), (_STATUS, 2)):
+                column = [entry[place] for entry in responses]
+                _put_beside(row, question + suffix, column, any(each is not None for each in column), extra, beside)
+        for question, told in _suggestions(record, lost).items():
+            row[question + _SUGGESTION] = told["value"]
             for suffix, name in ((_SCORE, "score"), (_AGENT, "agent")):
-                if not extra or question + suffix in extra.get("beside", ()) or told_of.get(name) is not None:
-                    row[question + suffix] = told_of.get(name)
-        for name in (*extra.get("empty", ()), *extra.get("none", ())):
-            row.setdefault(name, None)
+                _put_beside(row, question + suffix, told.get(name), told.get(name) is not None, extra, beside)
         yield row
+
+
+def _put_beside(row: dict[str, Any], name: str, value: Any, says: bool, extra: Mapping[str, Any], beside: Mapping[str, bool]) -> None:
+    """A column beside another: as it stood, and where it now says something, there."""
+    if says or not extra or name in beside:
+        row[name] = value if says or not beside.get(name) else None
 
 
 class NestedCodec:
