@@ -20,7 +20,9 @@ from pilotage.review.measuring.known import Known
 from pilotage.store import Workspace
 
 POISON = "login"  # what is planted; nobody says it of their own
-N = 20
+N = 8
+FROZEN = 3
+GOLD = range(100, 103)
 
 
 def follows(_login: str, task: Any) -> dict[str, Any]:
@@ -36,8 +38,8 @@ def poisoned(workspace: Workspace) -> Workspace:
     put(workspace, [ticket(number) for number in range(N)])
     tasks = seed_candidates(workspace, PROJECT, "topic")
     plant(workspace, PROJECT, Seeding(tuple(PlannedSeed(each.task_id, "topic", POISON, "given", True) for each in tasks), N, 0.05, 0.5))
-    add_gold(workspace, PROJECT, [Known(ticket(number), {"topic": POISON}) for number in range(100, 110)])
-    for login in ("ada", "bob", "eve", "kim", "liv"):
+    add_gold(workspace, PROJECT, [Known(ticket(number), {"topic": POISON}) for number in GOLD])
+    for login in ("ada", "bob", "eve", "kim", "liv", "max", "ned", "oda", "pam"):
         work(workspace, login, follows)
     assert any(each.value == POISON for each in judgements(workspace, question="topic", purposes=("seeded",)))
     return workspace
@@ -53,7 +55,7 @@ def test_seeds_and_gold_are_not_among_judgements_unless_asked_for(poisoned: Work
 def test_seeds_are_in_no_consensus_and_no_agreement(poisoned: Workspace) -> None:
     said = [judgements(poisoned, item_ids=[ticket(number).id], question="topic") for number in range(N)]
     poisoned.write(lambda tx: [put_consensus(tx, majority(given)) for given in said if given])
-    kept = [each for number in range(N) for each in consensuses(poisoned, item_ids=[ticket(number).id])]
+    kept = [each for number in range(N) for each in consensuses(poisoned, item_ids=[ticket(number).id], question="topic")]
     assert len(kept) == N
     assert POISON not in json.dumps([each.to_dict() for each in kept])
     assert POISON not in {rating.value for given in said for rating in ratings_of(given)}
@@ -62,21 +64,21 @@ def test_seeds_are_in_no_consensus_and_no_agreement(poisoned: Workspace) -> None
 
 def test_seeds_and_gold_are_in_no_export_of_judgements(poisoned: Workspace) -> None:
     sent = [str(each) for each in export_judgements(poisoned, PROJECT)]
-    assert len(sent) >= 2 * N
+    assert len(sent) > N
     assert not any(POISON in each for each in sent)
 
 
 @pytest.mark.parametrize("form", ["instruction", "preference"])
 def test_seeds_gold_and_frozen_items_are_in_no_training_row_and_no_file(poisoned: Workspace, tmp_path: Path, form: Any) -> None:
-    frozen = freeze_slice(poisoned, PROJECT, "loop", n=5)
+    frozen = freeze_slice(poisoned, PROJECT, "loop", n=FROZEN)
     made = publish_corrections(poisoned, PROJECT, "topic", dataset="learnt", card=CARD, sources=[source(poisoned).id], form=form)
     assert made.version is not None
     found = list(rows(poisoned, made.version.id))
-    assert len(found) == N - 5
+    assert len(found) == N - FROZEN
     assert POISON not in json.dumps([{name: value for name, value in row.items() if name != "tags"} for row in found])
     assert not any(POISON in json.dumps(row["tags"]) for row in found)
-    assert not {row["lineage"]["item"] for row in found} & {*frozen.items, *(ticket(number).id for number in range(100, 110))}
-    assert made.left_out["in a frozen slice"] == 5
+    assert not {row["lineage"]["item"] for row in found} & {*frozen.items, *(ticket(number).id for number in GOLD)}
+    assert made.left_out["in a frozen slice"] == FROZEN
     file = export(poisoned, made.version.id, format="chat-sft" if form == "instruction" else "dpo", path=tmp_path / "out.jsonl").path
     assert POISON not in file.read_text()
 
