@@ -9,12 +9,14 @@ import typer
 
 from pilotage import __version__
 from pilotage.cli import (
+    bias,
     contracts,
     data,
     features,
     features_online,
     features_stream,
     findings,
+    flywheel,
     ingest,
     ledger,
     lineage,
@@ -68,6 +70,8 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
+app.add_typer(bias.app, name="bias")
+app.add_typer(flywheel.app, name="flywheel")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)
