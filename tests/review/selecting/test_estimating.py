@@ -12,13 +12,13 @@ N, RATE = 400, 0.25
 ERRORS = {f"i{number:03d}": number < RATE * N for number in range(N)}
 
 
-def drawn(seed: int, *, rounds: int = 3, informed: bool = True) -> list[Batch]:
+def drawn(seed: int, *, rounds: int = 3, informed: bool = True, share: float = 0.2) -> list[Batch]:
     """Batches of a pool in which errors are exactly what the model is unsure of (or not)."""
     rng = np.random.default_rng(seed)
     left = [_candidate(item, wrong, rng, informed) for item, wrong in ERRORS.items()]
     found: list[Batch] = []
     for number in range(rounds):
-        batch = choose_batch(left, 50, seed=1000 * seed + number)
+        batch = choose_batch(left, 50, random_share=share, seed=1000 * seed + number)
         taken = {each.item for each in batch.picked}
         left = [each for each in left if each.item not in taken]
         found.append(batch)
@@ -40,7 +40,7 @@ def test_the_estimate_is_unbiased_although_most_items_were_chosen_and_covers() -
 
 
 def test_a_gain_is_found_where_there_is_one_and_not_claimed_where_there_is_none() -> None:
-    (gain,) = errors_per_label(drawn(0, rounds=2), ERRORS)
+    (gain,) = errors_per_label(drawn(0, share=0.5), ERRORS)
     assert gain.strategy == "uncertainty" and gain.verdict == "choosing finds more errors per label than chance"
     nothing = [errors_per_label(drawn(seed, informed=False, rounds=2), ERRORS)[0] for seed in range(12)]
     assert sum("no gain over chance is shown" in each.verdict for each in nothing) >= 9
