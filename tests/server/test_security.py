@@ -51,6 +51,9 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/data/batches/{batch_id}/erase"): frozenset({"admin"}),
     ("POST", "/data/gates/{report_id}/accept"): frozenset({"owner"}),
     ("POST", "/api/v1/ingest/{source}"): OPERATORS,
+    # Projects
+    ("POST", "/api/v1/projects"): OPERATORS,
+    **{("POST", f"/api/v1/projects/{{name}}/{act}"): OPERATORS for act in ("changes", "pause", "resume", "archive", "items", "export", "import")},
     # Features
     ("POST", "/api/v1/events/{source}"): OPERATORS,
     # Monitoring

@@ -12,6 +12,7 @@ from pilotage.cli import (
     bias,
     contracts,
     data,
+    exchange,
     features,
     features_online,
     features_stream,
@@ -30,6 +31,7 @@ from pilotage.cli import (
     server,
     sources,
     users,
+    webhooks,
 )
 from pilotage.cli.session import Session
 from pilotage.core import PilotageError
@@ -72,6 +74,8 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(bias.app, name="bias")
 app.add_typer(flywheel.app, name="flywheel")
+app.add_typer(exchange.app, name="exchange")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)

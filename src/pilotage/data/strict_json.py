@@ -68,3 +68,18 @@ def parse_object(text: str) -> dict[str, Any] | Problem:
     if isinstance(value, dict | Problem):
         return value
     return Problem(None, f"expected an object, found {type(value).__name__}")
+
+
+def scan_json(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at ``at``, and where it ends. For readers that hold a part of a file: ``json.JSONDecodeError`` may mean that more is needed.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        If no whole value stands there.
+    ValueError
+        If one does that is not strict JSON (a key twice, NaN, a number with thousands of digits).
+    RecursionError
+        If it is nested deeper than Python reads.
+    """
+    return _decoder.raw_decode(text, at)

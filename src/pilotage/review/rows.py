@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import ABOUT_ITEMS, Rater
 from pilotage.review.tables import review_assignment, review_counter, review_decision, review_task
+from pilotage.review.webhooks.outbox import tell_done
 from pilotage.store import WriteTransaction
 
 A = review_assignment.c
@@ -93,7 +94,14 @@ def move(
             changes[task["state"]] = -1
             changes[settled] = 1
     count(tx, task["queue"], task["role"], **changes)
+    if settled == "done" and task["state"] == "open" and task["purpose"] in ABOUT_ITEMS:
+        tell_done(tx, task_id=task["id"], project=task["queue"], item_id=task["item_id"], left=lambda: _open(tx, task["queue"]))
     return settled
+
+
+def _open(tx: WriteTransaction, queue: str) -> int:
+    c = review_counter.c
+    return int(tx.conn.execute(select(func.sum(c.open)).where(c.workspace_id == tx.workspace_id, c.queue == queue)).scalar() or 0)
 
 
 def count(tx: WriteTransaction, queue: str, role: str, **changes: int) -> None:

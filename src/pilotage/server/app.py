@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pilotage import __version__
-from pilotage.server import api, api_pushing, errors, features_api, lineage_api, review_routes
+from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes
 from pilotage.server.advances import Advances
+from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
     batches,
@@ -39,6 +40,7 @@ from pilotage.server.pages import (
     streams,
     training_sets,
 )
+from pilotage.server.problems import EVERYWHERE
 from pilotage.server.render import STATIC
 from pilotage.server.serving import Serving
 from pilotage.server.sessions import Sessions
@@ -50,6 +52,7 @@ ROUTED = (
     login,
     overview,
     review_routes,
+    projects_api,
     queues,
     gates,
     runs,
@@ -118,6 +121,8 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         version=__version__,
         description="The same nouns as the workbench's pages. Sign in with 'Authorization: Bearer <token>'.",
         openapi_url="/api/openapi.json",
+        responses=EVERYWHERE,
+        generate_unique_id_function=plain_name,
         docs_url=None,  # FastAPI's own page loads its code from elsewhere
         redoc_url=None,
         lifespan=lifespan,
@@ -125,6 +130,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
         middleware=[Middleware(Guard, sessions=sessions, allowed_hosts=frozenset(host.lower() for host in allowed_hosts))],
     )
+    app.openapi = describer(app)  # type: ignore[method-assign]
     app.state.workspace = workspace
     app.state.sessions = sessions
     app.state.advances = advances

@@ -73,7 +73,11 @@ def get_lineage(
     return told
 
 
-@router.get("/openlineage/events")
+@router.get(
+    "/openlineage/events",
+    response_class=Response,
+    responses={200: {"description": "One event a line.", "content": {"application/x-ndjson": {}}}},
+)
 def list_events(
     workspace: WorkspaceDep,
     after: Annotated[str | None, Query(max_length=100)] = None,

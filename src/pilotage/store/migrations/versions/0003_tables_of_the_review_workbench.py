@@ -8,6 +8,42 @@ down_revision = '0002'
 
 
 def upgrade() -> None:
+    op.create_table('exchange_import',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('format', sa.Text(), nullable=False),
+    sa.Column('sha256', sa.Text(), nullable=False),
+    sa.Column('terms', sa.Text(), nullable=False),
+    sa.Column('header', sa.Text(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('rows', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_exchange_import'))
+    )
+    with op.batch_alter_table('exchange_import', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_exchange_import_project'), ['project'], unique=False)
+
+    op.create_table('exchange_record',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('import_id', sa.Text(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('item_id', sa.Text(), nullable=False),
+    sa.Column('foreign_id', sa.Text(), nullable=True),
+    sa.Column('again', sa.Integer(), nullable=False),
+    sa.Column('extra', sa.Text(), nullable=False),
+    sa.Column('said', sa.Text(), nullable=False),
+    sa.Column('proposed', sa.Text(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'import_id', 'position', name=op.f('pk_exchange_record'))
+    )
+    with op.batch_alter_table('exchange_record', schema=None) as batch_op:
+        batch_op.create_index('ix_exchange_record_item', ['workspace_id', 'project', 'item_id'], unique=False)
+
     op.create_table('review_adjudication',
     sa.Column('workspace_id', sa.Text(), nullable=False),
     sa.Column('task_id', sa.Text(), nullable=False),
@@ -277,6 +313,40 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_suggestion')),
     sa.UniqueConstraint('workspace_id', 'item_id', 'question', 'model', 'model_version', name=op.f('uq_suggestion_workspace_id_item_id_question_model_model_version'))
     )
+    op.create_table('webhook',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('url', sa.Text(), nullable=False),
+    sa.Column('events', sa.Text(), nullable=False),
+    sa.Column('project', sa.Text(), nullable=False),
+    sa.Column('secret_env', sa.Text(), nullable=False),
+    sa.Column('private', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('leased_until', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_webhook'))
+    )
+    op.create_table('webhook_delivery',
+    sa.Column('workspace_id', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('webhook_id', sa.Text(), nullable=False),
+    sa.Column('number', sa.BigInteger(), nullable=False),
+    sa.Column('event', sa.Text(), nullable=False),
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('tries', sa.Integer(), nullable=False),
+    sa.Column('next_at', sa.BigInteger(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('settled_at', sa.BigInteger(), nullable=True),
+    sa.Column('created_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'id', name=op.f('pk_webhook_delivery')),
+    sa.UniqueConstraint('workspace_id', 'webhook_id', 'number', name=op.f('uq_webhook_delivery_workspace_id_webhook_id_number'))
+    )
+    with op.batch_alter_table('webhook_delivery', schema=None) as batch_op:
+        batch_op.create_index('ix_webhook_delivery_waiting', ['workspace_id', 'webhook_id', 'state', 'number'], unique=False)
+
     with op.batch_alter_table('judgement', schema=None) as batch_op:
         batch_op.add_column(sa.Column('first_key_ms', sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column('sides', sa.Text(), nullable=True))
