@@ -14,6 +14,7 @@ from pilotage.judging import ABOUT_ITEMS, ABOUT_RATERS, consensuses, judgements,
 from pilotage.judging.consensus import majority as majority_of
 from pilotage.review import export_judgements
 from pilotage.review.bias import PlannedSeed, Seeding, plant, seed_candidates
+from pilotage.review.exchange import export_from
 from pilotage.review.flywheel import freeze_slice, publish_corrections
 from pilotage.review.measuring.gold import add_gold
 from pilotage.review.measuring.known import Known
@@ -91,3 +92,11 @@ def test_an_item_answered_only_under_a_planted_error_is_held(workspace: Workspac
     assert len(work(workspace, "ada", follows)) == 1
     made = publish_corrections(workspace, PROJECT, "topic", dataset="learnt", card=CARD, sources=[source(workspace).id])
     assert made.version is None
+
+
+@pytest.mark.parametrize("format", ["label-studio", "argilla", "table-csv", "prodigy", "lewidi"])
+def test_seeds_and_gold_are_in_no_file_for_another_tool(poisoned: Workspace, tmp_path: Path, format: str) -> None:
+    path = tmp_path / "out"
+    export_from(poisoned, PROJECT, path, format, question="topic")
+    assert "other" in path.read_text()  # what people truly said is there
+    assert POISON not in path.read_text()
