@@ -75,7 +75,7 @@ def test_items_without_a_measure_are_counted_and_their_places_are_not_called_ran
 def test_diversity_takes_one_of_each_kind_before_two_of_one() -> None:
     texts = [f"the bill is too high again {number}" for number in range(6)] + ["cannot log in with my password", "parcel never arrived at the door"]
     assert {min(place, 6) if place < 6 else place for place in spread_out(texts, 3)} >= {6, 7}
-    assert spread_out(texts, 2, known=texts[:6] + [texts[6]])[0] == 7
+    assert spread_out(texts, 2, known=[*texts[:6], texts[6]])[0] == 7
     assert spread_out([], 3) == [] == spread_out(texts, 0)
 
 
