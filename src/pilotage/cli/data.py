@@ -121,7 +121,7 @@ def export(
     context: typer.Context,
     ref: Ref,
     path: Annotated[Path, typer.Argument(help="The file to write.")],
-    format: Annotated[str, typer.Option(help="chat-sft, dpo or kto, as TRL reads them.")] = "chat-sft",
+    format: Annotated[str, typer.Option(help="chat-sft, dpo, dpo-plain or kto, as TRL reads them, or hh.")] = "chat-sft",
 ) -> None:
     """Export a version's rows with a manifest and a loss report beside them."""
     from pilotage.data import export as write_export

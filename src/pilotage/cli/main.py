@@ -10,6 +10,7 @@ import typer
 from pilotage import __version__
 from pilotage.cli import (
     assessment,
+    bias,
     contracts,
     data,
     exchange,
@@ -17,6 +18,7 @@ from pilotage.cli import (
     features_online,
     features_stream,
     findings,
+    flywheel,
     ingest,
     ledger,
     lineage,
@@ -82,6 +84,8 @@ routing_policies.register(routing.app)
 app.add_typer(assessment.app, name="assess")
 app.add_typer(routing.app, name="routing")
 app.add_typer(projects.app, name="project")
+app.add_typer(bias.app, name="bias")
+app.add_typer(flywheel.app, name="flywheel")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(findings.app, name="findings")

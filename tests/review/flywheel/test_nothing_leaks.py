@@ -14,13 +14,16 @@ from pilotage.judging import ABOUT_ITEMS, ABOUT_RATERS, consensuses, judgements,
 from pilotage.judging.consensus import majority as majority_of
 from pilotage.review import export_judgements
 from pilotage.review.bias import PlannedSeed, Seeding, plant, seed_candidates
+from pilotage.review.exchange import export_from
 from pilotage.review.flywheel import freeze_slice, publish_corrections
 from pilotage.review.measuring.gold import add_gold
 from pilotage.review.measuring.known import Known
 from pilotage.store import Workspace
 
 POISON = "login"  # what is planted; nobody says it of their own
-N = 20
+N = 8
+FROZEN = 3
+GOLD = range(100, 103)
 
 
 def follows(_login: str, task: Any) -> dict[str, Any]:
@@ -36,8 +39,8 @@ def poisoned(workspace: Workspace) -> Workspace:
     put(workspace, [ticket(number) for number in range(N)])
     tasks = seed_candidates(workspace, PROJECT, "topic")
     plant(workspace, PROJECT, Seeding(tuple(PlannedSeed(each.task_id, "topic", POISON, "given", True) for each in tasks), N, 0.05, 0.5))
-    add_gold(workspace, PROJECT, [Known(ticket(number), {"topic": POISON}) for number in range(100, 110)])
-    for login in ("ada", "bob", "eve", "kim", "liv"):
+    add_gold(workspace, PROJECT, [Known(ticket(number), {"topic": POISON}) for number in GOLD])
+    for login in ("ada", "bob", "eve", "kim", "liv", "max", "ned", "oda", "pam"):
         work(workspace, login, follows)
     assert any(each.value == POISON for each in judgements(workspace, question="topic", purposes=("seeded",)))
     return workspace
@@ -53,7 +56,7 @@ def test_seeds_and_gold_are_not_among_judgements_unless_asked_for(poisoned: Work
 def test_seeds_are_in_no_consensus_and_no_agreement(poisoned: Workspace) -> None:
     said = [judgements(poisoned, item_ids=[ticket(number).id], question="topic") for number in range(N)]
     poisoned.write(lambda tx: [put_consensus(tx, majority(given)) for given in said if given])
-    kept = [each for number in range(N) for each in consensuses(poisoned, item_ids=[ticket(number).id])]
+    kept = [each for number in range(N) for each in consensuses(poisoned, item_ids=[ticket(number).id], question="topic")]
     assert len(kept) == N
     assert POISON not in json.dumps([each.to_dict() for each in kept])
     assert POISON not in {rating.value for given in said for rating in ratings_of(given)}
@@ -62,21 +65,21 @@ def test_seeds_are_in_no_consensus_and_no_agreement(poisoned: Workspace) -> None
 
 def test_seeds_and_gold_are_in_no_export_of_judgements(poisoned: Workspace) -> None:
     sent = [str(each) for each in export_judgements(poisoned, PROJECT)]
-    assert len(sent) >= 2 * N
+    assert len(sent) > N
     assert not any(POISON in each for each in sent)
 
 
 @pytest.mark.parametrize("form", ["instruction", "preference"])
 def test_seeds_gold_and_frozen_items_are_in_no_training_row_and_no_file(poisoned: Workspace, tmp_path: Path, form: Any) -> None:
-    frozen = freeze_slice(poisoned, PROJECT, "loop", n=5)
+    frozen = freeze_slice(poisoned, PROJECT, "loop", n=FROZEN)
     made = publish_corrections(poisoned, PROJECT, "topic", dataset="learnt", card=CARD, sources=[source(poisoned).id], form=form)
     assert made.version is not None
     found = list(rows(poisoned, made.version.id))
-    assert len(found) == N - 5
+    assert len(found) == N - FROZEN
     assert POISON not in json.dumps([{name: value for name, value in row.items() if name != "tags"} for row in found])
     assert not any(POISON in json.dumps(row["tags"]) for row in found)
-    assert not {row["lineage"]["item"] for row in found} & {*frozen.items, *(ticket(number).id for number in range(100, 110))}
-    assert made.left_out["in a frozen slice"] == 5
+    assert not {row["lineage"]["item"] for row in found} & {*frozen.items, *(ticket(number).id for number in GOLD)}
+    assert made.left_out["in a frozen slice"] == FROZEN
     file = export(poisoned, made.version.id, format="chat-sft" if form == "instruction" else "dpo", path=tmp_path / "out.jsonl").path
     assert POISON not in file.read_text()
 
@@ -89,3 +92,11 @@ def test_an_item_answered_only_under_a_planted_error_is_held(workspace: Workspac
     assert len(work(workspace, "ada", follows)) == 1
     made = publish_corrections(workspace, PROJECT, "topic", dataset="learnt", card=CARD, sources=[source(workspace).id])
     assert made.version is None
+
+
+@pytest.mark.parametrize("format", ["label-studio", "argilla", "table-csv", "prodigy", "lewidi"])
+def test_seeds_and_gold_are_in_no_file_for_another_tool(poisoned: Workspace, tmp_path: Path, format: str) -> None:
+    path = tmp_path / "out"
+    export_from(poisoned, PROJECT, path, format, question="topic")
+    assert "other" in path.read_text()  # what people truly said is there
+    assert POISON not in path.read_text()

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pilotage.review.bias.answers import AidedAnswer, hours_of_shift
-    from pilotage.review.bias.overview import Board, Window, aided_answers, board, compare_settings
     from pilotage.review.bias.effects import Change, Effects, answer_first_effect, compare, measure, measure_by
+    from pilotage.review.bias.overview import Board, Window, aided_answers, board, compare_settings
     from pilotage.review.bias.power import Needed, SeedPlan, for_width, half_width, per_arm, plan_collection
-    from pilotage.review.bias.seeds import CONSENT, PlannedSeed, SeedCandidate, Seeding, plan_seeds, plant, seed_candidates
+    from pilotage.review.bias.seeds import CONSENT, PlannedSeed, SeedCandidate, Seeding, machine_confusion, plan_seeds, plant, seed_candidates
 
 _FROM = {
     "answers": ("AidedAnswer", "hours_of_shift"),
     "overview": ("Board", "Window", "aided_answers", "board", "compare_settings"),
     "effects": ("Change", "Effects", "answer_first_effect", "compare", "measure", "measure_by"),
     "power": ("Needed", "SeedPlan", "for_width", "half_width", "per_arm", "plan_collection"),
-    "seeds": ("CONSENT", "PlannedSeed", "SeedCandidate", "Seeding", "plan_seeds", "plant", "seed_candidates"),
+    "seeds": ("CONSENT", "PlannedSeed", "SeedCandidate", "Seeding", "machine_confusion", "plan_seeds", "plant", "seed_candidates"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
 
@@ -58,6 +58,7 @@ __all__ = [
     "for_width",
     "half_width",
     "hours_of_shift",
+    "machine_confusion",
     "measure",
     "measure_by",
     "per_arm",

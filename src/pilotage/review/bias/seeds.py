@@ -182,6 +182,17 @@ def confusion_of(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, dict[Any, int]]:
     return {right: dict(row) for right, row in counts.items()}
 
 
+def machine_confusion(workspace: Workspace, project: str, question: str) -> dict[Any, dict[Any, int]]:
+    """What the machine said where what was right, over the project's tasks whose truth is known. Answers that are lists or spans have no table."""
+    t = review_task.c
+    with workspace.read() as conn:
+        query = select(t.item_id, t.suggestion).where(t.workspace_id == workspace.id, t.queue == project, t.suggestion.is_not(None))
+        said = {row.item_id: row.suggestion[question] for row in conn.execute(query) if question in row.suggestion}
+        truth = known_truth(conn, workspace.id, item_ids=said)
+    pairs = ((truth.value(item, question), value) for item, value in said.items())
+    return confusion_of((right, value) for right, value in pairs if right is not None and not isinstance(value, list | dict))
+
+
 def seed_candidates(workspace: Workspace, project: str, question: str) -> list[SeedCandidate]:
     """The project's open tasks that are work, carry a suggestion for ``question`` and no seed yet.
 
