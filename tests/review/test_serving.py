@@ -361,4 +361,4 @@ def test_no_purpose_that_measures_people_is_exported_unless_named(workspace: Wor
     assert len(list(export_judgements(workspace, "p", purposes=ABOUT_RATERS))) == 1
     with pytest.raises(InputError, match="No purpose"):
         export_judgements(workspace, "p", purposes=["fun"])
-    assert [entry.body["purposes"] for entry in entries(workspace, type="review.exported")][0] == ["adjudication", "audit", "work"]
+    assert entries(workspace, type="review.exported")[0].body["purposes"] == ["adjudication", "audit", "work"]

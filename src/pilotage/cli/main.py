@@ -22,6 +22,7 @@ from pilotage.cli import (
     pilot,
     pipelines,
     practice,
+    projects,
     quality,
     review,
     runs,
@@ -68,6 +69,7 @@ app.add_typer(lineage.app, name="lineage")
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
+app.add_typer(projects.app, name="project")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)

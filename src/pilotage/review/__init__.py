@@ -18,6 +18,7 @@ from pilotage.review.marking import flag, reveal
 from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id
 from pilotage.review.overview import answered_by, counts, history, look, standing, tasks, waiting
 from pilotage.review.put import put_task, put_tasks
+from pilotage.review.reading import read_items
 from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
 from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
 from pilotage.review.undo import skip, undo
@@ -61,6 +62,7 @@ __all__ = [
     "look",
     "put_task",
     "put_tasks",
+    "read_items",
     "release",
     "release_expired",
     "reveal",
