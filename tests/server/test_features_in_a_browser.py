@@ -36,9 +36,9 @@ PAGES = [
 def served(bank_made: tuple[Path, Bank], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served") / "workspace"
     shutil.copytree(bank_made[0], folder)
-    with open_workspace(folder, actor="ada", clock=ManualClock(NOW + 90_000_000)) as workspace:
-        with listening(create_app(workspace, local_token=TOKEN)) as address:
-            yield address
+    clock = ManualClock(NOW + 90_000_000)
+    with open_workspace(folder, actor="ada", clock=clock) as workspace, listening(create_app(workspace, local_token=TOKEN)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

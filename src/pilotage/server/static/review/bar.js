@@ -53,9 +53,14 @@ function decideButtons(task, yes, no) {
     no && button("reject", "Opposite", { kind: "wb-reject", detail: outcome(task, no).words }));
 }
 
+/** Whether recording without a choice is an answer: that there is none. Never where something is proposed that it would pass over. */
+const mayBeEmpty = (question, task) => Boolean(question && desk.chosen[question.name] === undefined && kindOf(question).empty?.(question) !== undefined && !(question.name in proposalOf(task)));
+
 function hint(task) {
   if (Object.keys(desk.chosen).length || Object.keys(proposalOf(task)).length) return "";
-  if (asked(task).length) return "No machine proposed an answer: choose one.";
+  const question = focused();
+  if (question && kindOf(question).empty?.(question) !== undefined) return `No machine proposed an answer. Choose, or ${shown("record")}: there is none.`;
+  if (question) return "No machine proposed an answer: choose one.";
   return whole(task, {}) ? "" : "Write the answer.";
 }
 
@@ -81,7 +86,7 @@ export function barParts(task) {
       el("div", { class: "wb-row wb-options", role: "group", "aria-label": question?.prompt ?? "Answers" },
         several && el("small", { class: "wb-which" }, `question ${desk.question + 1} of ${questions.length}`),
         own, question && optionButtons(task, question),
-        records && !desk.mine && button("record", "Record", { disabled: !complete && !(question && kindOf(question).empty?.(question) !== undefined), detail: complete ? outcome(task, desk.chosen).words : "" })),
+        records && !desk.mine && button("record", "Record", { disabled: !complete && !mayBeEmpty(question, task), detail: complete ? outcome(task, desk.chosen).words : "" })),
       el("div", { class: "wb-row wb-tools" }, button("skip", "Skip"), button("undo", "Undo"), button("flag", task.flagged ? "Unflag" : "Flag"), button("escalate", "Escalate"),
         task.harmful && button("reveal", task.shown ? "Hide" : "Show"), button("guideline", "Guideline"), button("older", "History"), button("help", "Help"))),
   ].filter(Boolean);

@@ -32,18 +32,24 @@ export function askFor(title, hint, then) {
   open(title, [el("p", { class: "wb-none" }, hint), field, el("p", { class: "wb-row" }, send, leave)], field);
 }
 
-/** Tell something that must be agreed to before the work starts. */
+/** Tell something that must be agreed to before the work starts. It does not go away by Escape. */
 export function agreeTo(title, text, then) {
+  let agreed = false;
   const yes = el("button", { type: "button", class: "wb-small wb-strong" }, "I agree");
   const away = el("a", { href: "/review" }, "Not now");
-  const cannotLeave = (event) => event.preventDefault();
   yes.addEventListener("click", () => {
-    dialog.removeEventListener("cancel", cannotLeave);
+    agreed = true;
     dialog.close();
     then();
   });
-  dialog.addEventListener("cancel", cannotLeave);
-  open(title, [...text.split("\n\n").map((line) => el("p", { dir: "auto" }, line)), el("p", { class: "wb-row" }, yes, away)], yes);
+  const parts = [...text.split("\n\n").map((line) => el("p", { dir: "auto" }, line)), el("p", { class: "wb-row" }, yes, away)];
+  const stay = () => {
+    if (agreed) return;
+    // A browser lets a page hold back only the first Escape: it is opened again.
+    dialog.addEventListener("close", stay, { once: true });
+    open(title, parts, yes);
+  };
+  stay();
 }
 
 dialog.addEventListener("close", () => stage.focus({ preventScroll: true }));

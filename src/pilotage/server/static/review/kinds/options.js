@@ -81,6 +81,8 @@ export const choices = {
     const picked = new Set(ask.value ?? ask.proposed ?? []);
     const value = options[index].value;
     if (!picked.delete(value)) picked.add(value);
+    const most = ask.question.at_most ?? Infinity;
+    if (picked.size > most && picked.has(value)) return ask.note(`At most ${most} here: take one away first.`);
     ask.give(options.map((option) => option.value).filter((one) => picked.has(one)));
   },
   empty: (question) => (question.at_least === 0 ? [] : undefined),

@@ -64,8 +64,8 @@ function row(ask, one, number, place) {
   const caret = ask.live && ask.view.caret === one.id;
   const said = el("div", { class: "wb-text", dir: "auto" });
   said.textContent = textOf(one.text ?? one.content ?? one.title ?? one.id);
-  const made = el("button", { type: "button", class: `wb-candidate${caret ? " wb-caret" : ""}${place ? " wb-placed" : ""}`, "data-candidate": one.id, disabled: !ask.live, "aria-label": `${place ? `place ${place}` : "not placed"}: ${said.textContent.slice(0, 200)}` },
-    el("span", { class: "wb-place", "aria-hidden": "true" }, place ?? "–"), said, number < 10 && el("kbd", { "aria-hidden": "true" }, (number + 1) % 10));
+  const made = el("button", { type: "button", class: `wb-candidate${caret ? " wb-caret" : ""}${place ? " wb-placed" : ""}`, "data-candidate": one.id, disabled: !ask.live },
+    el("span", { class: "wb-place", "aria-hidden": "true" }, place ?? "–"), el("span", { class: "sr" }, place ? `place ${place}: ` : "not placed: "), said, number < 10 && el("kbd", { "aria-hidden": "true" }, (number + 1) % 10));
   made.addEventListener("click", () => pick(ask, one.id));
   return el("li", {}, made);
 }

@@ -163,7 +163,7 @@ function draw(ask) {
     el("h3", { id: "wb-marked-title" }, ask.value === undefined && marks.length ? "The text, with the marks a machine proposes" : "The text"),
     holder,
     el("ul", { class: "wb-marks", "aria-label": "Marks" }, marks.map((mark) => markItem(ask, mark))),
-    ask.live && el("p", { class: "wb-none" }, "← → walk by word, shift selects, a digit labels, Delete removes. Or select with mouse or finger."));
+    ask.live && el("p", { class: "wb-none" }, "← → walk by word, with shift they select; a label's key marks, Delete removes. Or select with mouse or finger."));
 }
 
 function markItem(ask, mark) {
