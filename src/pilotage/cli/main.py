@@ -23,6 +23,7 @@ from pilotage.cli import (
     pilot,
     pipelines,
     practice,
+    projects,
     quality,
     review,
     routing,
@@ -74,6 +75,7 @@ app.add_typer(review.app, name="review")
 routing_policies.register(routing.app)
 app.add_typer(assessment.app, name="assess")
 app.add_typer(routing.app, name="routing")
+app.add_typer(projects.app, name="project")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)
