@@ -60,16 +60,15 @@ def test_a_rate_twice_or_thrice_the_limit_is_found_soon(limit: float, rate: floa
 def test_unequal_audits_keep_alpha_and_find_what_an_unweighted_watch_would_mistake() -> None:
     """Risky outputs are audited ten times as often; the limit is about all that is accepted."""
     rng = np.random.default_rng(3)
-    smallest, runs, looks = 0.02, 500, 2_000
+    smallest, runs, looks = 0.02, 400, 1_000
     share, rates = 0.2, (0.02, 0.17)  # one output in five is risky; together exactly .05
 
     def alarms(factor: float) -> float:
         drawn = rng.random((runs, looks)) < share * 0.2 / (share * 0.2 + (1 - share) * smallest)
         wrong = rng.random((runs, looks)) < factor * np.where(drawn, rates[1], rates[0])
         weight = np.where(drawn, smallest / 0.2, 1.0)
-        logs = []
-        for bet in module._BETS / 0.05:
-            logs.append(np.cumsum(np.where(wrong, np.log1p(bet * weight * 0.95), np.log1p(-bet * weight * 0.05)), axis=1))
+        won, lost = (lambda bet: np.log1p(bet * weight * 0.95)), (lambda bet: np.log1p(-bet * weight * 0.05))
+        logs = [np.cumsum(np.where(wrong, won(bet), lost(bet)), axis=1) for bet in module._BETS / 0.05]
         wealth = np.logaddexp.reduce(logs, axis=0) - math.log(len(logs))
         return float((wealth >= -math.log(0.05)).any(axis=1).mean())
 
@@ -91,7 +90,7 @@ def test_the_closed_form_is_the_integral() -> None:
     limit, n, wrong = 0.05, 60, 8
     a, b = module._PRIOR[0], module._PRIOR[1] / limit
     prior = stats.beta(a, b)
-    ratio = lambda p: (p / limit) ** wrong * ((1 - p) / (1 - limit)) ** (n - wrong) * prior.pdf(p) / prior.sf(limit)  # noqa: E731
+    ratio = lambda p: (p / limit) ** wrong * ((1 - p) / (1 - limit)) ** (n - wrong) * prior.pdf(p) / prior.sf(limit)
     assert np.isclose(float(log_e_binomial(n, wrong, limit)), math.log(integrate.quad(ratio, limit, 1)[0]), atol=1e-6)
 
 

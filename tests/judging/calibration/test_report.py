@@ -88,6 +88,9 @@ def test_a_mandatory_slice_that_fails_or_is_missing_keeps_it_from_being_routable
     assert not held(lying)["slice:group=b"]
     assert held(lying)["slice:group=a"]
     assert lying.verdict is not Verdict.ROUTABLE
+    assert not lying.threshold_for({"group": "b"}).certified
+    assert lying.threshold_for({"group": "a"}) == lying.threshold
+    assert lying.threshold.certified
 
 
 def test_thresholds_by_slice_and_none_for_a_slice_never_seen() -> None:

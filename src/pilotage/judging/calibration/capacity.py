@@ -53,16 +53,22 @@ def rank_by_benefit(benefit: Floats, minutes: Floats | float, *, capacity_minute
         raise InputError("A review takes more than 0 minutes, and the capacity is not below 0.")
     order = np.argsort(-gain / each, kind="stable")
     order = order[gain[order] > 0]
-    used = np.cumsum(each[order])
-    fits = used <= capacity_minutes + 1e-9
-    taken = int(fits.sum())
+    taken = int((np.cumsum(each[order]) <= capacity_minutes + 1e-9).sum())
     reviewed = np.zeros(len(gain), dtype=bool)
     reviewed[order[:taken]] = True
-    out = order[taken:]
+    # The first that is too long for what is left does not keep shorter ones out.
+    spare, shortest = capacity_minutes - float(each[order[:taken]].sum()), float(each.min(initial=np.inf))
+    for item in order[taken:]:
+        if spare + 1e-9 < shortest:
+            break
+        if each[item] <= spare + 1e-9:
+            reviewed[item] = True
+            spare -= float(each[item])
+    out = order[~reviewed[order]]
     return Ranked(
         reviewed=reviewed,
-        minutes=float(used[taken - 1]) if taken else 0.0,
-        saved=float(gain[order[:taken]].sum()),
+        minutes=float(each[reviewed].sum()),
+        saved=float(gain[reviewed].sum()),
         left=float(gain[out].sum()),
         n_left=len(out),
         shadow_price_per_hour=float(60 * gain[out[0]] / each[out[0]]) if len(out) else 0.0,

@@ -150,17 +150,20 @@ class CalibrationReport:
         return content_id("calrep", msgspec.to_builtins(self))
 
     def threshold_for(self, slices: Mapping[str, str]) -> Threshold:
-        """The threshold of an output with these slice values: its slice's own where there is one, else the common one."""
-        if self.limits.by is None:
-            return self.threshold
-        name = f"{self.limits.by}={slices.get(self.limits.by, '')}"
+        """The threshold of an output with these slice values (SELECTIVE), or why there is none and people keep it.
+
+        With ``limits.by``, its slice's own; a value the sample has not seen has none. Else the common one, but for an output in a slice that failed
+        and is wrong more often than what the common threshold accepts on the whole: leaving such a slice out only lowers the risk promised.
+        """
+        if self.limits.by is not None:
+            name = f"{self.limits.by}={slices.get(self.limits.by, '')}"
+            own = next((each.threshold for each in self.slices if each.name == name and each.threshold is not None), None)
+            return own or _none(self.threshold, name, "the sample has no item of this slice")
+        names = {f"{dimension}={value}" for dimension, value in slices.items()}
         for each in self.slices:
-            if each.name == name and each.threshold is not None:
-                return each.threshold
-        # A value the sample has never seen has no evidence behind it.
-        return replace(
-            self.threshold, value=None, coverage=0.0, accepted=0, errors=0.0, bound=None, slice=name, reason="the sample has no such slice"
-        )
+            if each.name in names and _riskier(each, self.threshold):
+                return _none(self.threshold, each.name, each.reason)
+        return self.threshold
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with its hash."""
@@ -300,6 +303,9 @@ class _Found:
         if by is not None:
             for name, threshold in own.items():
                 at[sample.in_slice(by, name.split("=", 1)[1])] = _value(threshold)
+        for each in self.slices if by is None else ():
+            if _riskier(each, self.threshold):
+                at[sample.in_slice(*each.name.split("=", 1))] = 2.0  # as threshold_for: people keep these
         return float(np.average(sample.confidence >= at, weights=sample.weights)), at
 
     def calibrated(self) -> Check:
@@ -340,6 +346,15 @@ class _Found:
             f"routed {_money(self.costs.routed)} an output; all automatic {_money(self.costs.all_auto)}, "
             f"all by people {_money(self.costs.all_human)}; the difference is at most {auto.upper:+.2f} and {human.upper:+.2f}",
         )
+
+
+def _none(threshold: Threshold, name: str, reason: str) -> Threshold:
+    return replace(threshold, value=None, coverage=0.0, accepted=0, errors=0.0, bound=None, slice=name, reason=reason)
+
+
+def _riskier(report: SliceReport, common: Threshold) -> bool:
+    at = report.risk_at_common
+    return report.status == "failed" and at is not None and at.estimate is not None and at.estimate > common.errors / max(1, common.accepted)
 
 
 def _value(threshold: Threshold) -> float:

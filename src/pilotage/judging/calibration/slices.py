@@ -69,7 +69,9 @@ def _is_mandatory(place: tuple[str, str], mandatory: Collection[str]) -> bool:
 def _measure(sample: Sample, name: str, place: tuple[str, str], mandatory: bool, own: Threshold | None, level: float, seed: int) -> SliceReport:
     part = sample.where(sample.in_slice(*place))
     if part.n < ENOUGH_FOR_A_SLICE:
-        return SliceReport(name, "not_measured", mandatory, part.n, reason=f"{part.n} items; {ENOUGH_FOR_A_SLICE} are needed to say anything")
+        return SliceReport(
+            name, "not_measured", mandatory, part.n, threshold=own, reason=f"{part.n} items; {ENOUGH_FOR_A_SLICE} are needed to say anything"
+        )
     calibrated = reliability_of(part, bins=min(_BINS, max(2, part.n // 25)), level=level, seed=seed)
     return SliceReport(
         name=name,

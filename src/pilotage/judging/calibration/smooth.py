@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 CELLS = 2_048
 _CELLS_RESAMPLED = 512
 _HALVINGS = 24
+_HALVINGS_RESAMPLED = 13  # to .0001, far below what resamples differ by
 
 
 def smooth_ece(sample: Sample, *, level: float = 0.95, replicates: int = 200, seed: int = 0) -> Measure:
@@ -34,7 +35,7 @@ def smooth_ece(sample: Sample, *, level: float = 0.95, replicates: int = 200, se
     rng = np.random.default_rng(seed)
 
     def figure(weights: Floats) -> Floats:
-        return _fixed_point(_spread(sample.confidence, weights * residual, _CELLS_RESAMPLED), weights.sum(axis=1))[:, None]
+        return _fixed_point(_spread(sample.confidence, weights * residual, _CELLS_RESAMPLED), weights.sum(axis=1), _HALVINGS_RESAMPLED)[:, None]
 
     method = "reflected Gaussian, bandwidth at the fixed point"
     if not replicates:
@@ -67,11 +68,11 @@ def _spread(p: Floats, residuals: Floats, cells: int) -> Floats:
     return grid
 
 
-def _fixed_point(grid: Floats, totals: Floats | float) -> Floats:
+def _fixed_point(grid: Floats, totals: Floats | float, halvings: int = _HALVINGS) -> Floats:
     """Where error and bandwidth are equal, by halving; one for each row."""
     waves = dct(grid / np.reshape(totals, (-1, 1)), type=2, norm="ortho", axis=1)
     low, high = np.zeros(len(grid)), np.ones(len(grid))
-    for _ in range(_HALVINGS):
+    for _ in range(halvings):
         middle = (low + high) / 2
         wider = _at(waves, middle) > middle
         low, high = np.where(wider, middle, low), np.where(wider, high, middle)
