@@ -1,8 +1,9 @@
+# ruff: noqa: E402 - the path must be put right before anything else is imported
 """The review queue beside Label Studio: import, next task and submit over HTTP, the same client for both; then ours alone with a million items.
 
 Both are their shipped server with its default database: Label Studio's ``label-studio start`` with SQLite, which is what ``pip install`` gives (its
-makers advise PostgreSQL and uwsgi for production), and ours over a folder. One client asks for the next task, submits an answer, asks again. Import is
-the time from a JSON file to tasks that can be served: Label Studio's through its import API, from the request to the answer; ours through
+makers advise PostgreSQL and uwsgi for production), and ours over a folder. One client asks for the next task, submits an answer, asks again. Import
+is the time from a JSON file to tasks that can be served: Label Studio's through its import API, from the request to the answer; ours through
 ``put_tasks`` in one process, reading the file included. What ours does and the other side does not: it claims (nobody else is served the task), keeps
 a hash-chained ledger, draws an arm, and syncs to disk before it answers. What Label Studio does and ours does not: an answer of its API carries the
 whole task with its annotations, permissions are Django's, and it keeps data-manager columns up to date.
