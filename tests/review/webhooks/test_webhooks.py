@@ -221,7 +221,21 @@ def test_an_address_that_is_none_is_refused(timed: Workspace, secrets: Secrets, 
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "LOCALHOST.", "a.localhost", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "[fd00::1]", "0", "127.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "100.64.0.1", "224.0.0.1", "[fe80::1]", "0.0.0.0", "[2002:7f00:1::]"],
+    [
+        *("127.0.0.1", "localhost", "LOCALHOST.", "a.localhost", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "[fd00::1]", "0"),
+        *(
+            "127.1",
+            "0x7f000001",
+            "2130706433",
+            "[::ffff:127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "100.64.0.1",
+            "224.0.0.1",
+            "[fe80::1]",
+            "0.0.0.0",
+            "[2002:7f00:1::]",
+        ),
+    ],
 )
 def test_a_private_address_is_refused_however_it_is_written(timed: Workspace, secrets: Secrets, host: str) -> None:
     with pytest.raises(Refused):
