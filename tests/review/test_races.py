@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def race(workspace: Workspace, rubric: Rubric, clock: ManualClock, overlap: Over
 def act(workspace: Workspace, rater: Rater, task_id: str, what: str) -> None:
     try:
         if what == "answer":
-            value = ("yes", "no", "unclear")[hash((rater.name, task_id)) % 3]
+            value = ("yes", "no", "unclear")[zlib.crc32(f"{rater.name} {task_id}".encode()) % 3]
             for _ in range(2):  # sent twice
                 answer(workspace, task_id, rater, {"failure": value}, idempotency_key=task_id)
         elif what == "skip":
