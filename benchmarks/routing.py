@@ -13,6 +13,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import socket
 import statistics
 import subprocess
@@ -30,7 +31,11 @@ from pilotage.ledger import create_workspace, open_workspace
 from pilotage.people import add_account, find_account, issue_token
 from pilotage.review.routing import Router, RouteRequest, fit_novelty, keep_novelty
 
-TEXT = "You can return order {} within fourteen days of receiving it, free of charge, and we send the money back to the card you paid with. " * 4
+TEXT = (
+    "you can return this order within fourteen days of receiving it free charge and we send the money back to card paid with please keep parcel "
+    "label until it has arrived our team looks at every request in turn if something is missing write us again thank patience kind regards"
+)
+WORDS = TEXT.split()
 SERVER = """
 import sys, uvicorn
 from pilotage.ledger import open_workspace
@@ -53,7 +58,7 @@ def make(folder: Path, record: str) -> str:
 
 
 def asked(number: int) -> dict[str, Any]:
-    payload = {"question": f"May I return order {number}?", "reply": TEXT.replace("{}", str(number))}
+    payload = {"question": f"May I return order {number}?", "reply": " ".join(random.Random(number).choices(WORDS, k=110))}
     slices = {"language": "en"}
     return {"id": f"r{number}", "payload": payload, "confidence": 0.97, "slices": slices, "model": "tgt_1", "prompt": "p1"}
 

@@ -27,7 +27,7 @@ from pilotage.server import create_app  # noqa: E402
 
 TOKEN = "picture"  # noqa: S105 - opens a temporary folder on loopback
 SCREENS = [
-    ("kind-marks", "marks", "e ArrowRight ArrowRight ArrowRight ArrowRight ArrowRight ArrowRight ArrowRight ArrowRight Shift+ArrowRight", 1280, "light"),
+    ("kind-marks", "marks", f"e {'ArrowRight ' * 8}Shift+ArrowRight", 1280, "light"),
     ("kind-pair", "pair", "] ]", 1280, "light"),
     ("kind-ranking", "ranking", "1 4 = 2", 1280, "light"),
     ("kind-rubric", "rubric", "1 4", 1280, "light"),

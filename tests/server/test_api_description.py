@@ -51,7 +51,7 @@ def test_every_operation_says_what_it_is_and_how_it_fails(document: dict[str, An
         seen += 1
         assert told.get("tags") and told.get("summary") and told.get("description"), name
         for code, answer in told["responses"].items():
-            if code.startswith("4") or code.startswith("5"):
+            if code.startswith(("4", "5")):
                 (content,) = answer["content"].values()
                 assert content["schema"]["$ref"].endswith("/Problem"), f"{name} {code}"
         assert {"401", "422"} <= set(told["responses"]), name

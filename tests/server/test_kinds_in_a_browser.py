@@ -200,6 +200,8 @@ def test_a_rubric_goes_from_question_to_question_and_agrees_with_the_rest(open_k
     press(page, "a")
     assert recorded(page, fresh, 1, "correct") == [False]
     assert recorded(page, fresh, 1, "helpful") == [5]
+    press(page, ".", ",")
+    assert "true" in page.locator("#wb-prompt").inner_text()
     press(page, "1", "4", "1")
     field = page.locator(".wb-number")
     field.wait_for()

@@ -362,7 +362,7 @@ def test_it_fits_a_phone(page: Any, scheme: str) -> None:
 @pytest.mark.browser
 def test_who_listens_instead_of_looking_is_told_what_happened(page: Any) -> None:
     press(page, "a")
-    page.wait_for_function("document.getElementById('wb-announce').textContent.startsWith('Recorded: failure')")
+    page.wait_for_function("() => document.getElementById('wb-announce').textContent.startsWith('Recorded: failure')")
     assert page.locator("#wb-announce").get_attribute("aria-live") == "polite"
     assert page.evaluate("document.activeElement.id") == "wb-stage"
 

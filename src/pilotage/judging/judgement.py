@@ -105,18 +105,66 @@ def add_judgements(tx: WriteTransaction, judgements: Iterable[Judgement]) -> lis
         If the item, the rater or the rubric is not known.
     Conflict
         If the idempotency key was used for another answer, or ``supersedes`` names a judgement that is not the rater's current one.
+
+    Cost: some four look-ups for every 500 judgements, and one insert for them all.
     """
     wanted = list(judgements)
     rubrics = {rubric_id: find_rubric(tx.conn, rubric_id, workspace_id=tx.workspace_id) for rubric_id in {j.rubric_id for j in wanted}}
     raters = _known_raters(tx, {j.rater_id for j in wanted})
     _require_items(tx, {j.item_id for j in wanted})
-    return [_add(tx, judgement, rubrics[judgement.rubric_id], raters) for judgement in wanted]
+    standing = _Standing.before(tx, wanted)
+    rows: list[dict[str, Any]] = []
+    ids = [_add(tx, judgement, rubrics[judgement.rubric_id], raters, standing, rows) for judgement in wanted]
+    tx.insert(judgement_table, *rows)
+    return ids
 
 
-def _add(tx: WriteTransaction, given: Judgement, rubric: Rubric, raters: dict[str, tuple[str, str]]) -> str:
+_Chain = tuple[str, str, str, str]
+
+
+class _Standing:
+    """What stood before a batch, and what the batch added since: by idempotency key, and the current judgement of each chain."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, Judgement] = {}
+        self.current: dict[_Chain, Judgement] = {}
+
+    @classmethod
+    def before(cls, tx: WriteTransaction, wanted: list[Judgement]) -> _Standing:
+        made = cls()
+        t = judgement_table
+        keys = sorted({judgement.idempotency_key for judgement in wanted if judgement.idempotency_key})
+        items = sorted({judgement.item_id for judgement in wanted})
+        raters = {judgement.rater_id for judgement in wanted}
+        of_raters = [t.c.rater_id.in_(sorted(raters))] if len(raters) <= CHUNK else []
+        for start in range(0, len(keys), CHUNK):
+            for found in _read(tx, t.c.idempotency_key.in_(keys[start : start + CHUNK])):
+                made.by_key[found.idempotency_key] = found
+        for start in range(0, len(items), CHUNK):
+            for found in _read(tx, t.c.item_id.in_(items[start : start + CHUNK]), *of_raters, ~_superseded()):
+                made.current[_chain(found)] = found
+        return made
+
+    def add(self, judgement: Judgement) -> None:
+        self.by_key[judgement.idempotency_key] = judgement
+        self.current[_chain(judgement)] = judgement
+
+
+def _chain(judgement: Judgement) -> _Chain:
+    return judgement.item_id, judgement.question, judgement.rater_id, judgement.rubric_id
+
+
+def _add(
+    tx: WriteTransaction,
+    given: Judgement,
+    rubric: Rubric,
+    raters: dict[str, tuple[str, str]],
+    standing: _Standing,
+    rows: list[dict[str, Any]],
+) -> str:
     given = _checked(given, rubric)
     if given.idempotency_key:
-        earlier = _read_one(tx, judgement_table.c.idempotency_key == given.idempotency_key)
+        earlier = standing.by_key.get(given.idempotency_key)
         if earlier is not None:
             if earlier.said() != given.said():
                 raise Conflict(
@@ -126,7 +174,7 @@ def _add(tx: WriteTransaction, given: Judgement, rubric: Rubric, raters: dict[st
                     mend="give a changed answer a new key",
                 )
             return earlier.id
-    current = _current(tx, given)
+    current = standing.current.get(_chain(given))
     if given.supersedes is not None and (current is None or current.id != given.supersedes):
         raise Conflict(
             "The judgement this one replaces is not the rater's current one.",
@@ -141,7 +189,8 @@ def _add(tx: WriteTransaction, given: Judgement, rubric: Rubric, raters: dict[st
     made = content_id("jdg", {**settled.said(), "key": settled.idempotency_key, "supersedes": settled.supersedes or ""})
     kind, login = raters[settled.rater_id]
     person = kind == RaterKind.PERSON
-    tx.insert(judgement_table, _row(settled, made), actor=login if person else None)
+    rows.append({**tx.stamp(actor=login if person else None), **_row(settled, made)})
+    standing.add(replace(settled, id=made))
     if person:
         _record(tx, settled, made, kind_of_question=rubric.question(settled.question).kind, login=login)
     return made
@@ -236,15 +285,9 @@ def _superseded() -> Any:
     return exists().where(*same, later.c.supersedes == t.c.id)
 
 
-def _read_one(tx: WriteTransaction, *conditions: Any) -> Judgement | None:
-    found = tx.conn.execute(_select().where(judgement_table.c.workspace_id == tx.workspace_id, *conditions)).first()
-    return None if found is None else _judgement(found)
-
-
-def _current(tx: WriteTransaction, given: Judgement) -> Judgement | None:
-    t = judgement_table
-    same = [t.c[name] == getattr(given, name) for name in ("item_id", "question", "rater_id", "rubric_id")]
-    return _read_one(tx, *same, ~_superseded())
+def _read(tx: WriteTransaction, *conditions: Any) -> list[Judgement]:
+    found = tx.conn.execute(_select().where(judgement_table.c.workspace_id == tx.workspace_id, *conditions))
+    return [_judgement(row) for row in found]
 
 
 def _select() -> Select[Any]:

@@ -333,13 +333,15 @@ class _Import:
             counts["tasks"] = put.put
         put_items(tx, items.values())
         rows, judged = [], []
+        ensured: set[str] = set()
         for position, (_, found) in chunk:
             item = items[position]
             self._suggest(tx, found, item.id)
             counts["suggestions"] += sum(len(one.values) for one in found.proposed)
             entries = [_entry(one) for one in found.said]
             for rater, one, index in self._raters(found):
-                ensure_rater(tx, rater)
+                if rater.id not in ensured:
+                    ensured.add(ensure_rater(tx, rater))
                 entries[index]["rater"] = rater.id
                 for question, value in one.values.items():
                     key = f"{self.id}:{position}:{index}:{question}"

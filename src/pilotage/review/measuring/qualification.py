@@ -25,7 +25,7 @@ from pilotage.review.measuring.telling import Feedback, tell
 from pilotage.review.rows import check_person, load_assignment, load_task, move, set_assignment
 from pilotage.review.serving import load_claimed, serve
 from pilotage.review.skills import grant_skill
-from pilotage.review.tables import review_assignment, review_author, review_task, review_skill
+from pilotage.review.tables import review_assignment, review_author, review_skill, review_task
 from pilotage.review.task import Claimed
 from pilotage.store import Workspace, WriteTransaction
 

@@ -169,6 +169,7 @@ def _question(
         method, banner = truth.method, truth.banner
         rows = {unit: index for index, unit in enumerate(truth.units)}
         before = {each.item_id: each for each in consensuses(workspace, item_ids=items, question=question.name)}
+    everything = digest(sorted(inputs.values())) if together else ""
     made: list[_Made] = []
     for item, said in by_item.items():
         working = {each.rater_id: each.value for each in said if each.purpose != "adjudication" and not each.abstained}
@@ -185,7 +186,7 @@ def _question(
             found = combine(question, working, sure=sure, accuracy=accuracy, smoothing=smoothing)
         if truth is None and standing.get(item) == inputs[item]:
             continue
-        hashed = inputs[item] if truth is None or decided else digest({"item": inputs[item], "all": digest(sorted(inputs.values()))})
+        hashed = inputs[item] if truth is None or decided else digest({"item": inputs[item], "all": everything})
         made.append(
             _Made(
                 _consensus(question, item, found, said, hashed), found.state, len(working), found.disagreement, _pair(question, working), inputs[item]
