@@ -152,7 +152,6 @@ def review(workspace: Workspace, say: Callable[[Claimed], str] | None = None, *,
                 rater,
                 {"failure": value},
                 idempotency_key=f"{login}/{task.task_id}/{new_id('key', clock=workspace.clock)}",
-                suggestion=task.suggestion,
                 correction=task.payload["proposed_correction"] if value == "yes" else None,
             )
             seen.append(task)

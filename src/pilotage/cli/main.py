@@ -23,6 +23,7 @@ from pilotage.cli import (
     pilot,
     pipelines,
     practice,
+    projects,
     quality,
     review,
     runs,
@@ -72,6 +73,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(projects.app, name="project")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)

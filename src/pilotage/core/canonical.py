@@ -51,9 +51,12 @@ def _is_plain(value: Any) -> bool:
     if kind is str or value is None or kind is bool:
         return True
     if kind is dict:
-        return all(type(name) is str and name.isascii() for name in value) and all(map(_is_plain, value.values()))
+        for name, inner in value.items():  # noqa: SIM110 - a loop, with no look inside text, is twice as fast, and every row that gets an id comes here
+            if type(name) is not str or not name.isascii() or not (type(inner) is str or _is_plain(inner)):
+                return False
+        return True
     if kind is list or kind is tuple:
-        return all(map(_is_plain, value))
+        return all(type(inner) is str or _is_plain(inner) for inner in value)
     return kind is int and -_LARGEST <= value <= _LARGEST
 
 

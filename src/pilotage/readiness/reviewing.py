@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pilotage.core import InputError
 from pilotage.judging import Abstain
 from pilotage.readiness.cycle import StepRecord
 from pilotage.readiness.judging import QUESTION, RuledOutput, audited, judged_outputs, ruled_outputs
 from pilotage.readiness.measuring import JudgedOutput
 from pilotage.readiness.second_opinion import opinions_of
-from pilotage.review import CORRECTION, counts, put_task, tasks, withdraw
+from pilotage.review import CORRECTION, NewTask, Suggestion, counts, put_tasks, tasks, withdraw
 
 if TYPE_CHECKING:
     from pilotage.readiness.voyage import Voyage
@@ -47,23 +48,19 @@ def send_to_review(voyage: Voyage) -> bool:
 
     opinions = opinions_of(voyage, [each.ruled.item.id for each in wanted])
 
+    new = []
+    for each in wanted:
+        value = opinions.get(each.ruled.item.id) if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
+        proposed = [Suggestion(QUESTION, value or "unclear")]
+        if value == "yes":
+            proposed.append(Suggestion(CORRECTION, each.ruled.correction))
+        harmful = each.ruled.part == "attack" and value != "no"
+        new.append(NewTask(each.ruled.item, proposed, priority=_PRIORITY[each.why], why=(each.why,), harmful=harmful, overlap=overlap))
+
     def put(tx: WriteTransaction) -> None:
-        for each in wanted:
-            value = opinions.get(each.ruled.item.id) if isinstance(each.ruled.said, Abstain) else each.ruled.said.value
-            suggestion = {QUESTION: value or "unclear"}
-            if value == "yes":
-                suggestion[CORRECTION] = each.ruled.correction
-            put_task(
-                tx,
-                queue,
-                each.ruled.item,
-                voyage.pilot.rubric,
-                [each.why],
-                suggestion,
-                harmful=each.ruled.part == "attack" and value != "no",
-                priority=_PRIORITY[each.why],
-                overlap=overlap,
-            )
+        report = put_tasks(tx, queue, new, rubric=voyage.pilot.rubric)
+        if report.refused:
+            raise InputError(report.refused[0].what, where=str(report.refused[0]), why="an item that people must see cannot be left out")
 
     voyage.workspace.write(put)
     now = counts(voyage.workspace, queue)

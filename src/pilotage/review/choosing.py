@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select
 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
@@ -17,7 +17,7 @@ from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import Terms
 from pilotage.review.projects.settings import Rotation
 from pilotage.review.rows import A, T
-from pilotage.review.tables import review_assignment, review_author
+from pilotage.review.tables import review_assignment, review_author, review_task
 
 AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by a slice
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
@@ -38,16 +38,29 @@ class Asking:
     skipped_too: bool = False
 
 
+def _wanted(asking: Asking, *more: Any) -> Select[Any]:
+    """The tasks, each with what this person has had to do with it: ``had`` is when they were served it before, ``mine`` how that stands."""
+    had = and_(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == asking.rater.id)
+    columns = (*_WANTED, A.state.label("mine"), A.served_at.label("had"), *more)
+    return select(*columns).select_from(review_task.outerjoin(review_assignment, had))
+
+
 def is_open_to(asking: Asking, workspace_id: str) -> list[ColumnElement[bool]]:
     """The conditions under which a task of the queue may be served to this person.
 
     Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one whose places are taken.
     """
     unwanted = ("claimed", "answered") if asking.skipped_too else ("claimed", "answered", "skipped")
-    mine = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == asking.rater.id, A.state.in_(unwanted))
     author = review_author.c
     own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == asking.rater.name)
-    conditions = [T.workspace_id == workspace_id, T.queue == asking.queue, T.state == "open", T.claims + T.answers < T.overlap, ~mine, ~own_work]
+    conditions = [
+        T.workspace_id == workspace_id,
+        T.queue == asking.queue,
+        T.state == "open",
+        T.claims + T.answers < T.overlap,
+        or_(A.state.is_(None), A.state.not_in(unwanted)),
+        ~own_work,
+    ]
     if asking.roles is not None:
         conditions.append(T.role.in_(sorted({"", *asking.roles})))
     if asking.skills is not None:
@@ -62,15 +75,19 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     answered or skipped that still wait for others, not with the queue.
     """
     conditions = is_open_to(asking, workspace_id)
-    if terms is not None and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id):
+    if (
+        terms is not None
+        and terms.settings.calibration_round is not None
+        and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id)
+    ):
         practice = T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id))
-        rows = conn.execute(select(*_WANTED).where(*conditions, practice)).mappings().all()
+        rows = conn.execute(_wanted(asking).where(*conditions, practice)).mappings().all()
         return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
     work = and_(*conditions, T.purpose.not_in(TEST_PURPOSES))
     rotation = terms.settings.rotation if terms is not None else None
     if rotation is None:
-        found: Sequence[RowMapping] = conn.execute(select(*_WANTED).where(work).order_by(T.position).limit(n)).mappings().all()
+        found: Sequence[RowMapping] = conn.execute(_wanted(asking).where(work).order_by(T.position).limit(n)).mappings().all()
     else:
         found = _varied(conn, workspace_id, work, asking, rotation, n)
     if terms is None or not found or not terms.settings.gold.share:
@@ -88,9 +105,8 @@ def _with_gold(
     places = [is_gold_turn(terms.salt, login, turn + place, share) for place in range(len(work))]
     if not any(places):
         return list(work)
-    seen = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == asking.rater.id)
     exposed = (T.claims + T.answers).label("exposed")
-    query = select(*_WANTED, exposed).where(*conditions, T.purpose == "gold", ~seen).order_by(exposed, T.id).limit(_MOST_GOLD)
+    query = _wanted(asking, exposed).where(*conditions, T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD)
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
     gold = sorted(conn.execute(query).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
     rest = iter(work)
@@ -102,7 +118,7 @@ def _varied(conn: Connection, workspace_id: str, work: ColumnElement[bool], aski
     """The next tasks, those of a value the person has had too much of put behind the others."""
     i = item_table.c
     of_item = (i.workspace_id == T.workspace_id) & (i.id == T.item_id)
-    query = select(*_WANTED, i.slices).join(item_table, of_item).where(work).order_by(T.position).limit(max(n * _LOOK_AHEAD, rotation.over))
+    query = _wanted(asking, i.slices).join(item_table, of_item).where(work).order_by(T.position).limit(max(n * _LOOK_AHEAD, rotation.over))
     candidates = conn.execute(query).mappings().all()
     recent = (
         select(T.id, i.slices)

@@ -91,11 +91,11 @@ def claim(
             may = allowance(tx.conn, tx.workspace_id, terms, rater_id, rater.name, now)
             wanted = wanted if may.tasks is None else min(wanted, may.tasks)
         if wanted > 0:
-            skills = None if terms is None else skill_names(tx.conn, tx.workspace_id, rater.name, now)
+            skills = None if terms is None or not terms.settings.skills else skill_names(tx.conn, tx.workspace_id, rater.name, now)
             asking = Asking(rater, queue, roles, skills, skipped_too=skipped_too)
             found = choose(tx.conn, tx.workspace_id, terms, asking, wanted)
             taken = serve(tx, terms, rater, found, until=until, holder=holder)
-        return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken])
+        return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken], {queue: terms})
 
     return workspace.write(job)
 

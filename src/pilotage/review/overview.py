@@ -110,7 +110,7 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
         found = conn.execute(select(*kinds, func.count()).group_by(*kinds)).all()
         terms = find_terms(conn, workspace.id, queue)
         now = workspace.clock.now_us()
-        skills = None if terms is None else skill_names(conn, workspace.id, rater.name, now)
+        skills = None if terms is None or not terms.settings.skills else skill_names(conn, workspace.id, rater.name, now)
         limit = allowance(conn, workspace.id, terms, rater_id, rater.name, now).limit
         skipped = (
             select(func.count())

@@ -136,6 +136,7 @@ class _Plan:
     queue: str
     rubric: Rubric
     roles: tuple[str, ...]
+    asked: dict[str, tuple[str, ...]]  # by role
     settings: ProjectSettings
     due_us: int | None
 
@@ -157,7 +158,10 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> _Pla
         raise Refused(f"The project '{queue}' is archived.", mend="resume it first")
     asked = find_rubric(tx.conn, rubric if isinstance(rubric, str) else put_rubric(tx, rubric), workspace_id=tx.workspace_id)
     settings = terms.settings if terms is not None else ProjectSettings(name="-")
-    return _Plan(queue, asked, roles_of(asked), settings, parse_duration(settings.sla.due) if settings.sla else None)
+    roles = roles_of(asked)
+    return _Plan(
+        queue, asked, roles, {role: asked_of(asked, role) for role in roles}, settings, parse_duration(settings.sla.due) if settings.sla else None
+    )
 
 
 def _fit(plan: _Plan, chunk: list[tuple[int, NewTask]]) -> tuple[list[tuple[int, NewTask]], list[RefusedRow]]:
@@ -200,7 +204,7 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
             tables["payload"].append({**stamp, "item_id": item.id, "payload": json_text(item.payload)})
         for login in sorted({*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}):
             tables["author"].append({**stamp, "task_id": row["id"], "login": login})
-        asked = asked_of(plan.rubric, row["asks"])
+        asked = plan.asked[row["role"]]
         planted = {question: value for question, value in task.seed.items() if question in asked}
         if planted:
             tables["seed"].append({**stamp, "task_id": row["id"], "planted": json_text(planted), "made_from": task.made_from})
@@ -244,7 +248,7 @@ def _task_rows(tx: WriteTransaction, plan: _Plan, task: NewTask, item: Item) -> 
         due_at = tx.clock.now_us() + plan.due_us
     several = len(plan.roles) > 1
     for role in plan.roles:
-        asked = asked_of(plan.rubric, role)
+        asked = plan.asked[role]
         if task.purpose in TEST_PURPOSES and several and not any(question in asked for question in task.gold):
             continue  # nothing is known to be right of what this role is asked
         shown = {question: value for question, value in proposed.items() if question in asked}

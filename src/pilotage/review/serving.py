@@ -40,8 +40,6 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     if not tasks:
         return []
     ids = [task["id"] for task in tasks]
-    before_query = select(A.task_id, A.served_at).where(A.workspace_id == tx.workspace_id, A.task_id.in_(ids), A.rater_id == rater.id)
-    before = {row.task_id: row.served_at for row in tx.conn.execute(before_query)}
     now = tx.clock.now_us()
     claim = {"state": "claimed", "expires_at": until, "holder": holder}
     rows, told = [], []
@@ -55,11 +53,11 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             "sides": showing.sides,
             "guideline_id": terms.guideline_id if terms is not None else None,
         }
-        if task["id"] not in before:
+        if task["mine"] is None:
             rows.append({"task_id": task["id"], "rater_id": rater.id, "queue": task["queue"], **claim, **fresh})
         else:  # what was shown once stays what was shown
             where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
-            again = claim if before[task["id"]] is not None else {**claim, **fresh}
+            again = claim if task["had"] is not None else {**claim, **fresh}
             tx.conn.execute(update(review_assignment).where(*where).values(**again))
         told.append({"task": task["id"], "item": task["item_id"], "arm": showing.arm})
     tx.insert(review_assignment, *rows)
@@ -123,8 +121,13 @@ def seen_by(task: Any, assignment: Any) -> dict[str, Any] | None:
     return seen
 
 
-def load_claimed(conn: Connection, workspace_id: str, rater_id: str, task_ids: list[str]) -> list[Claimed]:
-    """The tasks this person has to do with, with their items' payloads, in the order of ``task_ids``. The one place that reads payloads."""
+def load_claimed(
+    conn: Connection, workspace_id: str, rater_id: str, task_ids: list[str], known: dict[str, Terms | None] | None = None
+) -> list[Claimed]:
+    """The tasks this person has to do with, with their items' payloads, in the order of ``task_ids``. The one place that reads payloads.
+
+    ``known`` are the terms of queues that were read already.
+    """
     if not task_ids:
         return []
     i, p, g = item_table.c, item_payload.c, review_guideline.c
@@ -138,7 +141,8 @@ def load_claimed(conn: Connection, workspace_id: str, rater_id: str, task_ids: l
         .where(T.workspace_id == workspace_id, T.id.in_(task_ids), A.rater_id == rater_id)
     )
     rows = {row["id"]: row for row in conn.execute(query).mappings()}
-    terms = {queue: find_terms(conn, workspace_id, queue) for queue in {row["queue"] for row in rows.values()}}
+    terms = dict(known or {})
+    terms |= {queue: find_terms(conn, workspace_id, queue) for queue in {row["queue"] for row in rows.values()} - terms.keys()}
     by = _suggested_by(conn, workspace_id, [row for row in rows.values() if terms[row["queue"]] is not None], terms)
     return [_claimed(conn, workspace_id, rows[task_id], terms[rows[task_id]["queue"]], by) for task_id in task_ids if task_id in rows]
 

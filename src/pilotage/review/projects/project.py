@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Text, select, type_coerce
+from sqlalchemy import Connection, Text, bindparam, select, type_coerce
 
 from pilotage.core import NotFound
 from pilotage.judging import Rubric
@@ -118,7 +118,7 @@ def projects(workspace: Workspace, *, archived: bool = False) -> list[Project]:
 
 def find_terms(conn: Connection, workspace_id: str, name: str) -> Terms | None:
     """The project's terms, or None for a queue without a project. One look-up by key."""
-    row = conn.execute(_TERMS.where(P.workspace_id == workspace_id, P.id == name)).first()
+    row = conn.execute(_TERMS, {"workspace": workspace_id, "name": name}).first()
     if row is None:
         return None
     settings = _settings(row.settings)
@@ -173,6 +173,7 @@ _TERMS = (
     )
     .join(review_project_version, (V.workspace_id == P.workspace_id) & (V.project == P.id) & (V.number == P.number))
     .join(review_guideline, (G.workspace_id == P.workspace_id) & (G.id == V.guideline_id))
+    .where(P.workspace_id == bindparam("workspace"), P.id == bindparam("name"))
 )
 
 

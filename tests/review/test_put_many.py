@@ -1,0 +1,160 @@
+"""Putting many items: what is refused is named, roles become tasks, and a batch is one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from pilotage.core import InputError, NotFound, Refused
+from pilotage.judging import Item, Option, Question, Rubric, person
+from pilotage.ledger import entries
+from pilotage.review import NewTask, Suggestion, answer, claim, counts, put_tasks, tasks
+from pilotage.review.new_task import shown_of, unfit
+from pilotage.review.projects import Gold, ProjectSettings, Sla, archive_project, create_project
+from pilotage.review.tables import review_author, review_gold, review_seed, review_task, suggestion
+from pilotage.store import Workspace
+
+ANN, BEN = person("ann"), person("ben")
+GUIDE = "Go by what the customer would feel."
+
+Make = Callable[..., Item]
+
+
+def rows_of(workspace: Workspace, table: Any) -> list[Any]:
+    with workspace.read() as conn:
+        return list(conn.execute(select(table).where(table.c.workspace_id == workspace.id)).mappings())
+
+
+def test_a_batch_says_what_became_of_each_task_and_is_one_entry(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    def batch() -> Any:
+        return (NewTask(item(f"item {n}"), [Suggestion("failure", "yes", probability=0.9, model="m")]) for n in range(5))
+
+    first = put_tasks(workspace, "bulk", batch(), rubric=rubric)
+    assert (first.put, first.known, first.refused) == (5, 0, ())
+    again = put_tasks(workspace, "bulk", batch(), rubric=rubric)
+    assert (again.put, again.known) == (0, 5)
+    (entry,) = entries(workspace, type="review.put")
+    assert entry.body["put"] == 5 and len(entry.body["digest"]) == 64
+    assert counts(workspace, "bulk").open == 5
+    assert len(rows_of(workspace, suggestion)) == 5
+
+
+def test_items_are_served_in_the_order_they_came(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    put_tasks(workspace, "bulk", (NewTask(item(f"item {n:03d}")) for n in range(40)), rubric=rubric)
+    asked = [task.payload["conversation"][0]["content"] for task in claim(workspace, "bulk", ANN, n=40)]
+    assert asked == [f"item {n:03d}" for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"suggestions": [Suggestion("blame", "yes")]}, "suggestions[0].blame"),
+        ({"suggestions": [Suggestion("failure", "yes"), Suggestion("failure", "maybe")]}, "suggestions[1].failure"),
+        ({"suggestions": [Suggestion("failure", "yes", probability=1.5)]}, "suggestions[0].probability"),
+        ({"suggestions": [Suggestion("failure", "yes", probability=float("nan"))]}, "suggestions[0].probability"),
+        ({"suggestions": [Suggestion("failure", "yes", score=float("inf"))]}, "suggestions[0].score"),
+        ({"seed": {"failure": "perhaps"}}, "seed.failure"),
+        ({"purpose": "gold"}, "gold"),
+        ({"gold": {"failure": "yes"}}, "gold"),
+        ({"purpose": "gold", "gold": {"failure": "yes"}, "seed": {"failure": "yes"}}, "seed.failure"),
+        ({"purpose": "play"}, "purpose"),
+        ({"overlap": 0}, "overlap"),
+        ({"priority": 1_000_001}, "priority"),
+        ({"why": ()}, "why"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named_and_the_others_stand(
+    workspace: Workspace, rubric: Rubric, item: Make, wrong: dict[str, Any], field: str
+) -> None:
+    report = put_tasks(workspace, "bulk", [NewTask(item("a")), NewTask(item("b"), **wrong), NewTask(item("c"))], rubric=rubric)
+    (refused,) = report.refused
+    assert (refused.row, refused.field, refused.item) == (2, field, item("b").id)
+    assert (report.put, counts(workspace, "bulk").open) == (2, 2)
+
+
+def test_an_item_that_is_not_stored_is_refused_by_row(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    put_tasks(workspace, "bulk", [NewTask(item("a"))], rubric=rubric)
+    report = put_tasks(workspace, "second", [NewTask(item("a").id), NewTask("itm_none")], rubric=rubric)
+    assert report.put == 1 and [(each.row, each.field) for each in report.refused] == [(2, "item")]
+
+
+def test_a_rubric_of_two_roles_is_one_task_per_role_with_its_own_questions(workspace: Workspace, item: Make) -> None:
+    questions = (
+        Question(name="fact", prompt="Is it right?", kind="bool", required_role="physician"),
+        Question(name="tone", prompt="Is it kind?", kind="bool"),
+    )
+    both = Rubric(name="both", questions=questions)
+    report = put_tasks(workspace, "clinic", [NewTask(item("a"), [Suggestion("fact", True), Suggestion("tone", False)])], rubric=both)
+    assert report.put == 2
+    (tone,) = claim(workspace, "clinic", ANN, roles={"reviewer"})
+    assert (tone.questions, tone.suggestion) == (("tone",), {"tone": False})
+    with pytest.raises(InputError, match="not part of the task"):
+        answer(workspace, tone.task_id, ANN, {"tone": True, "fact": True}, idempotency_key="1")
+    answer(workspace, tone.task_id, ANN, {"tone": True}, idempotency_key="2")
+    (fact,) = claim(workspace, "clinic", BEN, roles={"physician"})
+    assert (fact.questions, fact.suggestion) == (("fact",), {"fact": True})
+
+
+def test_gold_seeds_and_authors_are_kept_apart_from_what_is_served(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    create_project(workspace, ProjectSettings(name="p", gold=Gold(share=0, exposure_cap=7), sla=Sla(due="1h")), rubric=rubric, guideline=GUIDE)
+    gold = NewTask(item("g"), purpose="gold", gold={"failure": "yes"}, explanation="it tells the secret")
+    work = NewTask(item("w"), [Suggestion("failure", "no")], seed={"failure": "yes"}, made_from="confusion", authors=["ann"])
+    assert put_tasks(workspace, "p", [gold, work]).put == 2
+    by_purpose = {row["purpose"]: row for row in rows_of(workspace, review_task)}
+    assert (by_purpose["gold"]["overlap"], by_purpose["work"]["overlap"]) == (7, 1)
+    assert all(row["due_at"] > workspace.clock.now_us() for row in by_purpose.values())
+    assert by_purpose["gold"]["why"] == by_purpose["work"]["why"] == ["labelling"]
+    assert [(row["planted"], row["made_from"]) for row in rows_of(workspace, review_seed)] == [({"failure": "yes"}, "confusion")]
+    assert [(row["value"], row["explanation"]) for row in rows_of(workspace, review_gold)] == [("yes", "it tells the secret")]
+    assert [row["login"] for row in rows_of(workspace, review_author)] == ["ann"]
+    assert counts(workspace, "p").open == 1  # gold is no work to be done
+    assert [row.item_id for row in tasks(workspace, "p").rows] == [item("w").id]
+
+
+def test_a_skill_goes_by_the_items_slices(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    settings = ProjectSettings(name="p", skills={"language=de": "german", "*": "basics"}, gold=Gold(share=0))
+    create_project(workspace, settings, rubric=rubric, guideline=GUIDE)
+    put_tasks(workspace, "p", [NewTask(item("a"), slices={"language": "de"}), NewTask(item("b"), slices={"language": "fr"})])
+    assert {row["skill"] for row in rows_of(workspace, review_task)} == {"german", "basics"}
+
+
+def test_what_is_not_there_or_put_away_takes_no_items(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    with pytest.raises(NotFound, match="no project 'none'"):
+        put_tasks(workspace, "none", [NewTask(item("a"))])
+    create_project(workspace, ProjectSettings(name="p"), rubric=rubric, guideline=GUIDE)
+    archive_project(workspace, "p")
+    with pytest.raises(Refused, match="archived"):
+        put_tasks(workspace, "p", [NewTask(item("a"))])
+
+
+def test_more_than_a_chunk_streams_and_loses_nothing(tmp_path: Any, rubric: Rubric, item: Make) -> None:
+    with Workspace.create(tmp_path) as workspace:
+        report = put_tasks(workspace, "bulk", (NewTask(Item("output", str(n), {"n": n})) for n in range(4_500)), rubric=rubric)
+        assert report.put == 4_500 == counts(workspace, "bulk").open
+        assert len(entries(workspace, type="review.put")) == 3
+        with workspace.read() as conn:
+            assert conn.execute(select(func.count()).select_from(review_task)).scalar_one() == 4_500
+
+
+@given(st.lists(st.tuples(st.one_of(st.none(), st.floats(0, 1)), st.one_of(st.none(), st.floats(-5, 5))), min_size=1, max_size=8))
+def test_the_suggestion_shown_is_the_most_probable_else_the_highest_scored_else_the_first(given_: list[tuple[float | None, float | None]]) -> None:
+    many = [Suggestion("q", n, score=score, probability=probability) for n, (probability, score) in enumerate(given_)]
+    best = shown_of(many)["q"]
+    probable = [each for each in many if each.probability is not None]
+    if probable:
+        assert best.probability == max(each.probability for each in probable if each.probability is not None)
+    elif any(each.score is not None for each in many):
+        assert best.score == max(each.score for each in many if each.score is not None)
+    else:
+        assert best is many[0]
+
+
+def test_an_option_is_checked_without_a_workspace() -> None:
+    rubric = Rubric(name="r", questions=(Question(name="q", prompt="?", kind="choice", options=(Option("a"), Option("b"))),))
+    assert list(unfit(NewTask(Item("row", "1", {}), [Suggestion("q", "a")]), rubric)) == []
+    assert next(unfit(NewTask(Item("row", "1", {}), [Suggestion("q", "c")]), rubric))[0] == "suggestions[0].q"
