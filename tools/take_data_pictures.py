@@ -60,7 +60,6 @@ AFTER = [
     ("contract", "/data/contracts/transactions", 1280, 1230),
     ("monitoring", "/monitoring?pipeline=card-fraud", 1280, 900),
     ("report", "/monitoring?pipeline=card-fraud >> a[data-row]", 1280, 1340),
-    ("report-narrow", "/monitoring?pipeline=card-fraud >> a[data-row]", 390, 1100),
     ("lineage", "/lineage?kind=version&id=card-fraud-training@1&column=habits__spent_mean_14d", 1280, 880),
     ("impact", "/lineage/impact?kind=source&id=transactions&since=2025-02-26&until=2025-02-27", 1280, 900),
     ("contract-change", "/data/contracts/transactions/diff?before=1&after=2", 1280, 1000),

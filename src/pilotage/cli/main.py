@@ -24,6 +24,8 @@ from pilotage.cli import (
     practice,
     projects,
     quality,
+    raters,
+    raters_measured,
     review,
     runs,
     server,
@@ -70,6 +72,8 @@ app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(runs.app, name="runs")
 app.add_typer(review.app, name="review")
 app.add_typer(projects.app, name="project")
+raters_measured.register(raters.app)
+app.add_typer(raters.app, name="raters")
 app.add_typer(findings.app, name="findings")
 features_stream.register(features.app)
 features_online.register(features.app)

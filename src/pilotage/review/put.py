@@ -271,8 +271,8 @@ def _task_rows(tx: WriteTransaction, plan: _Plan, task: NewTask, item: Item) -> 
             "due_at": due_at,
             "escalated_at": None,
             "purpose": task.purpose,
-            # Who has yet to earn the skill must be served the exam.
-            "skill": "" if task.purpose == "qualification" else plan.settings.skill_of(item.slices),
+            # Who has yet to earn the skill must be served the exam, and everybody practises.
+            "skill": "" if task.purpose in ("qualification", "calibration") else plan.settings.skill_of(item.slices),
             "selected_by": task.selected_by,
             "route_id": task.route_id,
         }

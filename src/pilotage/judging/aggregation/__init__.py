@@ -1,7 +1,7 @@
 """What many answers say together: truth inference, soft labels, and how many answers are enough.
 
-:class:`Votes` holds the answers as whole numbers. :func:`infer` picks a method (on gold where there is enough of it, else hierarchical Dawid–Skene, and
-says so) and gives a :class:`Truth`: a posterior for every unit, a label, and each rater's quality with n and interval. The methods can be called by
+:class:`Votes` holds the answers as whole numbers. :func:`infer` picks a method (on gold where there is enough of it, else hierarchical Dawid–Skene,
+and says so) and gives a :class:`Truth`: a posterior for every unit, a label, and each rater's quality with n and interval. Methods can be called by
 name. They draw nothing unless told to, give the same result in whatever order the votes come, and say whether they had come to rest. Gold stands at
 its truth throughout. Where methods differ, :func:`disagreements_between` lists the units for somebody to decide.
 

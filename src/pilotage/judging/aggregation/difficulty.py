@@ -14,7 +14,7 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 from scipy.special import expit, log_expit
 
-from pilotage.judging.aggregation.em import clamp, vote_shares
+from pilotage.judging.aggregation.em import clamp, normalise, vote_shares
 from pilotage.judging.aggregation.labels import truth_of
 from pilotage.judging.aggregation.truth import Truth
 from pilotage.judging.aggregation.votes import Floats, Index, Votes, gold_at, require_raters
@@ -54,13 +54,10 @@ def glad(
         # Every value is held to be wrong by all votes, then those it got are set right.
         raw = np.bincount(votes.unit, weights=miss, minlength=n_units)[:, None] + np.log(shares)
         raw = raw + np.bincount(cells, weights=hit - miss, minlength=n_units * k).reshape(n_units, k)
-        high = raw.max(axis=1, keepdims=True)
-        fresh = np.exp(raw - high)
-        sums = fresh.sum(axis=1, keepdims=True)
-        fresh /= sums
-        evidence = (high + np.log(sums))[:, 0]
-        evidence[at[0]] = raw[at[0], at[1]]
-        fresh = clamp(fresh, at)
+        known = raw[at]
+        evidence = normalise(raw)
+        evidence[at[0]] = known
+        fresh = clamp(raw, at)
         held = -0.5 * float(((ability - 1) ** 2).sum() + ((log_ease - 1) ** 2).sum())
         objective.append(float(evidence.sum()) + held + float(np.log(shares).sum()))
         moved = float(np.abs(fresh - posterior).max())

@@ -33,15 +33,18 @@ def truth_of(
     """The result: labels (None at a tie), ties, and each rater's figures. ``table``: log P(said | true), raters × said × true."""
     best = posterior.argmax(axis=1)
     high = posterior[np.arange(len(best)), best]
-    tied = (posterior >= high[:, None] - _TIE).sum(axis=1) > 1
-    labels = tuple(None if open_ else votes.values[at] for at, open_ in zip(best.tolist(), tied.tolist(), strict=True))
+    tied = np.add.reduce([posterior[:, column] >= high - _TIE for column in range(votes.k)], dtype=np.int64) > 1
+    values = np.empty(votes.k, dtype=object)
+    values[:] = votes.values
+    labels = values[best]
+    labels[tied] = None
     posterior.setflags(write=False)
     return Truth(
         method=method,
         units=votes.units,
         values=votes.values,
         posterior=posterior,
-        labels=labels,
+        labels=tuple(labels.tolist()),
         rater_quality=quality_of(votes, posterior, gold, table),
         iterations=iterations,
         converged=converged,

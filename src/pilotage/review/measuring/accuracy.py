@@ -203,12 +203,12 @@ def confusion(workspace: Workspace, project: str, question: str, *, login: str |
     return [Confusion(who, question, {right: dict(row) for right, row in sorted(table.items())}) for who, table in sorted(tables.items())]
 
 
-def speed_of(workspace: Workspace, project: str, login: str, *, last: int = 200) -> Speed:
+def speed_of(workspace: Workspace, project: str, login: str, *, last: int = 200, purposes: Iterable[str] = ABOUT_ITEMS) -> Speed:
     """How fast a person answers the project's work. Cost: one index range over their last judgements."""
     j, t = judgement_table.c, review_task.c
     query = (
         select(j.item_id, j.value, j.suggestion, j.active_ms, j.created_at, j.id)
-        .where(j.workspace_id == workspace.id, j.rater_id == person(login).id, j.purpose.in_(ABOUT_ITEMS), j.abstained == 0)
+        .where(j.workspace_id == workspace.id, j.rater_id == person(login).id, j.purpose.in_(sorted(purposes)), j.abstained == 0)
         .where(j.item_id.in_(select(t.item_id).where(t.workspace_id == workspace.id, t.queue == project)))
         .order_by(j.created_at.desc(), j.id.desc())
         .limit(last * 4)

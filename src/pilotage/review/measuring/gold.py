@@ -26,7 +26,6 @@ from pilotage.review.rows import load_task, move
 from pilotage.review.tables import review_assignment, review_gold, review_task
 from pilotage.store import Workspace, WriteTransaction
 
-EXPOSURE_CAP = 50
 ENOUGH_VOTES = 3
 _HALF = 3  # answers in each half of an item's exposures, or the item says nothing about leaking
 _ENOUGH_ITEMS = 10
@@ -75,22 +74,23 @@ class LeakTest:
         return f"{verdict}: {self.rise}"
 
 
-def add_gold(workspace: Workspace, project: str, items: Iterable[Known], *, exposure_cap: int = EXPOSURE_CAP) -> GoldMade:
-    """Hide these items, with their right answers, among the project's work. All or none.
+def add_gold(workspace: Workspace, project: str, items: Iterable[Known], *, exposure_cap: int | None = None) -> GoldMade:
+    """Hide these items, with their right answers, among the project's work. All or none. ``exposure_cap`` None: as the project's settings say.
 
     Raises ``InputError`` naming the question if an answer does not fit, or is to free text; ``NotFound`` if there is no such project or item.
     """
     given = list(items)
 
     def job(tx: WriteTransaction) -> GoldMade:
-        ids = [put_known(tx, project, known, purpose="gold", most=exposure_cap) for known in given]
+        most = exposure_cap or in_force(tx.conn, tx.workspace_id, project).settings.gold.exposure_cap
+        ids = put_known(tx, project, given, purpose="gold", most=most)
         _say(tx, project, ids, source="by hand")
         return GoldMade(tuple(ids))
 
     return workspace.write(job)
 
 
-def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, explanation: str = "", exposure_cap: int = EXPOSURE_CAP) -> GoldMade:
+def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, explanation: str = "", exposure_cap: int | None = None) -> GoldMade:
     """Make gold of items that people settled: adjudicated, or said alike by at least three. Others are refused with the reason.
 
     Who judged such an item is never served it as gold.
@@ -112,7 +112,8 @@ def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, 
     wanted = [Known(item_id, known, explanation) for item_id, known in values.items() if known]
 
     def job(tx: WriteTransaction) -> GoldMade:
-        ids = [put_known(tx, project, known, purpose="gold", most=exposure_cap, rubric_id=rubric.id) for known in wanted]
+        most = exposure_cap or in_force(tx.conn, tx.workspace_id, project).settings.gold.exposure_cap
+        ids = put_known(tx, project, wanted, purpose="gold", most=most, rubric_id=rubric.id)
         _say(tx, project, ids, source="settled")
         return GoldMade(tuple(ids), refused)
 
@@ -193,8 +194,10 @@ def leaking(outcomes: list[tuple[KnownAnswer, bool]], *, level: float = 0.95) ->
     """As :func:`leak_test`, of answers (oldest first) and whether each was right."""
     by_rater: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     by_item: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    task_of: dict[str, str] = {}
     for answer, right in outcomes:
-        key = f"{answer.task_id} {answer.question}"
+        key = f"{answer.task_id}:{answer.question}"
+        task_of[key] = answer.task_id
         by_rater[answer.rater_id].append((key, right))
         by_item[key].append((answer.rater_id, right))
 
@@ -214,7 +217,7 @@ def leaking(outcomes: list[tuple[KnownAnswer, bool]], *, level: float = 0.95) ->
         if not of_early or not of_late:
             continue
         rise = sum(of_late) / len(of_late) - sum(of_early) / len(of_early)
-        rises.append(Observation(item=key, value=max(-2.0, min(2.0, rise)), cluster=key.split(" ")[0]))
+        rises.append(Observation(item=key, value=max(-2.0, min(2.0, rise)), cluster=task_of[key]))
         hits_late, hits_early = sum(right for _, right in late), sum(right for _, right in early)
         p_values[key] = fisher_exact(hits_late, half - hits_late, hits_early, half - hits_early) if hits_late > hits_early else 1.0
     metric = "gold_leak_rise"
@@ -222,5 +225,5 @@ def leaking(outcomes: list[tuple[KnownAnswer, bool]], *, level: float = 0.95) ->
         reason = f"{len(rises)} gold answers were given by at least {2 * _HALF} people each; the test needs {_ENOUGH_ITEMS}"
         return LeakTest(not_assessable(metric, reason=reason, n=len(rises), level=level), False, {})
     found = mean(rises, metric=metric, scale=(-2.0, 2.0), level=level)
-    loud = {key.split(" ")[0]: p for key, p in holm(p_values).items() if p < _SUSPICIOUS}
+    loud = {task_of[key]: p for key, p in holm(p_values).items() if p < _SUSPICIOUS}
     return LeakTest(found, found.lower is not None and found.lower > 0, loud)

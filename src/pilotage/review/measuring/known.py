@@ -14,35 +14,39 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from pilotage.core import InputError, NotFound, content_id
-from pilotage.judging import Item, Rubric, put_item
+from pilotage.core import InputError, NotFound
+from pilotage.judging import Item, Rubric
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import judgement as judgement_table
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review.measuring.matching import check_known
 from pilotage.review.measuring.tables import review_feedback
+from pilotage.review.new_task import NewTask, Suggestion, task_id
 from pilotage.review.projects import Terms, find_terms
+from pilotage.review.put import put_tasks
 from pilotage.review.questions import roles_of
 from pilotage.review.tables import (
     review_assignment,
-    review_author,
     review_gold,
     review_task,
 )
 from pilotage.store import WriteTransaction
 
-WHY = ["labelling"]  # the code work has: a test that can be told from work measures nothing
 CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Known:
-    """An item with its right answers, ``{question: value}``, and why they are right."""
+    """An item with its right answers, ``{question: value}``, and why they are right.
+
+    ``suggestions``: what a machine proposes of it. Where work comes with suggestions, gold without them could be told from it.
+    """
 
     item: Item | str
     values: Mapping[str, Any]
     explanation: str = ""
+    suggestions: Collection[Suggestion] = ()
 
 
 @dataclass(frozen=True)
@@ -75,65 +79,43 @@ def in_force(conn: Connection, workspace_id: str, project: str) -> Terms:
     return found
 
 
-def put_known(
-    tx: WriteTransaction, project: str, known: Known, *, purpose: str, most: int, rubric_id: str | None = None, authors: Collection[str] = ()
-) -> str:
-    """Put one item with known answers before people, and return the task's id.
+def put_known(tx: WriteTransaction, project: str, items: Iterable[Known], *, purpose: str, most: int, rubric_id: str | None = None) -> list[str]:
+    """Put items with known answers before people, and return the tasks' ids in their order. Who judged an item before is never served it.
 
     Parameters
     ----------
     purpose
         ``gold``, ``qualification`` or ``calibration``.
     most
-        How many people may see it.
-    authors
-        Logins that may not, besides those who judged the item before.
+        How many people may see each.
 
     Raises
     ------
     InputError
-        If an answer is missing, or cannot stand as a known right answer.
+        If an answer is missing, cannot stand as a known right answer, or is not the one that stands already.
     NotFound
-        If the project or the item does not exist.
+        If there is no such project.
     """
     rubric = find_rubric(tx.conn, rubric_id or in_force(tx.conn, tx.workspace_id, project).rubric_id, workspace_id=tx.workspace_id)
-    role = _check(rubric, known, most)
-    item_id = known.item if isinstance(known.item, str) else put_item(tx, known.item)
-    _require_item(tx, item_id)
-    task_id = content_id("task", {"queue": project, "item": item_id, "rubric": rubric.id, "role": role, "purpose": purpose})
-    t, g = review_task.c, review_gold.c
-    same = (t.queue == project, t.item_id == item_id, t.rubric_id == rubric.id, t.role == role, t.purpose == purpose)
-    standing = tx.conn.execute(select(t.id).where(t.workspace_id == tx.workspace_id, *same)).scalar()
-    if standing is not None:
-        task_id = str(standing)
-        stored = {
-            row.question: row.value
-            for row in tx.conn.execute(select(g.question, g.value).where(g.workspace_id == tx.workspace_id, g.task_id == task_id))
-        }
-        if stored != dict(known.values):
-            raise InputError(
-                "This item stands as a known task with other answers.",
-                where=task_id,
-                why="people were already measured against them",
-                mend="retire it and use another item",
-            )
-        return task_id
-    row = {"id": task_id, "queue": project, "item_id": item_id, "rubric_id": rubric.id, "role": role, "why": WHY, "overlap": most}
-    asks = role if len(roles_of(rubric)) > 1 else ""
-    tx.insert(review_task, {**row, "asks": asks, "state": "open", "purpose": purpose})
-    tx.insert(
-        review_gold,
-        *(
-            {"task_id": task_id, "question": question, "value": value, "explanation": known.explanation, "state": "active"}
-            for question, value in known.values.items()
-        ),
-    )
-    not_theirs = {*authors, *judged_by(tx.conn, tx.workspace_id, item_id)}
-    tx.insert(review_author, *({"task_id": task_id, "login": login} for login in sorted(not_theirs)))
-    return task_id
+    new: list[NewTask] = []
+    ids: list[str] = []
+    for known in items:
+        asks = _check(rubric, known, most)
+        item_id = known.item if isinstance(known.item, str) else known.item.id
+        ids.append(task_id(project, item_id, rubric.id, purpose=purpose, asks=asks))
+        _check_same(tx, ids[-1], known)
+        authors = sorted(judged_by(tx.conn, tx.workspace_id, item_id))
+        about: dict[str, Any] = {"gold": known.values, "explanation": known.explanation, "suggestions": known.suggestions}
+        new.append(NewTask(known.item, purpose=purpose, overlap=most, authors=authors, **about))
+    report = put_tasks(tx, project, new, rubric=rubric.id)
+    if report.refused:
+        first = report.refused[0]
+        raise InputError(first.what, where=f"item {first.row} field '{first.field}'", mend="mend it and hand in all of them again")
+    return ids
 
 
-def _check(rubric: Rubric, known: Known, most: int) -> str:
+def _check(rubric: Rubric, known: Known, most: int) -> str | None:
+    """The role whose task it is, where the rubric's questions are for several."""
     if not known.values:
         raise InputError("A known task needs at least one right answer.", mend="give {question: value}")
     if most < 1:
@@ -143,13 +125,19 @@ def _check(rubric: Rubric, known: Known, most: int) -> str:
     roles = {rubric.question(name).required_role or "" for name in known.values}
     if len(roles) > 1:
         raise InputError("The right answers are to questions of different roles.", mend="make one known task per role")
-    return roles.pop()
+    return roles.pop() if len(roles_of(rubric)) > 1 else None
 
 
-def _require_item(tx: WriteTransaction, item_id: str) -> None:
-    c = item_table.c
-    if tx.conn.execute(select(c.id).where(c.workspace_id == tx.workspace_id, c.id == item_id)).first() is None:
-        raise NotFound("There is no such item.", where=item_id, mend="hand in the item itself, or store it first")
+def _check_same(tx: WriteTransaction, made: str, known: Known) -> None:
+    g = review_gold.c
+    rows = tx.conn.execute(select(g.question, g.value).where(g.workspace_id == tx.workspace_id, g.task_id == made)).all()
+    if rows and {row.question: row.value for row in rows} != dict(known.values):
+        raise InputError(
+            "This item stands as a known task with other answers.",
+            where=made,
+            why="people were already measured against them",
+            mend="retire it and use another item",
+        )
 
 
 def judged_by(conn: Connection, workspace_id: str, item_id: str) -> set[str]:

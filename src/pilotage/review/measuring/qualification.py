@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import null, select, update
 
 from pilotage.core import MICROSECONDS, Conflict, InputError, NotFound, Refused, new_id, parse_duration
 from pilotage.core.clock import iso
@@ -19,12 +19,13 @@ from pilotage.evidence import wilson
 from pilotage.judging import Rater, ensure_rater
 from pilotage.ledger import record
 from pilotage.review.arms import draw
-from pilotage.review.measuring.feedback import Feedback, tell
 from pilotage.review.measuring.known import Known, in_force, put_known
 from pilotage.review.measuring.tables import review_exam, review_exam_task, review_exam_try
+from pilotage.review.measuring.telling import Feedback, tell
 from pilotage.review.rows import check_person, load_assignment, load_task, move, set_assignment
-from pilotage.review.serving import load_claimed
-from pilotage.review.tables import review_assignment, review_author, review_skill
+from pilotage.review.serving import load_claimed, serve
+from pilotage.review.skills import grant_skill
+from pilotage.review.tables import review_assignment, review_author, review_skill, review_task
 from pilotage.review.task import Claimed
 from pilotage.store import Workspace, WriteTransaction
 
@@ -44,6 +45,13 @@ class Exam:
     skill: str
     terms: dict[str, Any]
     pool: int
+
+    def __str__(self) -> str:
+        judged = "the lower bound of the share right" if self.terms["judged_by"] == "lower" else "the share right"
+        return (
+            f"exam for '{self.skill}': {self.terms['items']} of {self.pool} items, passed where {judged} reaches {self.terms['pass_at']:g}, "
+            f"{self.terms['tries']} tries"
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def open_exam(workspace: Workspace, project: str, items: Iterable[Known]) -> Exa
         made, plain = new_id("exm", clock=tx.clock), declared.model_dump(mode="json")
         row = {"id": made, "project": project, "guideline_id": terms.guideline_id, "skill": declared.skill, "terms": plain, "state": "open"}
         tx.insert(review_exam, row)
-        ids = list(dict.fromkeys(put_known(tx, project, known, purpose="qualification", most=MOST_PEOPLE) for known in given))
+        ids = list(dict.fromkeys(put_known(tx, project, given, purpose="qualification", most=MOST_PEOPLE)))
         tx.insert(review_exam_task, *({"exam_id": made, "task_id": task_id} for task_id in ids))
         record(tx, type="exam.opened", subject=made, body={"project": project, "guideline": terms.guideline_id, "terms": plain, "pool": len(ids)})
         return Exam(made, project, terms.guideline_id, declared.skill, plain, len(ids))
@@ -137,11 +145,10 @@ def begin_exam(workspace: Workspace, project: str, rater: Rater) -> list[Claimed
         number = len(tries) + 1
         chosen = _draw(tx, project, exam, rater, number)
         until = now + TIME_S * MICROSECONDS
-        for task_id in chosen:
-            task = load_task(tx.conn, tx.workspace_id, task_id)
-            row = {"task_id": task_id, "rater_id": rater.id, "queue": project, "state": "claimed", "expires_at": until, "holder": "exam"}
-            tx.insert(review_assignment, {**row, "served_at": now, "guideline_id": exam.guideline_id})
-            move(tx, task, claims=1)
+        c = review_task.c
+        never = select(review_task, null().label("had"), null().label("mine"))  # each is new to this person
+        tasks = tx.conn.execute(never.where(c.workspace_id == tx.workspace_id, c.id.in_(chosen))).mappings().all()
+        serve(tx, in_force(tx.conn, tx.workspace_id, project), rater, tasks, until=until, holder="exam")
         made = new_id("try", clock=tx.clock)
         tx.insert(
             review_exam_try,
@@ -259,10 +266,5 @@ def _unanswered(tx: WriteTransaction, tasks: list[str], rater_id: str) -> list[s
 
 
 def _give_skill(tx: WriteTransaction, exam: Exam, login: str, now: int) -> None:
-    s = review_skill.c
     valid = exam.terms.get("valid_for")
-    until = now + parse_duration(valid) if valid else None
-    tx.conn.execute(delete(review_skill).where(s.workspace_id == tx.workspace_id, s.login == login, s.skill == exam.skill))
-    tx.insert(review_skill, {"login": login, "skill": exam.skill, "source": "exam", "granted_by": exam.id, "expires_at": until})
-    body = {"skill": exam.skill, "source": "exam", "exam": exam.id, "expires_at": until}
-    record(tx, type="skill.granted", subject=login, body=body)
+    grant_skill(tx, login, exam.skill, source="exam", expires_at=now + parse_duration(valid) if valid else None, by=exam.id)

@@ -1,6 +1,6 @@
 """Calibration rounds: a new guideline is practised before work is served under it.
 
-Each person answers some items whose answers are known and is told after each what is right and why (:func:`.feedback.feedback`). Until then
+Each person answers some items whose answers are known and is told after each what is right and why (:func:`.telling.feedback`). Until then
 :func:`.standing_of.must_calibrate` says so, and the claim serves nothing else. :func:`round_report` says whether the guideline helped: agreement
 before and after, and who got what wrong.
 
@@ -101,7 +101,7 @@ def open_round(workspace: Workspace, project: str, items: Iterable[Known], *, ne
         _close(tx, project)
         made = content_id("rnd", {"project": project, "guideline": terms.guideline_id})
         tx.insert(review_round, {"id": made, "project": project, "guideline_id": terms.guideline_id, "needed": each, "state": "open"})
-        ids = [put_known(tx, project, known, purpose="calibration", most=MOST_PEOPLE) for known in given]
+        ids = put_known(tx, project, given, purpose="calibration", most=MOST_PEOPLE)
         if len(set(ids)) < len(ids):
             raise InputError("An item is in the round twice.", mend="hand in each item once")
         tx.insert(review_round_task, *({"round_id": made, "task_id": task_id} for task_id in ids))

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, select, update
 
 from pilotage.core import InputError, NotFound, canonical_json, digest
 from pilotage.judging import ABOUT_ITEMS, Consensus, Judgement, Question, consensuses, judgements
@@ -28,7 +28,7 @@ from pilotage.review.measuring.accuracy import reliability
 from pilotage.review.measuring.combining import Combined, combine, disagreement, possible
 from pilotage.review.measuring.known import CHUNK, in_force, known_answers
 from pilotage.review.measuring.matching import COMPARABLE, plain
-from pilotage.review.measuring.tables import review_settlement, review_settlement_run
+from pilotage.review.measuring.tables import review_adjudication, review_settlement, review_settlement_run
 from pilotage.review.tables import review_task
 from pilotage.store import Workspace, WriteTransaction
 
@@ -137,9 +137,9 @@ def settle(
         _keep(tx, project, rubric.id, made)
         _mark(tx, project, rubric.id, names, began)
         if made:
-            counts = {each.question: {"policy": each.policy, "method": each.method, "settled": each.settled, "adjudicate": each.adjudicate} for each in reports if each.written}  # fmt: skip
-            ids = digest(sorted(each.consensus.id for each in made))
-            record(tx, type="consensus.settled", subject=project, body={"rubric": rubric.id, "questions": counts, "consensuses": ids})
+            body = {"rubric": rubric.id, "questions": [asdict(each) for each in reports if each.written]}
+            body["consensuses"] = digest(sorted(each.consensus.id for each in made))
+            record(tx, type="consensus.settled", subject=project, body=body)
 
     workspace.write(job)
     return Settlement(project, tuple(reports))
@@ -159,6 +159,7 @@ def _question(
         since = None if whole or together else _since(conn, workspace.id, project, question.name, rubric_id)
         items = _ready(conn, workspace.id, project, question.name, rubric_id, since)
         standing = _standing(conn, workspace.id, project, question.name, items)
+        disputed = _disputed(conn, workspace.id, project, question.name)
     by_item = _said(workspace, items, question.name, rubric_id)
     inputs = {item: digest(sorted(each.id for each in said)) for item, said in by_item.items()}
     accuracy = {rater: each.posterior for rater, each in reliability(workspace, project, question.name).items() if each.n}
@@ -168,10 +169,11 @@ def _question(
         method, banner = truth.method, truth.banner
         rows = {unit: index for index, unit in enumerate(truth.units)}
         before = {each.item_id: each for each in consensuses(workspace, item_ids=items, question=question.name)}
+    everything = digest(sorted(inputs.values())) if together else ""
     made: list[_Made] = []
     for item, said in by_item.items():
         working = {each.rater_id: each.value for each in said if each.purpose != "adjudication" and not each.abstained}
-        decided = [each for each in said if each.purpose == "adjudication" and not each.abstained]
+        decided = [each for each in said if each.purpose == "adjudication" and not each.abstained and item in disputed]
         if not working and not decided:
             continue
         if decided:
@@ -184,7 +186,7 @@ def _question(
             found = combine(question, working, sure=sure, accuracy=accuracy, smoothing=smoothing)
         if truth is None and standing.get(item) == inputs[item]:
             continue
-        hashed = inputs[item] if truth is None or decided else digest({"item": inputs[item], "all": digest(sorted(inputs.values()))})
+        hashed = inputs[item] if truth is None or decided else digest({"item": inputs[item], "all": everything})
         made.append(
             _Made(
                 _consensus(question, item, found, said, hashed), found.state, len(working), found.disagreement, _pair(question, working), inputs[item]
@@ -221,6 +223,13 @@ def _standing(conn: Connection, workspace_id: str, project: str, question: str, 
         where = (S.workspace_id == workspace_id, S.project == project, S.question == question, S.item_id.in_(items[start : start + CHUNK]))
         found.update({row.item_id: row.inputs for row in conn.execute(select(S.item_id, S.inputs).where(*where))})
     return found
+
+
+def _disputed(conn: Connection, workspace_id: str, project: str, question: str) -> set[str]:
+    """Items whose adjudicator was asked to decide this question. What else their form asked decides nothing."""
+    a = review_adjudication.c
+    rows = conn.execute(select(a.item_id, a.questions).where(a.workspace_id == workspace_id, a.project == project))
+    return {row.item_id for row in rows if question in row.questions}
 
 
 def _said(workspace: Workspace, items: list[str], question: str, rubric_id: str) -> dict[str, list[Judgement]]:
@@ -321,8 +330,14 @@ def _keep(tx: WriteTransaction, project: str, rubric_id: str, made: list[_Made])
             ids = [each.consensus.item_id for each in part]
             where = (S.workspace_id == tx.workspace_id, S.project == project, S.question == question, S.item_id.in_(ids))
             # What a person said of the cause stands until they say otherwise; what the rule said is found anew.
-            said = {row.item_id: (row.cause, row.cause_by) for row in tx.conn.execute(select(S.item_id, S.cause, S.cause_by).where(*where, S.cause_by.not_in(("", "rule"))))}  # fmt: skip
+            overruled = select(S.item_id, S.cause, S.cause_by).where(*where, S.cause_by.not_in(("", "rule")))
+            said = {row.item_id: (row.cause, row.cause_by) for row in tx.conn.execute(overruled)}
             tx.conn.execute(delete(review_settlement).where(*where))
+            decided = [each.consensus.item_id for each in part if each.consensus.method == "adjudicated"]
+            if decided:
+                a = review_adjudication.c
+                ours = (a.workspace_id == tx.workspace_id, a.project == project, a.item_id.in_(decided))
+                tx.conn.execute(update(review_adjudication).where(*ours).values(state="decided"))
             tx.insert(review_settlement, *(_row(project, rubric_id, each, said.get(each.consensus.item_id, ("", ""))) for each in part))
 
 

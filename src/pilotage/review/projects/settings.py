@@ -160,6 +160,7 @@ class ProjectSettings(_Part):
     rotation: Rotation | None = None
     sla: Sla | None = None
     lease: Duration = "10m"
+    adjudicator: Word | None = None  # the role that decides what people could not agree on; left out: anybody who reviews
     agreement_floor: float | None = Field(default=None, ge=-1, le=1)
     consent: str = ""
 
