@@ -19,6 +19,7 @@ from pilotage.server.advances import Advances
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
+    assessments,
     batches,
     contracts,
     data,
@@ -56,6 +57,8 @@ ROUTED = (
     projects_api,
     queues,
     route_api,
+    # Routing
+    assessments,
     gates,
     runs,
     revealing,

@@ -38,6 +38,11 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Findings", "/findings"),
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
     Place("Review", "Review", "/review"),
+    # Routing
+    Place("Routing", "Assessments", "/routing/assessments"),
+    Place("Routing", "Lab", "/routing/lab"),
+    Place("Routing", "Policies", "/routing/policies"),
+    Place("Routing", "Monitor", "/routing/monitor", also=r"/routing/decisions(/.*)?"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
