@@ -13,7 +13,7 @@ import numpy as np
 from pilotage.core import ManualClock, parse_declared
 from pilotage.evidence import Observation, put_evidence, rate
 from pilotage.judging import Option, Question, Rubric, person
-from pilotage.judging.calibration import Costs, Limits, ReviewerError, Sample, calibration_report, recalibrate
+from pilotage.judging.calibration import Costs, Limits, ReviewerError, Sample
 from pilotage.people import Account
 from pilotage.review import answer, claim
 from pilotage.review.assessment import assessment_of, assessments, record_assessment
@@ -23,13 +23,13 @@ from pilotage.review.routing import (
     RouteRequest,
     activate_policy,
     draft_policy,
-    next_look,
     policy_of,
     report_outcome,
     routes,
-    store_report,
     watch_policy,
 )
+from pilotage.review.routing.looking import take_look
+from pilotage.review.routing.samples import keep_sample, load_sample, without_ids
 from pilotage.store import Workspace
 
 HOSTILE = "<script>evil()</script>"
@@ -167,15 +167,16 @@ def _report(workspace: Workspace, *, model: str, seed: int, flat: bool = False) 
     sample = Sample.of(
         raw, right, model=model, labelled_by=f"people {HOSTILE}", ids=[f"{model}-{n}" for n in range(len(raw))], slices={"language": language}
     )
-    cut = len(raw) // 3
-    curve = recalibrate(sample.where(np.arange(cut)))
-    report = calibration_report(
-        sample.where(np.arange(cut, len(raw))),
-        limits=Limits(risk=0.05, by="language", look=next_look(workspace, category=CATEGORY, model=model, prompt=PROMPT)),
-        recalibrator=curve,
+    kept = keep_sample(workspace, without_ids(sample), person=OTTO, source=f"file {model}.csv {HOSTILE}")
+    return take_look(
+        workspace,
+        load_sample(workspace, kept),
+        category=CATEGORY,
+        prompt=PROMPT,
+        limits=Limits(risk=0.05, by="language"),
         costs=Costs(error=1_200, review=90, reviewer=ReviewerError(6, 120)),
-    )
-    return store_report(workspace, report, category=CATEGORY, recalibrator=curve, prompt=PROMPT, person=OTTO).id
+        person=OTTO,
+    ).id
 
 
 def _live(workspace: Workspace, clock: ManualClock) -> None:

@@ -27,6 +27,7 @@ from pilotage.server.pages import (
     findings,
     gate_reports,
     gates,
+    lab,
     ledger,
     lineage,
     login,
@@ -59,6 +60,7 @@ ROUTED = (
     route_api,
     # Routing
     assessments,
+    lab,
     gates,
     runs,
     revealing,

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -202,6 +204,10 @@ async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> R
         body = await _read(receive)
         given = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("csrf_token", [""])[0]
         receive = _replay(body)
+    elif not given and request.headers.get("content-type", "").startswith("multipart/form-data"):
+        body = await _read(receive)
+        given = await _multipart_token(request, body)
+        receive = _replay(body)
     if not hmac.compare_digest(given.encode(), visitor.csrf_token.encode()):
         raise Refused(
             "The page's security token is missing or out of date.",
@@ -209,6 +215,16 @@ async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> R
             mend="load the page again and repeat what you did",
         )
     return receive
+
+
+async def _multipart_token(request: Request, body: bytes) -> str:
+    """The token among the fields of a form with files; '' if it is not there or the form cannot be read."""
+    try:
+        async with Request(request.scope, _replay(body)).form(max_files=4, max_fields=100) as form:
+            token = form.get("csrf_token")
+            return token if isinstance(token, str) else ""
+    except (HTTPException, MultiPartException):
+        return ""
 
 
 async def _read(receive: Receive) -> bytes:
