@@ -41,7 +41,7 @@ PLACES: tuple[Place, ...] = (
     # Routing
     Place("Routing", "Assessments", "/routing/assessments"),
     Place("Routing", "Lab", "/routing/lab"),
-    Place("Routing", "Policies", "/routing/policies"),
+    Place("Routing", "Policies", "/routing/policies", also="/routing/draft"),
     Place("Routing", "Monitor", "/routing/monitor", also=r"/routing/decisions(/.*)?"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
