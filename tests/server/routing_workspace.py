@@ -145,7 +145,7 @@ def fill(workspace: Workspace, clock: ManualClock) -> Routed:
     shown = routes(workspace, NAME, limit=1, action="review")[0].id
     blocked = routes(workspace, NAME, limit=1, action="block")[0].id
     report_outcome(workspace, shown, wrong=True, source=f"customer_complaint {HOSTILE}")
-    newest = [one for one in assessments(workspace) if not one.slice][0]
+    newest = next(one for one in assessments(workspace) if not one.slice)
     return Routed(NAME, PROJECT, CATEGORY, good, poor, newest.id, shown, blocked, mean)
 
 

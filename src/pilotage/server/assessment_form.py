@@ -112,7 +112,7 @@ class Form:
     def outcome(self, workspace: Workspace) -> tuple[Profile, Outcome]:
         """What the rules say of it, with the figures as they are read now. Nothing is kept."""
         file = self.file()
-        answers = dict((slice_key(named), given) for named, given in file.answers())[self.key]
+        answers = {slice_key(named): given for named, given in file.answers()}[self.key]
         profile = profile_of(workspace, answers, bands=file.bands, model=file.model)
         return profile, assess(profile)
 
@@ -146,5 +146,7 @@ def _number(text: str, name: str) -> float:
 
 def _whole(text: str, name: str) -> int:
     if not text.isdigit() or len(text) > 15:
-        raise InputError(f"'{text}' is no whole number." if text else "The amount is missing.", where=f"field '{name}'", mend="in cents, such as 1200")
+        raise InputError(
+            f"'{text}' is no whole number." if text else "The amount is missing.", where=f"field '{name}'", mend="in cents, such as 1200"
+        )
     return int(text)

@@ -35,7 +35,7 @@ class OperatingPoint:
     rate
         Weighted error rate among what is accepted; None where nothing is.
     bound
-        Clopper-Pearson upper bound (1 - delta) of that rate, for this threshold taken alone; None for unequal weights, soft truth or nothing accepted.
+        Clopper-Pearson upper bound (1 - delta) of that rate, of this threshold alone; None for unequal weights or soft truth.
     cost, against_auto, against_human
         Mean cost an output in minor units, and its difference to everything automatic and everything by people, on the same resamples. None without
         costs.

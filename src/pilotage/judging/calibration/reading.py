@@ -17,7 +17,7 @@ _SAID = {"true": 1.0, "yes": 1.0, "right": 1.0, "false": 0.0, "no": 0.0, "wrong"
 def read_sample(
     file: Path, *, model: str, labelled_by: Iterable[str] = (), slices: Iterable[str] = (), columns: Mapping[str, str] | None = None
 ) -> Sample:
-    """The sample in ``file``: Parquet, or UTF-8 CSV with a heading; ``confidence`` and ``correct``, and ``id``, ``inclusion``, ``labelled_by`` if there.
+    """The sample in ``file``: Parquet, or UTF-8 CSV with a heading: ``confidence``, ``correct``; ``id``, ``inclusion``, ``labelled_by`` if there.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Taking a look: a kept sample is split, a recalibrator fitted on one part, the other part certifies, and the report is kept as the next look.
 
-To see a verdict is to have looked, so looking and keeping are one act: whoever could look first and keep only what pleased would spend no alpha at all.
+To see a verdict is to have looked, so looking and keeping are one act: whoever could look first and keep what pleased would spend no alpha.
 """
 
 from __future__ import annotations

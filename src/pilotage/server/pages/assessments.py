@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -99,8 +99,8 @@ def _form(
     )
 
 
-def _outcome(workspace: Workspace, filled: Filled) -> dict[str, object]:
-    values: dict[str, object] = {"missing": filled.missing, "profile": None, "outcome": None, "mistake": None, "levels": LEVELS}
+def _outcome(workspace: Workspace, filled: Filled) -> dict[str, Any]:
+    values: dict[str, Any] = {"missing": filled.missing, "profile": None, "outcome": None, "mistake": None, "levels": LEVELS}
     if not filled.missing:
         try:
             values["profile"], values["outcome"] = filled.outcome(workspace)

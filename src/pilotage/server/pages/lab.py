@@ -15,6 +15,7 @@ from pilotage.review.projects import projects
 from pilotage.server.context import Person, PersonDep, PresentDep, WorkspaceDep, require
 from pilotage.server.pages.asking import SentDep, TurnDep, with_query
 from pilotage.server.queries import lab
+from pilotage.server.queries.paging import Turn
 from pilotage.server.render import page
 from pilotage.store import Workspace
 
@@ -71,7 +72,9 @@ def _bring(request: Request, workspace: Workspace, person: Person, sent: dict[st
             file = Path(folder) / f"sample{suffix}"
             file.write_bytes(content)
             try:
-                read = read_sample(file, model=model, labelled_by=_listed(sent.get("by", "")), slices=_listed(sent.get("slices", "")), columns=columns)
+                read = read_sample(
+                    file, model=model, labelled_by=_listed(sent.get("by", "")), slices=_listed(sent.get("slices", "")), columns=columns
+                )
             except InputError as error:
                 where = (error.where or "").replace(str(file), name) or None
                 raise InputError(error.what, where=where, why=error.why, mend=error.mend) from error
@@ -118,7 +121,9 @@ def look(request: Request, workspace: WorkspaceDep, person: PresentDep, sample_i
         costs = None
         if error is not None or review is not None or missed is not None:
             if error is None or review is None or missed is None:
-                raise InputError("What an error costs, what a review costs and what reviewers miss go together.", why="each decides whether routing pays")
+                raise InputError(
+                    "What an error costs, what a review costs and what reviewers miss go together.", why="each decides whether routing pays"
+                )
             costs = Costs(error=error, review=review, delay=_number(sent, "delay") or 0.0, reviewer=ReviewerError(*missed))
         limits = Limits(
             risk=_number(sent, "risk") or 0.05,
@@ -171,7 +176,7 @@ def _lab(
     workspace: Workspace,
     person: Person,
     *,
-    turn: lab.Turn | None = None,
+    turn: Turn | None = None,
     project: str | None = None,
     problem: PilotageError | None = None,
     filled: dict[str, str] | None = None,

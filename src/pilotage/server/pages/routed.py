@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from pilotage.core import NotFound
 from pilotage.review.routing.request import ACTIONS
-from pilotage.server.context import PersonDep, PresentDep, WorkspaceDep, require
+from pilotage.server.context import PresentDep, WorkspaceDep, require
 from pilotage.server.pages.asking import TurnDep, with_query
 from pilotage.server.queries import routed
 from pilotage.server.render import page

@@ -173,7 +173,9 @@ def find_sample(workspace: Workspace, sample_id: str) -> SampleFacts:
     counts, edges = np.histogram(sample.confidence, bins=20, range=(0.0, 1.0))
     most = int(counts.max())
     slices = {
-        name: sorted(((value, int(sample.in_slice(name, value).sum())) for here, value in sample.slice_names() if here == name), key=lambda one: -one[1])
+        name: sorted(
+            ((value, int(sample.in_slice(name, value).sum())) for here, value in sample.slice_names() if here == name), key=lambda one: -one[1]
+        )
         for name in sorted(sample.slices)
     }
     return SampleFacts(
@@ -275,7 +277,7 @@ def _costs(report: CalibrationReport, asked: WhatIf) -> tuple[WhatIf, Costs | No
 
     said = report.declared_costs
     if said is not None:
-        given = {"error": said.error, "review": said.review, "delay": said.delay, "missed": said.missed, "of": said.of}
+        given: dict[str, Any] = {"error": said.error, "review": said.review, "delay": said.delay, "missed": said.missed, "of": said.of}
         asked = replace(asked, **{name: value for name, value in given.items() if getattr(asked, name) is None})
     if report.recalibrator is None:
         return asked, None, "the confidence is raw: a threshold from costs would read it as a probability"
@@ -298,12 +300,17 @@ def _kept(report: CalibrationReport) -> tuple[OperatingPoint, ...]:
     from pilotage.judging.calibration.operating import OperatingPoint
 
     curve, plain = report.risk_coverage, abs(report.effective_n - report.n) < 1e-6
-    rows = {round(coverage * report.n): (threshold, coverage, risk) for coverage, risk, threshold in zip(curve.coverage, curve.risk, curve.threshold, strict=True)}
+    rows = {
+        round(coverage * report.n): (threshold, coverage, risk)
+        for coverage, risk, threshold in zip(curve.coverage, curve.risk, curve.threshold, strict=True)
+    }
     if report.threshold.value is not None:
         held = report.threshold
-        rows[held.accepted] = (held.value, held.coverage, held.errors / max(held.accepted, 1))
+        rows[held.accepted] = (float(report.threshold.value), held.coverage, held.errors / max(held.accepted, 1))
     return tuple(
-        OperatingPoint(threshold, coverage, n, round(risk * n), risk, clopper_pearson_upper(round(risk * n), n, report.limits.delta) if plain else None)
+        OperatingPoint(
+            threshold, coverage, n, round(risk * n), risk, clopper_pearson_upper(round(risk * n), n, report.limits.delta) if plain else None
+        )
         for n, (threshold, coverage, risk) in sorted(rows.items())
         if n
     )
@@ -420,7 +427,9 @@ def parse_missed(text: str) -> tuple[int, int] | None:
         return None
     missed, _, of = text.partition("/")
     if not (missed.strip().isdigit() and of.strip().isdigit()) or len(text) > 20:
-        raise InputError(f"'{text[:40]}' does not say how many of how many.", where="field 'missed'", mend="such as 6/120: wrong gold items passed, of how many")
+        raise InputError(
+            f"'{text[:40]}' does not say how many of how many.", where="field 'missed'", mend="such as 6/120: wrong gold items passed, of how many"
+        )
     return int(missed), int(of)
 
 

@@ -95,7 +95,9 @@ def list_policies(workspace: Workspace) -> list[PolicyLine]:
     with workspace.read() as conn:
         for name, versions in grouped.items():
             tightened = [key for key, change in changes_in_force(conn, workspace.id, name).items() if change.direction == "tightened"]
-            running = next((one for one in versions if one.state == "active"), None) or next((one for one in reversed(versions) if one.state == "suspended"), None)
+            running = next((one for one in versions if one.state == "active"), None) or next(
+                (one for one in reversed(versions) if one.state == "suspended"), None
+            )
             drafts = tuple(one.number for one in versions if one.state == "draft")
             found.append(PolicyLine(name, versions[-1].category, running, drafts, tuple(tightened), versions[-1]))
     return found
@@ -112,7 +114,9 @@ def find_policy(workspace: Workspace, name: str, number: int | None, person: Rol
     version = next((one for one in versions if one.number == wanted), None)
     if version is None:
         raise NotFound(f"'{name}' has no version {wanted}.", mend=f"its versions are 1 to {versions[-1].number}")
-    report, trouble, rules, doubts = None, None, (), ()
+    report, trouble = None, None
+    rules: tuple[SliceRule, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     now = workspace.clock.now_us()
     try:
         with workspace.read() as conn:

@@ -165,7 +165,9 @@ def find_monitor(workspace: Workspace, name: str | None) -> Monitor | None:
     if name not in names:
         raise NotFound(f"There is no routing policy '{name[:100]}'.", mend="see the list of policies")
     versions = policies(workspace, name=name)
-    version = next((one for one in versions if one.state == "active"), None) or next((one for one in reversed(versions) if one.state == "suspended"), None)
+    version = next((one for one in versions if one.state == "active"), None) or next(
+        (one for one in reversed(versions) if one.state == "suspended"), None
+    )
     latest = (version or versions[-1]).settings
     rows = _latest(workspace, name)
     by_slice: dict[str, Counter[str]] = defaultdict(Counter)
@@ -237,7 +239,7 @@ def find_decision(workspace: Workspace, route_id: str) -> DecisionDetail:
     version = next((one for one in policies(workspace, name=decision.policy) if one.number == decision.policy_version), None)
     declared = None
     if version is not None:
-        said = next((one for one in version.declared["slices"] if slice_key(one["slice"]) == decision.slice), {})
+        said: dict[str, Any] = next((one for one in version.declared["slices"] if slice_key(one["slice"]) == decision.slice), {})
         declared = {name: value for name, value in said.items() if value is not None}
     tasks: tuple[TaskLine, ...] = ()
     if decision.item_id is not None:
@@ -259,7 +261,13 @@ def _drawn(workspace: Workspace, state: SliceState) -> WatchDrawing | None:
     """The way of the slice's test through its audits, in the order they were counted."""
     if not state.audited:
         return None
-    where = (S.workspace_id == workspace.id, S.policy == state.policy, S.slice == state.slice, S.epoch == state.epoch, S.state.in_(("right", "wrong")))
+    where = (
+        S.workspace_id == workspace.id,
+        S.policy == state.policy,
+        S.slice == state.slice,
+        S.epoch == state.epoch,
+        S.state.in_(("right", "wrong")),
+    )
     query = select(S.state).where(*where).order_by(S.judged_at, S.created_at, S.route_id).limit(AUDITS_DRAWN)
     with workspace.read() as conn:
         outcomes = [said == "wrong" for said in conn.execute(query).scalars()]

@@ -131,7 +131,7 @@ def draw_stack(rows: Sequence[tuple[int, str]], kinds: Sequence[str]) -> StackDr
     most = max(sum(one.values()) for one in counts)
     each = (STACK_WIDTH - 2) / number
     bars = []
-    for place, found in enumerate(counts):
+    for number_of, found in enumerate(counts):
         segments, height = [], 0.0
         for kind in kinds:
             tall = found[kind] / most * (STACK_HEIGHT - STACK_BOTTOM - 8)
@@ -139,7 +139,7 @@ def draw_stack(rows: Sequence[tuple[int, str]], kinds: Sequence[str]) -> StackDr
             if tall:
                 segments.append((kind, round(STACK_HEIGHT - STACK_BOTTOM - height, 1), round(tall, 1)))
         said = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in found.items() if count) or "none"
-        bars.append(Bar(round(1 + place * each, 1), round(max(each - 1.5, 0.8), 1), tuple(segments), said))
+        bars.append(Bar(round(1 + number_of * each, 1), round(max(each - 1.5, 0.8), 1), tuple(segments), said))
     return StackDrawing(tuple(bars), most, begin, begin + number * size * MICROSECONDS, _named(size))
 
 
