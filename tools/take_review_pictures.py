@@ -22,11 +22,11 @@ from take_pictures import CHROMIUM, FLAGS, REPOSITORY, Camera, folder_named
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "server"))
 
-import review_workspace  # noqa: E402
+import review_workspace
 
-from pilotage.core import ManualClock  # noqa: E402
-from pilotage.ledger import create_workspace  # noqa: E402
-from pilotage.server import create_app  # noqa: E402
+from pilotage.core import ManualClock
+from pilotage.ledger import create_workspace
+from pilotage.server import create_app
 
 TOKEN = "picture"  # noqa: S105 - opens a temporary folder on loopback
 PICTURES: list[tuple[str, str, int, int | None, str]] = [
