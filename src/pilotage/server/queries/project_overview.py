@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from pilotage.core import MICROSECONDS
-from pilotage.core.ids import earliest_id
+from pilotage.core import MICROSECONDS, earliest_id
 from pilotage.judging.tables import rater
 from pilotage.review import Counts, Waiting, counts, waiting
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
