@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -134,7 +134,7 @@ def _show(request: Request, draft: Draft, *, project: Project | None = None, sta
     return page(request, template, status=status, project=project, sections=SECTIONS, **_shared(draft))
 
 
-def _shared(draft: Draft) -> dict[str, object]:
+def _shared(draft: Draft) -> dict[str, Any]:
     # The preview says for itself why there is none yet; the fields keep what they were told at the last save.
     told, draft.errors = draft.errors, {}
     previewed = question_of(draft, draft.shown) if draft.mode == "form" else None

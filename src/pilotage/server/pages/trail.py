@@ -44,7 +44,7 @@ def show_trail(
     problem: PilotageError | None = None
     found: Page[Step] = Page()
     try:
-        found = list_steps(workspace, **wanted, turn=turn)  # type: ignore[arg-type]
+        found = list_steps(workspace, **wanted, turn=turn)
     except PilotageError as error:
         problem = error
     return page(

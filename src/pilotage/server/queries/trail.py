@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import Connection, or_, select
 
 from pilotage.core import MICROSECONDS, InputError, parse_moment
 from pilotage.judging.tables import rater
@@ -37,11 +37,25 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 WORDS = {kind: word for word, kinds in KINDS.items() for kind in kinds}
 ALL = tuple(sorted(WORDS))
+# Whose subject is the project itself.
+ABOUT_PROJECTS = (
+    *(
+        "project.created",
+        "project.changed",
+        "project.paused",
+        "project.resumed",
+        "project.archived",
+        "review.put",
+        "review.served",
+        "review.exported",
+    ),
+    *("review.imported", "review.overdue", "review.consented", "gold.added", "adjudication.opened", "consensus.settled"),
+)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One act. ``word`` is what it is called; ``project`` and ``item`` where the entry says them."""
+    """One act. ``word`` is what it is called; ``project`` and ``items`` where the entry says them."""
 
     seq: int
     type: str
@@ -49,7 +63,7 @@ class Step:
     who: str
     subject: str
     project: str
-    item: str
+    items: tuple[str, ...]
     body: Any
     at: int
 
@@ -89,7 +103,17 @@ def list_steps(
     query = select(E.seq, E.type, E.actor, E.subject, E.body, E.created_at).where(*where)
     with workspace.read() as conn:
         found = turn_page(conn, query, keys=[E.seq], turn=turn, descending=True)
-    return found.map(lambda rows: [_step(row) for row in rows])
+        steps = [_step(row) for row in found.rows]
+        homes = _homes(conn, workspace.id, {item for step in steps if not step.project for item in step.items})
+    return found.map(lambda _: [replace(step, project=homes.get(step.items[0], "")) if step.items and not step.project else step for step in steps])
+
+
+def _homes(conn: Connection, workspace_id: str, items: set[str]) -> dict[str, str]:
+    """The queue of each item, where it is in one only: a judgement does not say it."""
+    found: dict[str, set[str]] = {}
+    for row in conn.execute(select(T.item_id, T.queue).where(T.workspace_id == workspace_id, T.item_id.in_(sorted(items))).distinct()):
+        found.setdefault(row.item_id, set()).add(row.queue)
+    return {item: next(iter(queues)) for item, queues in found.items() if len(queues) == 1}
 
 
 def _served(workspace: Workspace, item: str) -> list[int]:
@@ -130,6 +154,9 @@ def _step(row: Any) -> Step:
     except msgspec.DecodeError:
         body = row.body
     told = body if isinstance(body, dict) else {}
-    project = told.get("queue") or told.get("project") or (row.subject if row.type.startswith(("project.", "review.exported", "review.put")) else "")
-    item = told.get("item") or (row.subject if row.type == "judgement.made" else "")
-    return Step(row.seq, row.type, WORDS.get(row.type, row.type), row.actor, row.subject, str(project), str(item), body, row.created_at)
+    named = [name for name in (told.get("queue"), told.get("project")) if isinstance(name, str)]
+    project = named[0] if named else row.subject if row.type in ABOUT_PROJECTS else ""
+    served = [one.get("item") for one in told.get("tasks", ()) if isinstance(one, dict)] if isinstance(told.get("tasks"), list) else []
+    items = [told.get("item"), *served, row.subject if row.type in ("judgement.made", "item.revealed") else None]
+    known = tuple(dict.fromkeys(item for item in items if isinstance(item, str) and item))
+    return Step(row.seq, row.type, WORDS.get(row.type, row.type), row.actor, row.subject, project, known, body, row.created_at)
