@@ -18,6 +18,7 @@ from pilotage.server import api, api_pushing, errors, features_api, lineage_api,
 from pilotage.server.advances import Advances
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.imports import Imports
 from pilotage.server.pages import (
     assessments,
     batches,
@@ -36,15 +37,21 @@ from pilotage.server.pages import (
     people,
     pipelines,
     policies,
+    project_files,
+    project_items,
+    project_settings,
+    projects,
     queues,
     revealing,
     routed,
     runs,
     skew,
     streams,
+    trail,
     training_sets,
 )
 from pilotage.server.problems import EVERYWHERE
+from pilotage.server.queries.agreeing import Agreements
 from pilotage.server.render import STATIC
 from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
@@ -56,9 +63,15 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
+    # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
+    queues,
+    trail,
+    project_settings,
+    project_items,
+    project_files,
+    projects,
     review_routes,
     projects_api,
-    queues,
     route_api,
     # Routing
     assessments,
@@ -121,12 +134,14 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     advances = Advances(workspace)
     serving = Serving(workspace)
     routing = Routing(workspace)
+    imports = Imports(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
+        await run_in_threadpool(imports.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -149,6 +164,8 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.advances = advances
     app.state.serving = serving
     app.state.routing = routing
+    app.state.agreements = Agreements()
+    app.state.imports = imports
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

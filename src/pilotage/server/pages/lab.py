@@ -23,6 +23,8 @@ router = APIRouter(include_in_schema=False, prefix="/routing/lab")
 
 COLUMNS = ("confidence", "correct", "id", "inclusion", "labelled_by")
 SUFFIXES = (".csv", ".parquet", ".pq")
+LARGEST_FILE = 16 << 20
+MOST_ITEMS = 100_000
 Amount = Annotated[float | None, Query(ge=0, le=1e12)]
 
 
@@ -47,7 +49,7 @@ async def _uploaded(request: Request) -> Sent:
     file = form.get("file")
     if file is None or isinstance(file, str) or not file.filename:
         return Sent(fields, "", b"")
-    return Sent(fields, Path(file.filename).name[:100], await file.read())
+    return Sent(fields, Path(file.filename).name[:100], await file.read(LARGEST_FILE + 1))
 
 
 @router.post("/samples", dependencies=[require("run")])
@@ -63,6 +65,8 @@ def _bring(request: Request, workspace: Workspace, person: Person, sent: dict[st
     try:
         if not content:
             raise InputError("No file came.", where="field 'file'", mend="choose a CSV or Parquet file")
+        if len(content) > LARGEST_FILE:
+            raise InputError("The file is larger than 16 MB.", where=name, mend="draw a smaller sample, or: pilotage routing report")
         suffix = Path(name).suffix.lower()
         if suffix not in SUFFIXES:
             raise InputError(f"'{name}' is neither CSV nor Parquet.", where="field 'file'", mend="its name ends in .csv or .parquet")
@@ -78,6 +82,8 @@ def _bring(request: Request, workspace: Workspace, person: Person, sent: dict[st
             except InputError as error:
                 where = (error.where or "").replace(str(file), name) or None
                 raise InputError(error.what, where=where, why=error.why, mend=error.mend) from error
+        if read.n > MOST_ITEMS:
+            raise InputError(f"{read.n} items are more than a page measures.", where=name, mend="draw a smaller sample, or: pilotage routing report")
         kept = keep_sample(workspace.acting_as(person.login), without_ids(read), person=person, source=f"file {name}")
     except PilotageError as error:
         return _lab(request, workspace, person, problem=error, filled=sent)
