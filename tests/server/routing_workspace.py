@@ -91,6 +91,7 @@ fallback: {queue_limit: 60, full: hold}
 alarm: {alpha: 0.05, then: in_the_loop}
 """
 LABELS, OUTPUTS = 3_000, 450
+NOW = 1_700_000_000_000_000 + 6 * 86_400_000_000
 
 
 @dataclass(frozen=True)
