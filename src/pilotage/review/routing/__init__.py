@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from pilotage.review.routing.novelty import Novelty, fit_novelty
     from pilotage.review.routing.policy import Policy, policy_of, read_policy
-    from pilotage.review.routing.reports import StoredReport, load_report, next_look, reports, store_report
+    from pilotage.review.routing.reporting import StoredReport, load_report, next_look, reports, store_report
     from pilotage.review.routing.request import ACTIONS, RouteDecision, RouteRequest
     from pilotage.review.routing.router import Router
     from pilotage.review.routing.watching import Counted, SliceState, monitor_states, reviewer_error, watch_policy
@@ -56,7 +56,7 @@ _FROM = {
     ),
     "novelty": ("Novelty", "fit_novelty"),
     "policy": ("Policy", "policy_of", "read_policy"),
-    "reports": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
+    "reporting": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
     "request": ("ACTIONS", "RouteDecision", "RouteRequest"),
     "router": ("Router",),
     "watching": ("Counted", "SliceState", "monitor_states", "reviewer_error", "watch_policy"),

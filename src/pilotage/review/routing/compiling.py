@@ -16,7 +16,7 @@ from pilotage.review.assessment.tables import review_assessment
 from pilotage.review.routing.deciding import CompiledPolicy, SliceRule
 from pilotage.review.routing.managing import active_version, changes_in_force, find_version, level_of
 from pilotage.review.routing.policy import Policy
-from pilotage.review.routing.reports import find_report
+from pilotage.review.routing.reporting import find_report
 from pilotage.review.routing.tables import routing_monitor, routing_policy
 from pilotage.store import Workspace
 

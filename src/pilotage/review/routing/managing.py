@@ -20,7 +20,7 @@ from pilotage.people.permissions import Roles
 from pilotage.review.assessment import AUTOMATED, Assessment, Due, assessment_for, at_least, due_in, slice_key, step_of, strictest
 from pilotage.review.projects.project import find_terms
 from pilotage.review.routing.policy import Policy, PolicySlice
-from pilotage.review.routing.reports import StoredReport, find_report, later_look, latest_look
+from pilotage.review.routing.reporting import StoredReport, find_report, later_look, latest_look
 from pilotage.review.routing.tables import routing_change, routing_monitor, routing_policy, routing_policy_version
 from pilotage.store import Workspace, WriteTransaction
 

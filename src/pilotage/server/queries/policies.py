@@ -24,7 +24,7 @@ from pilotage.review.routing.managing import (
     doubts_of_slices,
     policies,
 )
-from pilotage.review.routing.reports import StoredReport, find_report, reports
+from pilotage.review.routing.reporting import StoredReport, find_report, reports
 from pilotage.review.routing.tables import route_decision, routing_policy_version
 from pilotage.store import Workspace
 
