@@ -16,11 +16,11 @@ from pilotage.review.escalation import Overdue, escalate, escalate_overdue
 from pilotage.review.exporting import Event, ExportedJudgement, events, export_judgements
 from pilotage.review.marking import flag, reveal
 from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id
-from pilotage.review.overview import answered_by, counts, history, look, standing, tasks, waiting
+from pilotage.review.overview import answered_by, counts, history, look, progress, standing, tasks, waiting
 from pilotage.review.put import put_task, put_tasks
 from pilotage.review.reading import read_items
 from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
-from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
+from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Progress, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
 from pilotage.review.undo import skip, undo
 from pilotage.review.viewing import consent, view
 from pilotage.review.withdraw import withdraw
@@ -36,6 +36,7 @@ __all__ = [
     "ExportedJudgement",
     "NewTask",
     "Overdue",
+    "Progress",
     "PutReport",
     "RefusedRow",
     "Skill",
@@ -60,6 +61,7 @@ __all__ = [
     "grant_skill",
     "history",
     "look",
+    "progress",
     "put_task",
     "put_tasks",
     "read_items",

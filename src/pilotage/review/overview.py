@@ -16,7 +16,7 @@ from pilotage.review.rows import A, D, T, check_role, load_task
 from pilotage.review.serving import load_claimed
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
-from pilotage.review.task import Claimed, Counts, Decision, Standing, TaskPage, TaskRow, Waiting
+from pilotage.review.task import Claimed, Counts, Decision, Progress, Standing, TaskPage, TaskRow, Waiting
 from pilotage.store import Workspace
 
 _LIST = [T[name] for name in TaskRow.__dataclass_fields__]
@@ -24,11 +24,21 @@ _LIST = [T[name] for name in TaskRow.__dataclass_fields__]
 
 def counts(workspace: Workspace, queue: str) -> Counts:
     """The queue's tasks by state, from its counters: the cost does not grow with the queue."""
+    with workspace.read() as conn:
+        return _counts(conn, workspace.id, queue)
+
+
+def progress(workspace: Workspace, queue: str, rater: Rater) -> Progress:
+    """How far the queue is and this person in it, in one read: what a page asks with every claim."""
+    with workspace.read() as conn:
+        return Progress(_answered_by(conn, workspace.id, queue, rater), _counts(conn, workspace.id, queue))
+
+
+def _counts(conn: Connection, workspace_id: str, queue: str) -> Counts:
     c = review_counter.c
     names = ("open", "done", "withdrawn", "answers", "flags")
-    query = select(*(func.coalesce(func.sum(c[name]), 0) for name in names)).where(c.workspace_id == workspace.id, c.queue == queue)
-    with workspace.read() as conn:
-        row = conn.execute(query).one()
+    query = select(*(func.coalesce(func.sum(c[name]), 0) for name in names)).where(c.workspace_id == workspace_id, c.queue == queue)
+    row = conn.execute(query).one()
     return Counts(**{name: int(value) for name, value in zip(names, row, strict=True)})
 
 
@@ -145,8 +155,13 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
 def answered_by(workspace: Workspace, queue: str, rater: Rater) -> int:
     """How many tasks of the queue this person has answered."""
     with workspace.read() as conn:
-        where = (A.workspace_id == workspace.id, A.rater_id == _rater_id(conn, workspace.id, rater), A.queue == queue, A.state == "answered")
-        return int(conn.execute(select(func.count()).select_from(review_assignment).where(*where)).scalar_one())
+        return _answered_by(conn, workspace.id, queue, rater)
+
+
+def _answered_by(conn: Connection, workspace_id: str, queue: str, rater: Rater) -> int:
+    # A person has no version: their id follows from their login.
+    where = (A.workspace_id == workspace_id, A.rater_id == rater.id, A.queue == queue, A.state == "answered")
+    return int(conn.execute(select(func.count()).select_from(review_assignment).where(*where)).scalar_one())
 
 
 def look(workspace: Workspace, task_id: str, rater: Rater, *, roles: Collection[str] | None = None) -> Claimed:

@@ -141,6 +141,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How many tasks of a queue one person answered, and the queue in numbers."""
+
+    answered: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
 class Waiting:
     """What waits in one queue for one role. ``role`` is None where anybody who reviews may answer; ``oldest_us`` is how long the oldest waits."""
 

@@ -122,12 +122,13 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         take_over=body.take_over,
         skipped_too=body.skipped_too,
     )
+    progress = review.progress(workspace, body.queue, rater)
     return {
         "project": project_for(workspace, body.queue, who.login),
         "tasks": [task.to_dict() for task in claimed],
         "rubrics": rubrics_of(workspace, {task.rubric_id for task in claimed}),
-        "answered": review.answered_by(workspace, body.queue, rater),
-        "counts": review.counts(workspace, body.queue).to_dict(),
+        "answered": progress.answered,
+        "counts": progress.counts.to_dict(),
         "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles).to_dict(),
     }
 
