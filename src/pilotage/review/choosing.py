@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, exists, func, or_, select
 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
@@ -53,7 +53,8 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
     """The tasks of a queue that may be served to a person, each with what they have had to do with it: ``had`` is when they were served it before,
     ``mine`` how that stands. Made once and filled in with :meth:`Asking.parameters`: building it costs as much as running it.
 
-    Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one whose places are taken.
+    Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one about an item they hold or
+    answered for another purpose; not one whose places are taken.
     """
     unwanted = ("claimed", "answered") if skipped_too else ("claimed", "answered", "skipped")
     author = review_author.c
@@ -66,6 +67,7 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
         T.claims + T.answers < T.overlap,
         or_(A.state.is_(None), A.state.not_in(unwanted)),
         ~own_work,
+        ~elsewhere(bindparam("by")),
     ]
     if by_role:
         conditions.append(T.role.in_(bindparam("in_roles", expanding=True)))
@@ -73,6 +75,24 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
         conditions.append(T.skill.in_(bindparam("in_skills", expanding=True)))
     columns = (*_WANTED, A.state.label("mine"), A.served_at.label("had"))
     return select(*columns).select_from(review_task.outerjoin(review_assignment, had)).where(*conditions)
+
+
+def elsewhere(rater_id: Any) -> ColumnElement[bool]:
+    """Whether the person holds or answered the task's item for another purpose, whenever either was put.
+
+    Who answered an item does not decide about it, who saw the others' answers does not answer it, and nobody's answer to a test takes the place of
+    their answer to work.
+    """
+    other, held = review_task.alias("other").c, review_assignment.alias("held").c
+    return exists().where(
+        other.workspace_id == T.workspace_id,
+        other.item_id == T.item_id,
+        other.purpose != T.purpose,
+        held.workspace_id == T.workspace_id,
+        held.task_id == other.id,
+        held.rater_id == rater_id,
+        held.state.in_(("claimed", "answered")),
+    )
 
 
 @lru_cache
