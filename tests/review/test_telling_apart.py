@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from pilotage.core import ManualClock
 from pilotage.judging import Item, Rubric, judgements, person
-from pilotage.review import Claimed, NewTask, Suggestion, answer, claim, escalate_overdue, put_tasks, standing, undo
+from pilotage.review import Claimed, NewTask, Suggestion, answer, claim, escalate_overdue, put_tasks, skip, standing, undo
 from pilotage.review.measuring import Known, add_gold
 from pilotage.review.new_task import TASK_PURPOSES, task_id
 from pilotage.review.projects import Arms, Gold, ProjectSettings, Sla, create_project
@@ -158,3 +158,43 @@ def test_the_author_of_an_item_is_not_served_it_however_their_name_is_spelt(work
     with workspace.read() as conn:
         a = review_author.c
         assert "ann" in set(conn.execute(select(a.login).where(a.workspace_id == workspace.id)).scalars())
+
+
+def test_who_skipped_gold_has_seen_it(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, gold=Gold(share=1.0, exposure_cap=2))
+    put(workspace, *(new(str(n), overlap=9) for n in range(5)), new("known", purpose="gold", gold={"failure": "no"}))
+    shown = 0
+    for login in ("ann", "ben", "cat", "dan"):
+        for task in claim(workspace, "p", person(login), n=1):
+            shown += kind_of(workspace, task)[0] == "gold"
+            skip(workspace, task.task_id, person(login))
+    assert shown == 2
+
+
+def test_what_is_overdue_is_counted_once_though_its_transaction_ran_twice(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
+    project(timed, rubric, sla=Sla(due="1h"))
+    put(timed, *(new(str(n)) for n in range(3)))
+    clock.advance(7_200)
+    assert [each.raised for each in escalate_overdue(_twice(timed))] == [3]
+
+
+def _twice(workspace: Workspace) -> Any:
+    """The workspace, whose every job is run, undone, and run again, as where two servers collided."""
+
+    class Undone(Exception):
+        pass
+
+    class Colliding:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(workspace, name)
+
+        def write(self, job: Any) -> Any:
+            def lost(tx: Any) -> None:
+                job(tx)
+                raise Undone
+
+            with pytest.raises(Undone):
+                workspace.write(lost)
+            return workspace.write(job)
+
+    return Colliding()

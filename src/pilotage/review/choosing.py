@@ -23,6 +23,7 @@ from pilotage.review.tables import review_assignment, review_author, review_task
 AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by a slice
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
 _MOST_GOLD = 1000
+_SPARE_GOLD = 50
 
 # What serving needs of a task. Not what is judged: that is read once it is chosen.
 _WANTED = [T[name] for name in ("id", "queue", "item_id", "rubric_id", "asks", "suggestion", "purpose")]
@@ -134,10 +135,23 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     if not any(places):
         return list(found)
     exposed = (T.claims + T.answers).label("exposed")
-    known = open_to(**kind).add_columns(exposed).where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD)
+    known = (
+        open_to(**kind)
+        .add_columns(exposed, T.overlap.label("cap"))
+        .where(T.purpose == "gold", A.state.is_(None))
+        .order_by(exposed, T.id)
+        .limit(_MOST_GOLD)
+    )
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
     gold = sorted(conn.execute(known, filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
-    return _hidden(found, gold, places)
+    return _hidden(found, _under_cap(conn, workspace_id, gold[: sum(places) + _SPARE_GOLD]), places)
+
+
+def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowMapping]) -> list[RowMapping]:
+    """Those that fewer people have seen than may: who skipped an item or let it lapse holds no place any more, but knows it."""
+    seen = select(A.task_id, func.count()).where(A.workspace_id == workspace_id, A.task_id.in_([row["id"] for row in gold])).group_by(A.task_id)
+    by = dict(conn.execute(seen).tuples().all())
+    return [row for row in gold if by.get(row["id"], 0) < row["cap"]]
 
 
 def _hidden(work: Sequence[RowMapping], gold: Sequence[RowMapping], places: Sequence[bool]) -> list[RowMapping]:

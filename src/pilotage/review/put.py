@@ -184,6 +184,7 @@ def _fit(plan: _Plan, chunk: list[tuple[int, NewTask]]) -> tuple[list[tuple[int,
 def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], refused: list[RefusedRow]) -> PutReport:
     stored = _stored(tx, [task.item for _, task in rows if isinstance(task.item, str)])
     settled: list[tuple[NewTask, Item]] = []
+    refused = list(refused)  # a job may run twice
     for number, task in rows:
         item = stored.get(task.item) if isinstance(task.item, str) else task.item
         if item is None:

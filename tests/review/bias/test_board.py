@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,3 +147,14 @@ def test_an_empty_project_has_a_board_that_says_so(workspace: Workspace) -> None
     found = board(workspace, PROJECT)
     assert found.team.n == 0 and not any(figure.measured for figure in found.team.figures)
     assert RUBRIC.name == "support" and "known truths: none" in str(found)
+
+
+def test_which_tasks_carry_a_seed_cannot_be_drawn_by_who_knows_their_ids(workspace: Workspace) -> None:
+    project(workspace, arms={"seeded": 1.0})
+    put(workspace, [ticket(number) for number in range(400)])
+    found = seed_candidates(workspace, PROJECT, "topic")
+    planted = {each.task_id for each in plan_seeds(found, rate=0.05, confusion={"bill": {"login": 3}}).seeds}
+    known = [replace(each, drawn_by="") for each in found]  # the ids are all that who is served them knows
+    guessed = {each.task_id for each in plan_seeds(known, rate=0.05, confusion={"bill": {"login": 3}}).seeds}
+    assert len(planted & guessed) <= len(planted) / 2
+    assert planted == {each.task_id for each in plan_seeds(found, rate=0.05, confusion={"bill": {"login": 3}}).seeds}
