@@ -118,7 +118,7 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     if (
         terms is not None
         and terms.settings.calibration_round is not None
-        and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id)
+        and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id, roles=asking.roles)
     ):
         practice = open_to(**kind).where(T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id)))
         rows = conn.execute(practice, filled).mappings().all()
@@ -150,7 +150,7 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
 def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowMapping]) -> list[RowMapping]:
     """Those that fewer people have seen than may: who skipped an item or let it lapse holds no place any more, but knows it."""
     seen = select(A.task_id, func.count()).where(A.workspace_id == workspace_id, A.task_id.in_([row["id"] for row in gold])).group_by(A.task_id)
-    by = dict(conn.execute(seen).tuples().all())
+    by = {row[0]: int(row[1]) for row in conn.execute(seen)}
     return [row for row in gold if by.get(row["id"], 0) < row["cap"]]
 
 

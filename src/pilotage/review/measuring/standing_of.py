@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from pilotage.judging import person
 from pilotage.review.measuring.tables import review_adjudication, review_round, review_round_task
 from pilotage.review.tables import review_assignment, review_author, review_gold, review_task
 
 
-def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str, guideline_id: str) -> bool:
+def must_calibrate(
+    conn: Connection, workspace_id: str, project: str, login: str, guideline_id: str, *, roles: Collection[str] | None = None
+) -> bool:
     """Whether this person must still answer calibration items of this guideline before they are served work under it.
 
-    False where no round is open for the guideline. Cost: one look-up by key; while a round is open, one more over its few tasks.
+    ``roles``: what they may do; items of other roles are not theirs to practise on. None: any. False where no round is open for the guideline. Cost: one look-up by key; while a round is open, one more over its few tasks.
     """
     r, rt, a, author = review_round.c, review_round_task.c, review_assignment.c, review_author.c
     where = (r.workspace_id == workspace_id, r.project == project, r.guideline_id == guideline_id, r.state == "open")
@@ -24,12 +26,18 @@ def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str
         return False
     answered = and_(a.workspace_id == rt.workspace_id, a.task_id == rt.task_id, a.rater_id == person(login).id, a.state == "answered")
     own = and_(author.workspace_id == rt.workspace_id, author.task_id == rt.task_id, author.login == login)
+    t = review_task.c
+    # What was withdrawn, or is for people of other roles, nobody can wait for.
+    theirs = [or_(t.state == "open", a.task_id.is_not(None))]
+    if roles is not None:
+        theirs.append(or_(t.role.in_({"", *roles}), a.task_id.is_not(None)))
     query = (
         select(func.count(a.task_id), func.count() - func.count(author.task_id))
         .select_from(review_round_task)
+        .join(review_task, and_(t.workspace_id == rt.workspace_id, t.id == rt.task_id))
         .outerjoin(review_assignment, answered)
         .outerjoin(review_author, own)
-        .where(rt.workspace_id == workspace_id, rt.round_id == found.id)
+        .where(rt.workspace_id == workspace_id, rt.round_id == found.id, *theirs)
     )
     done, possible = conn.execute(query).one()
     # Who settled most of the round's items themselves cannot practise on them, and must not wait for ever.
