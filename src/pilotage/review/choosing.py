@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, func, or_, select
 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
 from pilotage.review.arms import draw, is_gold_turn
-from pilotage.review.measuring.standing_of import calibration_tasks, must_calibrate
+from pilotage.review.measuring.standing_of import calibration_tasks, elsewhere, must_calibrate
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import Terms
 from pilotage.review.projects.settings import Rotation
@@ -76,24 +76,6 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
         conditions.append(T.skill.in_(bindparam("in_skills", expanding=True)))
     columns = (*_WANTED, A.state.label("mine"), A.served_at.label("had"))
     return select(*columns).select_from(review_task.outerjoin(review_assignment, had)).where(*conditions)
-
-
-def elsewhere(rater_id: Any) -> ColumnElement[bool]:
-    """Whether the person holds or answered the task's item for another purpose, whenever either was put.
-
-    Who answered an item does not decide about it, who saw the others' answers does not answer it, and nobody's answer to a test takes the place of
-    their answer to work.
-    """
-    other, held = review_task.alias("other").c, review_assignment.alias("held").c
-    return exists().where(
-        other.workspace_id == T.workspace_id,
-        other.item_id == T.item_id,
-        other.purpose != T.purpose,
-        held.workspace_id == T.workspace_id,
-        held.task_id == other.id,
-        held.rater_id == rater_id,
-        held.state.in_(("claimed", "answered")),
-    )
 
 
 @lru_cache

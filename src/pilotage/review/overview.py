@@ -9,8 +9,8 @@ from sqlalchemy import Connection, RowMapping, and_, case, exists, func, select
 from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
-from pilotage.review.choosing import elsewhere
 from pilotage.review.limits import allowance
+from pilotage.review.measuring.standing_of import elsewhere
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import find_terms
 from pilotage.review.rows import A, D, T, check_role, load_task
