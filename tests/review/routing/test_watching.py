@@ -165,7 +165,7 @@ def world(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return raw, right, np.where(german, "de", "en")
 
 
-def test_of_five_thousand_routed_outputs_at_most_the_contracted_share_of_what_is_accepted_is_wrong(tmp_path: Path) -> None:
+def test_of_the_routed_outputs_at_most_the_contracted_share_of_what_is_accepted_is_wrong(tmp_path: Path) -> None:
     """From labels to live: recalibrate, report, activate, route, audit; the truth of every output is known and held against the contract."""
     with create_workspace(str(tmp_path / "sim"), actor="tester") as workspace:
         create_project(workspace, ProjectSettings(name="refunds"), rubric=RUBRIC, salt="fixed")
@@ -182,7 +182,7 @@ def test_of_five_thousand_routed_outputs_at_most_the_contracted_share_of_what_is
         draft_policy(workspace, policy_of_text(LIVE, stored.id), person=AUTHOR)
         activate_policy(workspace, "sim", 1, person=OWNER)
 
-        raw, right, language = world(5_000, 2)
+        raw, right, language = world(2_500, 2)
         with Router.load(workspace, "sim") as router:
             decisions = [
                 router.route(
@@ -195,7 +195,7 @@ def test_of_five_thousand_routed_outputs_at_most_the_contracted_share_of_what_is
                         prompt="p1",
                     )
                 )
-                for number in range(5_000)
+                for number in range(2_500)
             ]
         accepted = np.array([one.action == "accept" for one in decisions])
         for name in ("en", "de"):
