@@ -94,8 +94,8 @@ def answer(
         terms = find_terms(tx.conn, tx.workspace_id, task["queue"])
         seen = seen_by(task, assignment)
         _check_reason(tx, terms, task, seen, kept, reason)
-        late = assignment["state"] == "released" or assignment["expires_at"] <= tx.clock.now_us()
         seeded = assignment["arm"] == SEEDED
+        late = (assignment["state"] == "released" and not seeded) or assignment["expires_at"] <= tx.clock.now_us()
         made = add_judgements(
             tx,
             [

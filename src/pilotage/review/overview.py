@@ -10,6 +10,7 @@ from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review.limits import allowance
+from pilotage.review.measuring.standing_of import elsewhere
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import find_terms
 from pilotage.review.rows import A, D, T, check_role, load_task
@@ -113,7 +114,7 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
         has_it = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == rater_id, A.state != "released")
         author = review_author.c
         own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == rater.name)
-        reason = case((own_work, "own"), (T.claims + T.answers >= T.overlap, "held"), else_="free").label("reason")
+        reason = case((own_work | elsewhere(rater_id), "own"), (T.claims + T.answers >= T.overlap, "held"), else_="free").label("reason")
         open_work = (T.workspace_id == workspace.id, T.queue == queue, T.state == "open", T.purpose.not_in(TEST_PURPOSES))
         rest = select(T.role, T.skill, reason).where(*open_work, ~has_it).subquery()
         kinds = (rest.c.role, rest.c.skill, rest.c.reason)

@@ -156,9 +156,11 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     seen = seen_by(row, row)
     answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
     payload = row["payload"]
-    if row["arm"] in (WITHHELD, SEEDED) or answer_first:
-        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
     settings = terms.settings if terms is not None else None
+    # Where errors are planted, nobody sees it: a suggestion whose payload is silent would give the planted ones away.
+    planted = settings is not None and settings.arms.seeded > 0
+    if row["arm"] in (WITHHELD, SEEDED) or answer_first or planted:
+        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
     asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
     context = adjudication_context(conn, workspace_id, row["id"]) if row["purpose"] == "adjudication" else None
     return Claimed(
@@ -174,8 +176,9 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         harmful=bool(row["harmful"]),
         flagged=bool(row["flagged"]),
         revealed=bool(row["revealed"]),
-        priority=row["priority"],
-        due_at=row["due_at"],
+        # In a project known items hide among the work: they have no priority, and were put at another time than what is served beside them.
+        priority=row["priority"] if terms is None else 0,
+        due_at=row["due_at"] if terms is None else None,
         expires_at=row["expires_at"],
         state=row["mine"],
         questions=asked,

@@ -9,7 +9,7 @@ import pytest
 from pilotage.core import Conflict, InputError, ManualClock, NotFound, Refused
 from pilotage.judging import person
 from pilotage.ledger import create_workspace, entries
-from pilotage.review import claim
+from pilotage.review import NewTask, claim, put_tasks, withdraw
 from pilotage.review.measuring import (
     begin_exam,
     close_round,
@@ -177,6 +177,17 @@ def test_who_settled_the_items_themselves_does_not_wait_for_ever(make_team: Make
     team.judge("round 1", ann="good", ben="good")
     open_round(team.workspace, team.name, [team.known("round 0"), team.known("round 1")])
     assert not calibrates(team, "ann") and calibrates(team, "eve")
+
+
+def test_nobody_waits_for_practice_that_was_withdrawn_or_that_they_meet_elsewhere(make_team: MakeTeam) -> None:
+    team = round_of(make_team)
+    put_tasks(team.workspace, "another queue", [NewTask(team.item("round 1"))], rubric=team.rubric)
+    assert calibrates(team, "ann")
+    withdraw(team.workspace, [team.task("round 0", "calibration")])
+    [held] = claim(team.workspace, "another queue", ANN, 5)
+    [task] = claim(team.workspace, team.name, ANN, 5)
+    team.answer(task.task_id, "ann", "good")
+    assert held.item_id != task.item_id and not calibrates(team, "ann")
 
 
 def test_a_guideline_has_one_round_and_closing_it_lets_everybody_work(make_team: MakeTeam) -> None:
