@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pilotage.review.routing.reports import StoredReport, load_report, next_look, reports, store_report
     from pilotage.review.routing.request import ACTIONS, RouteDecision, RouteRequest
     from pilotage.review.routing.router import Router
-    from pilotage.review.routing.watching import Counted, SliceState, monitor_states, reviewer_error, watch_policy
+    from pilotage.review.routing.watching import Counted, SliceState, monitor_states, reviewer_error, watch_all, watch_policy
 
 # numpy loads with the first name that needs it.
 _FROM = {
@@ -59,7 +59,7 @@ _FROM = {
     "reports": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
     "request": ("ACTIONS", "RouteDecision", "RouteRequest"),
     "router": ("Router",),
-    "watching": ("Counted", "SliceState", "monitor_states", "reviewer_error", "watch_policy"),
+    "watching": ("Counted", "SliceState", "monitor_states", "reviewer_error", "watch_all", "watch_policy"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
 
@@ -108,5 +108,6 @@ __all__ = [
     "store_report",
     "suspend_policy",
     "tighten",
+    "watch_all",
     "watch_policy",
 ]

@@ -23,6 +23,7 @@ from pilotage.review.routing.recording import release_held_in
 from pilotage.review.routing.reports import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
 from pilotage.review.tables import review_task
+from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
 
 if TYPE_CHECKING:
@@ -102,6 +103,14 @@ def watch_policy(workspace: Workspace, name: str) -> Counted:
         if done.right + done.wrong + done.void < CHUNK:
             break
     return total + Counted(released=workspace.write(lambda tx: _release(tx, name)))
+
+
+def watch_all(workspace: Workspace) -> dict[str, Counted]:
+    """Every policy watched, by name: :func:`watch_policy` for each that ever had a version in force. For a scheduler, or a server's background."""
+    query = select(V.policy).where(V.workspace_id == workspace.id, V.state != "draft").distinct().order_by(V.policy)
+    with workspace.read() as conn:
+        names = list(conn.execute(query).scalars())
+    return {name: watch_policy(workspace, name) for name in names}
 
 
 def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
@@ -249,6 +258,7 @@ def _alarm(tx: WriteTransaction, name: str, slice: str, epoch: int, number: int,
     key = f"{name}/{slice}/{epoch}"
     body = {"version": number, "slice": slice, "epoch": epoch, "audited": audited, "wrong": wrong, "limit": policy.contract.error_rate}
     record(tx, type="policy.alarmed", subject=name, body=body)
+    emit(tx, "alarm.raised", subject=name, project=policy.project, data=body)
     current = tx.conn.execute(select(func.max(M.epoch)).where(M.workspace_id == tx.workspace_id, M.policy == name, M.slice == slice)).scalar()
     if current == epoch:  # a late audit of what was in force before says nothing about what is now
         standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
