@@ -193,9 +193,7 @@ def test_decisions_recorded_behind_are_durable_after_a_flush_and_the_rest_at_onc
         assert router.route(ask("b1")).repeated
 
 
-def test_a_new_id_is_looked_up_the_short_way_and_a_known_one_is_found_by_every_router(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_id_is_looked_up_the_short_way_and_a_known_one_is_found_by_every_router(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     put_in_force(workspace, POLICY.replace("record: before", "record: behind").replace("refresh: 0s", "refresh: 1h"))
     asked: list[str] = []
 

@@ -1,7 +1,7 @@
 """Whether an id was decided before, asked of the database for every new output: so by the shortest way there is.
 
-A read through the engine costs some 300 µs (a connection out of the pool, a transaction begun and ended); over a connection that stays open and has no
-transaction of its own the same row is found in some 20. What is found is read the usual way.
+A read through the engine costs some 300 µs (a connection out of the pool, a transaction begun and ended); over a connection that stays open and has
+no transaction of its own the same row is found in some 10. What is found is read the usual way.
 """
 
 from __future__ import annotations

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import RowMapping, func, select, update
 
-from pilotage.core import InputError
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
 from pilotage.review.assessment import assessment_for, at_least, reassess, slice_key, strictest
@@ -26,12 +25,8 @@ from pilotage.review.tables import review_task
 from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
 
-if TYPE_CHECKING:
-    from pilotage.evidence import Evidence
-
 S, M, J, T, V, D = audit_sample.c, routing_monitor.c, judgement.c, review_task.c, routing_policy_version.c, route_decision.c
 CHUNK = 500
-ENOUGH_SEEDS = 30
 
 
 @dataclass(frozen=True)
@@ -149,31 +144,6 @@ def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
                 )
             )
     return found
-
-
-def reviewer_error(*, wrong: int, n: int) -> Evidence:
-    """How often a reviewer lets a wrong output pass, from gold or planted errors: ``wrong`` missed of ``n`` > 0; the e_h of the economics.
-
-    Not assessable below 30: the interval would be wider than anything it could decide.
-    """
-    from pilotage.evidence import Evidence, clopper_pearson, not_assessable
-
-    if n < 0 or not 0 <= wrong <= max(n, 0):
-        raise InputError(f"{wrong} of {n} is no rate.")
-    if n < ENOUGH_SEEDS:
-        return not_assessable("reviewer_error", reason=f"not enough seeds: {n}, at least {ENOUGH_SEEDS} are needed", n=n, method="Clopper-Pearson")
-    interval = clopper_pearson(wrong, n)
-    return Evidence(
-        metric="reviewer_error",
-        status="measured",
-        estimate=wrong / n,
-        lower=interval.lower,
-        upper=interval.upper,
-        level=interval.level,
-        n=n,
-        n_clusters=None,
-        method=interval.method,
-    )
 
 
 def _count_some(tx: WriteTransaction, name: str) -> Counted:
