@@ -579,6 +579,7 @@ def upgrade() -> None:
     with op.batch_alter_table("judgement", schema=None) as batch_op:
         batch_op.add_column(sa.Column("first_key_ms", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("sides", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("served_order", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("guideline_id", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("purpose", sa.Text(), server_default="work", nullable=False))
         batch_op.create_index("ix_judgement_question", ["workspace_id", "question", "rubric_id"], unique=False)
