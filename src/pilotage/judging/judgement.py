@@ -47,6 +47,8 @@ class Judgement:
         Milliseconds from the first sight of the item to the first key.
     sides
         ``ab`` or ``ba``: which of a pair stood on the left.
+    served_order
+        The ids of a ranking's candidates as they stood before the rater, from the top; None where they stood as in the item.
     guideline_id
         The project's guideline in force.
     purpose
@@ -69,6 +71,7 @@ class Judgement:
     active_ms: int | None = None
     first_key_ms: int | None = None
     sides: str | None = None
+    served_order: list[str] | None = None
     guideline_id: str | None = None
     purpose: str = "work"
     idempotency_key: str = ""
@@ -232,6 +235,7 @@ def _row(judgement: Judgement, made: str) -> dict[str, Any]:
         "active_ms": judgement.active_ms,
         "first_key_ms": judgement.first_key_ms,
         "sides": judgement.sides,
+        "served_order": judgement.served_order,
         "guideline_id": judgement.guideline_id,
         "purpose": judgement.purpose,
         "idempotency_key": judgement.idempotency_key,
@@ -359,6 +363,7 @@ def _judgement(row: Any) -> Judgement:
         active_ms=row.active_ms,
         first_key_ms=row.first_key_ms,
         sides=row.sides,
+        served_order=row.served_order,
         guideline_id=row.guideline_id,
         purpose=row.purpose,
         idempotency_key=row.idempotency_key,

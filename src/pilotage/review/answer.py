@@ -111,6 +111,7 @@ def answer(
                     active_ms=active_ms,
                     first_key_ms=first_key_ms,
                     sides=assignment["sides"],
+                    served_order=(assignment["served_order"] or {}).get(question),
                     guideline_id=assignment["guideline_id"],
                     purpose="seeded" if seeded else task["purpose"],
                     idempotency_key=judgement_key(rater_id, idempotency_key, question),

@@ -10,14 +10,15 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from pilotage.judging import Rater
+from pilotage.judging.answers import at_path, candidate_ids
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload
 from pilotage.ledger import record
-from pilotage.review.arms import ANSWER_FIRST, SEEDED, SHOWN, WITHHELD, arm_of, sides_of
+from pilotage.review.arms import ANSWER_FIRST, SEEDED, SHOWN, WITHHELD, arm_of, order_of, sides_of
 from pilotage.review.measuring.standing_of import adjudication_context
 from pilotage.review.new_task import rank
 from pilotage.review.projects.project import Terms, find_terms
-from pilotage.review.questions import asked_of, rubric_of
+from pilotage.review.questions import asked_of, payload_for, rubric_of
 from pilotage.review.rows import A, T
 from pilotage.review.tables import review_assignment, review_guideline, review_seed, review_task, suggestion
 from pilotage.review.task import Claimed, SuggestedBy
@@ -34,6 +35,7 @@ class Showing:
     arm: str | None
     shown: dict[str, Any] | None
     sides: str | None
+    order: dict[str, list[str]] | None = None  # of each ranking question: its candidates, from the top
 
 
 def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping], *, until: int, holder: str) -> list[str]:
@@ -52,6 +54,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             "arm": showing.arm,
             "shown": showing.shown,
             "sides": showing.sides,
+            "served_order": showing.order,
             "guideline_id": terms.guideline_id if terms is not None else None,
         }
         if task["mine"] is None:
@@ -73,7 +76,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
 def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping]) -> dict[str, Showing]:
     if terms is None:
         return {
-            task["id"]: Showing(SHOWN if task["suggestion"] else None, task["suggestion"], _sides(tx.conn, tx.workspace_id, task, "", rater))
+            task["id"]: Showing(SHOWN if task["suggestion"] else None, task["suggestion"], *_places(tx.conn, tx.workspace_id, task, "", rater))
             for task in tasks
         }
     settings, salt = terms.settings, terms.salt
@@ -100,15 +103,22 @@ def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             arm = ANSWER_FIRST
         else:
             arm = SHOWN
-        showings[task["id"]] = Showing(arm, shown, _sides(tx.conn, tx.workspace_id, task, salt, rater))
+        showings[task["id"]] = Showing(arm, shown, *_places(tx.conn, tx.workspace_id, task, salt, rater))
     return showings
 
 
-def _sides(conn: Connection, workspace_id: str, task: RowMapping, salt: str, rater: Rater) -> str | None:
+def _places(conn: Connection, workspace_id: str, task: RowMapping, salt: str, rater: Rater) -> tuple[str | None, dict[str, list[str]] | None]:
+    """Where the sides of a pair stand, and in which order the candidates of rankings do. The payload is read for rankings only."""
     rubric = rubric_of(conn, workspace_id, task["rubric_id"])
     asked = asked_of(rubric, task["asks"])
-    pairs = any(str(question.kind) == "pair" for question in rubric.questions if question.name in asked)
-    return sides_of(salt, rater.name, task["item_id"]) if pairs else None
+    questions = [question for question in rubric.questions if question.name in asked]
+    sides = sides_of(salt, rater.name, task["item_id"]) if any(question.kind == "pair" for question in questions) else None
+    rankings = [question for question in questions if question.kind == "ranking"]
+    if not rankings:
+        return sides, None
+    payload = payload_for(conn, workspace_id, rubric, task["item_id"])
+    ids = {question.name: candidate_ids(at_path(payload, question.about)) or [] for question in rankings}
+    return sides, {name: order_of(salt, rater.name, task["item_id"], each) for name, each in ids.items()}
 
 
 def seen_by(task: Any, assignment: Any) -> dict[str, Any] | None:
@@ -141,7 +151,9 @@ def load_claimed(
 @lru_cache
 def _in_hand() -> Select[Any]:
     i, p, g = item_table.c, item_payload.c, review_guideline.c
-    wanted = [A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "guideline_id")]
+    wanted = [
+        A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "served_order", "guideline_id")
+    ]
     return (
         select(review_task, A.state.label("mine"), *wanted, i.kind, i.slices, p.payload, g.number.label("guideline_number"))
         .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
@@ -187,6 +199,7 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         evidence_first=settings is not None and settings.countermeasures.evidence_first,
         reason_on_accept=settings is not None and seen is not None and settings.needs_reason(row["slices"]),
         sides=row["sides"],
+        served_order=row["served_order"],
         guideline_id=row["guideline_id"],
         guideline_number=row["guideline_number"],
         context=context,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -16,6 +17,7 @@ from starlette.types import Scope
 from pilotage import __version__
 from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes, route_api
 from pilotage.server.advances import Advances
+from pilotage.server.background import Background, duties
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
@@ -98,7 +100,14 @@ def new_local_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_hosts: Iterable[str] = ()) -> FastAPI:
+def create_app(
+    workspace: Workspace,
+    *,
+    local_token: str | None = None,
+    allowed_hosts: Iterable[str] = (),
+    background_every_s: float | None = None,
+    key_dir: str | Path = "",
+) -> FastAPI:
     """The application over ``workspace``, which stays the caller's to close.
 
     Parameters
@@ -107,15 +116,22 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         Signs in whoever opens ``/?token=<local_token>``, as long as the workspace has no accounts. None: only accounts may sign in.
     allowed_hosts
         Host names besides the loopback ones that requests may address.
+    background_every_s, key_dir
+        How often to do the standing work (:mod:`pilotage.server.background`), and where webhooks' secrets are. None: it is left to others.
     """
     sessions = Sessions(workspace, local_token=local_token)
     advances = Advances(workspace)
     serving = Serving(workspace)
     routing = Routing(workspace)
+    background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if background is not None:
+            background.start()
         yield
+        if background is not None:
+            await run_in_threadpool(background.close)
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
@@ -140,6 +156,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.advances = advances
     app.state.serving = serving
     app.state.routing = routing
+    app.state.background = background
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from pilotage.judging.tables import item_payload
 from pilotage.ledger import create_workspace, entries
 from pilotage.review import counts
 from pilotage.review.routing import Router, fit_novelty, keep_novelty, load_route, report_outcome, routes, suspend_policy, watch_policy
+from pilotage.review.routing import router as router_module
+from pilotage.review.routing.known_ids import KnownIds
+from pilotage.review.routing.recording import find_decision
 from pilotage.review.routing.tables import audit_sample
 from pilotage.store import Workspace
 
@@ -187,6 +191,51 @@ def test_decisions_recorded_behind_are_durable_after_a_flush_and_the_rest_at_onc
     assert sum(entry.body["routed"] for entry in batches) == sum(one.recorded == "behind" for one in made)
     with Router.load(workspace, NAME) as router:
         assert router.route(ask("b1")).repeated
+
+
+def test_a_new_id_is_looked_up_the_short_way_and_a_known_one_is_found_by_every_router(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind").replace("refresh: 0s", "refresh: 1h"))
+    asked: list[str] = []
+
+    def read(conn: Any, workspace_id: str, route_id: str) -> Any:
+        asked.append(route_id)
+        return find_decision(conn, workspace_id, route_id)
+
+    monkeypatch.setattr(router_module, "find_decision", read)
+    with Router.load(workspace, NAME) as first, Router.load(workspace, NAME) as second:
+        made = next(one for number in range(50) if (one := first.route(ask(f"b{number}"))).recorded == "behind")
+        assert made.id not in asked  # nothing but the short way was needed
+        first.flush()
+        again = second.route(ask(made.request_id))
+        assert again.repeated and again.action == made.action and asked == [*asked[:-1], made.id]
+        with pytest.raises(Conflict, match="another request"):
+            second.route(ask(made.request_id, 0.99))
+
+
+def test_where_the_short_way_is_closed_the_usual_one_answers(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind"))
+    with Router.load(workspace, NAME) as router:
+        made = [router.route(ask(f"b{number}")) for number in range(20)]
+
+    def closed(_: KnownIds, __: object) -> bool:
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr(KnownIds, "__contains__", closed)
+    with Router.load(workspace, NAME) as router:
+        assert all(router.route(ask(one.request_id)).repeated for one in made)
+        assert router.route(ask("new")).action == "accept"
+
+
+def test_ids_are_known_to_many_threads_at_once(workspace: Workspace) -> None:
+    put_in_force(workspace)
+    with Router.load(workspace, NAME) as router:
+        made = [router.route(ask(f"b{number}")).id for number in range(5)]
+    known = KnownIds(workspace)
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(lambda number: made[number % 5] in known and f"rte_{number}" not in known, range(200)))
+    known.close()
+    assert made[0] in known  # a late question is answered, and nothing stays open for it
+    assert not known._idle
 
 
 def test_where_nothing_can_be_written_nothing_is_accepted(live: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,10 +34,14 @@ from pilotage.review.routing import (
     policy_of,
     reviewer_error,
     store_report,
+    watch_all,
     watch_policy,
+    watching,
 )
 from pilotage.review.routing.tables import audit_sample, route_decision
 from pilotage.review.tables import review_task
+from pilotage.review.webhooks import Secrets, add_webhook, webhooks
+from pilotage.review.webhooks.tables import webhook_delivery
 from pilotage.store import Workspace, WriteTransaction
 
 EVERY = POLICY.replace("rate: 0.1", "rate: 1.0").replace("    audit: 0.2\n", "")
@@ -73,6 +77,38 @@ def test_an_alarm_tightens_its_slice_tells_the_ledger_and_makes_the_assessment_d
     states = {one.slice: one for one in monitor_states(workspace, NAME)}
     assert states["language=en"].alarm_at is not None and states["language=en"].audited == 30
     assert states["language=de"].alarm_at is None and states["language=de"].wrong == 0
+
+
+def test_an_alarm_is_told_to_who_subscribed_in_its_own_transaction(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_force(workspace, EVERY)
+    secrets = Secrets(tmp_path / "keys")
+    for project in ("refunds", "another"):
+        add_webhook(workspace, "https://example.org/hook", ["alarm.raised"], secrets=secrets, project=project)
+    route_many(workspace, 30, bad=12)
+    answer_audits(workspace, is_bad)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError("the last step of the alarm")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watching, "reassess", fails)
+        with pytest.raises(OSError, match="last step"):
+            watch_policy(workspace, NAME)
+    assert [hook.waiting for hook in webhooks(workspace)] == [0, 0] and not entries(workspace, type="policy.alarmed")
+    assert watch_policy(workspace, NAME).alarms == ("language=en",)
+    assert [hook.waiting for hook in webhooks(workspace)] == [1, 0]
+    with workspace.read() as conn:
+        told = conn.execute(select(webhook_delivery.c.body)).scalar_one()
+    assert (told["event"], told["subject"], told["project"]) == ("alarm.raised", NAME, "refunds")
+    assert told["data"] == {"version": 1, "slice": "language=en", "epoch": 1, "audited": 30, "wrong": 12, "limit": 0.05}
+
+
+def test_all_policies_are_watched_in_one_go_and_drafts_are_not(workspace: Workspace) -> None:
+    put_in_force(workspace, EVERY)
+    route_many(workspace, 5)
+    answer_audits(workspace, is_bad)
+    assert {name: (done.right, done.wrong) for name, done in watch_all(workspace).items()} == {NAME: (5, 0)}
+    assert watch_all(workspace)[NAME].right == 0
 
 
 def test_an_alarm_may_raise_the_threshold_first_and_takes_the_level_the_second_time(workspace: Workspace) -> None:

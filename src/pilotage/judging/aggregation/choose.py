@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pilotage.core import InputError
+from pilotage.core.intervals import share_bounds
 from pilotage.judging.aggregation.confusion import dawid_skene, one_coin
 from pilotage.judging.aggregation.counting import majority
 from pilotage.judging.aggregation.difficulty import glad
@@ -21,7 +22,6 @@ from pilotage.judging.aggregation.hierarchical import hierarchical_dawid_skene
 from pilotage.judging.aggregation.spamming import mace
 from pilotage.judging.aggregation.truth import Truth
 from pilotage.judging.aggregation.votes import Floats, Index, Votes, gold_at, require_raters
-from pilotage.judging.intervals import wilson
 
 ENOUGH_GOLD = 50
 DEFAULT = "hierarchical_dawid_skene"
@@ -140,7 +140,7 @@ def _right(posterior: Floats, truth: Index) -> Floats:
 
 def _score(name: str, posterior: Floats, truth: Index) -> MethodScore:
     right = float(_right(posterior, truth).sum())
-    lower, upper = wilson(right, len(truth))
+    lower, upper = share_bounds(right, len(truth))
     chance = np.maximum(posterior[np.arange(len(truth)), truth], _FLOOR)
     return MethodScore(name, len(truth), right / len(truth), lower, upper, float(np.log(chance).mean()))
 

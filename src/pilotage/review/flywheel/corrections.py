@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, select
@@ -28,6 +28,7 @@ from pilotage.review.flywheel.publishing import publish_rows
 from pilotage.review.flywheel.reliability import Reliability, reliabilities
 from pilotage.review.flywheel.slices import kept_out
 from pilotage.review.measuring.matching import plain
+from pilotage.review.routing.tables import route_decision
 from pilotage.review.tables import review_task
 from pilotage.store import Workspace
 
@@ -129,6 +130,7 @@ class _Task:
     item_id: str
     proposed: Any
     route_id: str | None
+    routed_by: dict[str, Any] | None = None  # the routing policy and its version
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,20 @@ def _tasks(conn: Connection, workspace_id: str, project: str, question: str) -> 
         if before is None or row.purpose == "work":
             proposed = proposed if proposed is not None or before is None else before.proposed
             found[key] = _Task(row.id, row.item_id, proposed, row.route_id or (before.route_id if before else None))
-    return found, sorted(ref for ref, asked in asks.items() if asked)
+    policies = _policies(conn, workspace_id, {task.route_id for task in found.values() if task.route_id})
+    return {key: replace(task, routed_by=policies.get(task.route_id or "")) for key, task in found.items()}, sorted(
+        ref for ref, asked in asks.items() if asked
+    )
+
+
+def _policies(conn: Connection, workspace_id: str, route_ids: set[str]) -> dict[str, dict[str, Any]]:
+    """The routing policy, and its version, under which each of these decisions was made."""
+    d, ids = route_decision.c, sorted(route_ids)
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = select(d.id, d.policy, d.number).where(d.workspace_id == workspace_id, d.id.in_(ids[start : start + _CHUNK]))
+        found |= {row.id: {"policy": row.policy, "version": row.number} for row in conn.execute(query)}
+    return found
 
 
 def _settle(given: Sequence[Judgement], question: Question) -> _Settled | None:
@@ -290,7 +305,7 @@ def _with_provenance(
             "reason": first.reason,
             "people": {"agreeing": len(settled.agreeing), "against": settled.against, "adjudicated": first.purpose == "adjudication"},
             "reliability": [reliable.get(each.rater_id, unknown).to_dict() for each in settled.agreeing],
-            "policy": {"guideline": first.guideline_id, "rubric": first.rubric_id, "route": task.route_id},
+            "policy": {"guideline": first.guideline_id, "rubric": first.rubric_id, "route": task.route_id, "routing": task.routed_by},
             "shown": first.arm,
             "consent": card.consent,
             "contains_personal_data": card.contains_personal_data,

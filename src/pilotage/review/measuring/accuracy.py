@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import select
 
 from pilotage.core import InputError
+from pilotage.core.distributions import beta_quantile
 from pilotage.evidence import wilson
-from pilotage.evidence.distributions import beta_quantile
 from pilotage.judging import ABOUT_ITEMS, Question, person
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import judgement as judgement_table

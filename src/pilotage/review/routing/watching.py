@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import RowMapping, func, select, update
 
@@ -24,14 +24,11 @@ from pilotage.review.routing.recording import release_held_in
 from pilotage.review.routing.reports import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
 from pilotage.review.tables import review_task
+from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
-
-if TYPE_CHECKING:
-    from pilotage.evidence import Evidence
 
 S, M, J, T, V, D = audit_sample.c, routing_monitor.c, judgement.c, review_task.c, routing_policy_version.c, route_decision.c
 CHUNK = 500
-ENOUGH_SEEDS = 30
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,14 @@ def watch_policy(workspace: Workspace, name: str) -> Counted:
     return total + Counted(released=workspace.write(lambda tx: _release(tx, name)))
 
 
+def watch_all(workspace: Workspace) -> dict[str, Counted]:
+    """Every policy watched, by name: :func:`watch_policy` for each that ever had a version in force. For a scheduler, or a server's background."""
+    query = select(V.policy).where(V.workspace_id == workspace.id, V.state != "draft").distinct().order_by(V.policy)
+    with workspace.read() as conn:
+        names = list(conn.execute(query).scalars())
+    return {name: watch_policy(workspace, name) for name in names}
+
+
 def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
     """How the watch of each slice stands, by slice: its current epoch."""
     from pilotage.judging.calibration import Watch
@@ -141,31 +146,6 @@ def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
                 )
             )
     return found
-
-
-def reviewer_error(*, wrong: int, n: int) -> Evidence:
-    """How often a reviewer lets a wrong output pass, from gold or planted errors: ``wrong`` missed of ``n`` > 0; the e_h of the economics.
-
-    Not assessable below 30: the interval would be wider than anything it could decide.
-    """
-    from pilotage.evidence import Evidence, clopper_pearson, not_assessable
-
-    if n < 0 or not 0 <= wrong <= max(n, 0):
-        raise InputError(f"{wrong} of {n} is no rate.")
-    if n < ENOUGH_SEEDS:
-        return not_assessable("reviewer_error", reason=f"not enough seeds: {n}, at least {ENOUGH_SEEDS} are needed", n=n, method="Clopper-Pearson")
-    interval = clopper_pearson(wrong, n)
-    return Evidence(
-        metric="reviewer_error",
-        status="measured",
-        estimate=wrong / n,
-        lower=interval.lower,
-        upper=interval.upper,
-        level=interval.level,
-        n=n,
-        n_clusters=None,
-        method=interval.method,
-    )
 
 
 def _count_some(tx: WriteTransaction, name: str) -> Counted:
@@ -251,6 +231,7 @@ def _alarm(tx: WriteTransaction, name: str, slice: str, epoch: int, number: int,
     key = f"{name}/{slice}/{epoch}"
     body = {"version": number, "slice": slice, "epoch": epoch, "audited": audited, "wrong": wrong, "limit": policy.contract.error_rate}
     record(tx, type="policy.alarmed", subject=name, body=body)
+    emit(tx, "alarm.raised", subject=name, project=policy.project, data=body)
     current = tx.conn.execute(select(func.max(M.epoch)).where(M.workspace_id == tx.workspace_id, M.policy == name, M.slice == slice)).scalar()
     if current == epoch:  # a late audit of what was in force before says nothing about what is now
         standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)

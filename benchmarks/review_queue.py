@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the path must be put right before anything else is imported
 """The review queue beside Label Studio: import, next task and submit over HTTP, the same client for both; then ours alone with a million items.
 
 Every item comes with one suggestion of a model.
@@ -10,17 +9,12 @@ is the time from a JSON file to tasks that can be served: Label Studio's through
 a hash-chained ledger, draws an arm, and syncs to disk before it answers. What Label Studio does and ours does not: an answer of its API carries the
 whole task with its annotations, permissions are Django's, and it keeps data-manager columns up to date.
 
-    python benchmarks/queue.py [--n 3] [--items 20000] [--million 1000000] [--label-studio /path/to/label-studio]
+    python benchmarks/review_queue.py [--n 3] [--items 20000] [--million 1000000] [--label-studio /path/to/label-studio]
 
 Without a ``label-studio`` executable ours is measured alone. ``--million 0`` leaves the large queue out. A million items need about 4 GB of disk.
 """
 
 from __future__ import annotations
-
-import sys
-
-# This file's name is that of a module of the standard library, and its folder must not come first.
-sys.path[:] = [path for path in sys.path if not path.endswith("benchmarks")]
 
 import argparse
 import asyncio
@@ -33,6 +27,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
