@@ -20,6 +20,7 @@ from pilotage.server.advances import Advances
 from pilotage.server.background import Background, duties
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.imports import Imports
 from pilotage.server.pages import (
     batches,
     contracts,
@@ -35,14 +36,20 @@ from pilotage.server.pages import (
     overview,
     people,
     pipelines,
+    project_files,
+    project_items,
+    project_settings,
+    projects,
     queues,
     revealing,
     runs,
     skew,
     streams,
+    trail,
     training_sets,
 )
 from pilotage.server.problems import EVERYWHERE
+from pilotage.server.queries.agreeing import Agreements
 from pilotage.server.render import STATIC
 from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
@@ -54,9 +61,15 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
+    # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
+    queues,
+    trail,
+    project_settings,
+    project_items,
+    project_files,
+    projects,
     review_routes,
     projects_api,
-    queues,
     route_api,
     gates,
     runs,
@@ -124,6 +137,7 @@ def create_app(
     serving = Serving(workspace)
     routing = Routing(workspace)
     background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
+    imports = Imports(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -134,6 +148,7 @@ def create_app(
             await run_in_threadpool(background.close)
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
+        await run_in_threadpool(imports.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -157,6 +172,8 @@ def create_app(
     app.state.serving = serving
     app.state.routing = routing
     app.state.background = background
+    app.state.agreements = Agreements()
+    app.state.imports = imports
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")
