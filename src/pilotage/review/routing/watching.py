@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import RowMapping, func, select, update
 
-from pilotage.core import InputError
 from pilotage.judging import ABOUT_ITEMS
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
