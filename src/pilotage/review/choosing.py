@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select
@@ -23,19 +23,23 @@ AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
 _MOST_GOLD = 1000
 
+# What a person may ask for by its purpose. The rest is not theirs to know: who could ask for work alone would be served no known items.
+ASKED_BY_PURPOSE = ("adjudication",)
+
 # What serving needs of a task. Not what is judged: that is read once it is chosen.
 _WANTED = [T[name] for name in ("id", "queue", "item_id", "rubric_id", "asks", "suggestion", "purpose")]
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks for work, and what they may do. ``roles`` and ``skills`` None skip that check."""
+    """Who asks for work, and what they may do. ``roles`` and ``skills`` None skip that check; ``purposes`` None is everything."""
 
     rater: Rater
     queue: str
     roles: Collection[str] | None
     skills: Collection[str] | None
     skipped_too: bool = False
+    purposes: Collection[str] | None = None
 
 
 def _wanted(asking: Asking, *more: Any) -> Select[Any]:
@@ -65,6 +69,8 @@ def is_open_to(asking: Asking, workspace_id: str) -> list[ColumnElement[bool]]:
         conditions.append(T.role.in_(sorted({"", *asking.roles})))
     if asking.skills is not None:
         conditions.append(T.skill.in_(sorted({"", *asking.skills})))
+    if asking.purposes is not None:
+        conditions.append(T.purpose.in_(sorted(asking.purposes)))
     return conditions
 
 
@@ -81,7 +87,8 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
         and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id)
     ):
         practice = T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id))
-        rows = conn.execute(_wanted(asking).where(*conditions, practice)).mappings().all()
+        whatever = is_open_to(replace(asking, purposes=None), workspace_id)
+        rows = conn.execute(_wanted(asking).where(*whatever, practice)).mappings().all()
         return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
     work = and_(*conditions, T.purpose.not_in(TEST_PURPOSES))
@@ -90,7 +97,7 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
         found: Sequence[RowMapping] = conn.execute(_wanted(asking).where(work).order_by(T.position).limit(n)).mappings().all()
     else:
         found = _varied(conn, workspace_id, work, asking, rotation, n)
-    if terms is None or not found or not terms.settings.gold.share:
+    if terms is None or not found or asking.purposes is not None or not terms.settings.gold.share:
         return list(found)
     return _with_gold(conn, workspace_id, terms, asking, found, conditions)
 

@@ -151,11 +151,14 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     seen = seen_by(row, row)
     answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
     payload = row["payload"]
-    if row["arm"] in (WITHHELD, SEEDED) or answer_first:
+    disputed = row["purpose"] == "adjudication"
+    if row["arm"] in (WITHHELD, SEEDED) or answer_first or disputed:
         payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
     settings = terms.settings if terms is not None else None
     asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
-    context = adjudication_context(conn, workspace_id, row["id"]) if row["purpose"] == "adjudication" else None
+    context = adjudication_context(conn, workspace_id, row["id"]) if disputed else None
+    if context is not None:  # what nobody disputes is not asked again
+        asked = tuple(name for name in asked if name in context["questions"])
     return Claimed(
         task_id=row["id"],
         queue=row["queue"],
