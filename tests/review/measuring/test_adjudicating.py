@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from conftest import QUESTION, MakeTeam, Team
 
 from pilotage.core import InputError, Refused
 from pilotage.judging import Question, person
 from pilotage.review import answer, answered_by, claim, counts, standing
 from pilotage.review.measuring import consensus_of, explore, open_adjudications, settle
+
+from .conftest import QUESTION, MakeTeam, Team
 
 ONLY = {"adjudication"}
 
