@@ -24,6 +24,7 @@ from pilotage.store import WriteTransaction
 
 # What the machine said stands in some payloads too. Who is not to see it must not see it there.
 _SAID_IN_PAYLOAD = ("verdict", "proposed_correction")
+_BEHIND_A_SIDE = ("model", "model_version")
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     disputed = row["purpose"] == "adjudication"
     if row["arm"] in (WITHHELD, SEEDED) or answer_first or disputed:
         payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
+    if row["sides"] is not None:
+        payload = _blind(payload)
     settings = terms.settings if terms is not None else None
     asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
     context = adjudication_context(conn, workspace_id, row["id"]) if disputed else None
@@ -186,6 +189,15 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         guideline_number=row["guideline_number"],
         context=context,
     )
+
+
+def _blind(payload: Any) -> Any:
+    """A pair without what its sides come from: who compares judges what was said, not who said it."""
+    if not isinstance(payload, dict):
+        return payload
+    sides = {name: payload[name] for name in ("a", "b") if isinstance(payload.get(name), dict)}
+    bare = {name: {key: part for key, part in side.items() if key not in _BEHIND_A_SIDE} for name, side in sides.items()}
+    return {**payload, **bare}
 
 
 def _suggested_by(conn: Connection, workspace_id: str, rows: list[RowMapping], terms: dict[str, Terms | None]) -> dict[str, dict[str, SuggestedBy]]:

@@ -16,12 +16,15 @@ from starlette.types import Scope
 from pilotage import __version__
 from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes, route_api
 from pilotage.server.advances import Advances
+from pilotage.server.background import Background
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.pages import (
+    adjudication,
     batches,
     contracts,
     data,
+    disagreement,
     features,
     findings,
     gate_reports,
@@ -33,12 +36,15 @@ from pilotage.server.pages import (
     overview,
     people,
     pipelines,
+    preferences,
     queues,
     revealing,
     runs,
     skew,
     streams,
+    training,
     training_sets,
+    truth,
 )
 from pilotage.server.problems import EVERYWHERE
 from pilotage.server.render import STATIC
@@ -52,6 +58,12 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
+    # Review: the fixed addresses before /review/{queue}
+    adjudication,
+    disagreement,
+    truth,
+    preferences,
+    training,
     review_routes,
     projects_api,
     queues,
@@ -112,12 +124,14 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     advances = Advances(workspace)
     serving = Serving(workspace)
     routing = Routing(workspace)
+    background = Background(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
+        await run_in_threadpool(background.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -140,6 +154,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.advances = advances
     app.state.serving = serving
     app.state.routing = routing
+    app.state.background = background
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

@@ -38,6 +38,8 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Findings", "/findings"),
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
     Place("Review", "Review", "/review"),
+    Place("Review", "Adjudication", "/review/adjudication"),
+    Place("Review", "Disagreement", "/review/disagreement"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

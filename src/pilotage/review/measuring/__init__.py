@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.agreement import Agreeing, Change, agreement_change, project_agreement
     from pilotage.review.measuring.combining import Combined, combine
     from pilotage.review.measuring.divergence import PairConfusion
+    from pilotage.review.measuring.comparing import MethodsCompared, compare_methods
+    from pilotage.review.measuring.disputing import dispute
     from pilotage.review.measuring.explorer import Divided, DividedPage, explore
     from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_from, gold_items, leak_test, retire_gold
     from pilotage.review.measuring.judge_vs_people import AlternativeAnnotator, alternative_annotator_test, prediction_powered_mean
@@ -77,6 +79,8 @@ _FROM: dict[str, tuple[str, ...]] = {
         "Combined",
         "combine",
     ),
+    "comparing": ("MethodsCompared", "compare_methods"),
+    "disputing": ("dispute",),
     "divergence": ("PairConfusion",),
     "explorer": (
         "Divided",
@@ -183,6 +187,7 @@ __all__ = [
     "Known",
     "LeakTest",
     "Member",
+    "MethodsCompared",
     "MyPage",
     "Overturned",
     "PairConfusion",
@@ -204,11 +209,13 @@ __all__ = [
     "calibration_tasks",
     "close_round",
     "combine",
+    "compare_methods",
     "confusion",
     "confusion_between",
     "consensus_of",
     "current_exam",
     "current_round",
+    "dispute",
     "explore",
     "feedback",
     "findings",
