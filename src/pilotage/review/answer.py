@@ -235,6 +235,9 @@ def _fit(tx: WriteTransaction, task: RowMapping, values: dict[str, Any]) -> dict
     if task["purpose"] == "adjudication":
         disputed = disputed_questions(tx.conn, tx.workspace_id, task["id"]) or asked
         asked = tuple(name for name in asked if name in disputed or name in values)
+        open_still = [name for name in disputed if name not in values and name != CORRECTION]
+        if open_still:
+            raise InputError(f"Not decided: {', '.join(open_still)}.", where=task["id"], mend="decide every disputed question, or skip the item")
     return check_answers(rubric, values, whole=True, payload=payload, questions=asked)
 
 

@@ -155,10 +155,11 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     disputed = row["purpose"] == "adjudication"
     if row["arm"] in (WITHHELD, SEEDED) or answer_first or disputed:
         payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
-    if row["sides"] is not None:
-        payload = _blind(payload)
     settings = terms.settings if terms is not None else None
-    asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
+    rubric = rubric_of(conn, workspace_id, row["rubric_id"])
+    asked = asked_of(rubric, row["asks"])
+    if any(question.kind == "pair" for question in rubric.questions):
+        payload = _blind(payload)
     context = adjudication_context(conn, workspace_id, row["id"]) if disputed else None
     if context is not None:  # what nobody disputes is not asked again
         asked = tuple(name for name in asked if name in context["questions"])

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.adjudicating import Adjudication, Overturned, adjudications, open_adjudications, overturns, reopen
     from pilotage.review.measuring.agreement import Agreeing, Change, agreement_change, project_agreement
     from pilotage.review.measuring.combining import Combined, combine
-    from pilotage.review.measuring.divergence import PairConfusion
     from pilotage.review.measuring.comparing import MethodsCompared, compare_methods
     from pilotage.review.measuring.disputing import dispute
+    from pilotage.review.measuring.divergence import PairConfusion
     from pilotage.review.measuring.explorer import Divided, DividedPage, explore
     from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_from, gold_items, leak_test, retire_gold
     from pilotage.review.measuring.judge_vs_people import AlternativeAnnotator, alternative_annotator_test, prediction_powered_mean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -45,7 +45,7 @@ def show(
     if (one or other or (view == "agreement" and by == "pair")) and not leads:
         raise Refused("Who differs with whom is for those who lead the project.", mend="look at the answers without names")
     chosen = disagreement.choose(workspace, project or None, question or None)
-    seen: dict[str, object] = {}
+    seen: dict[str, Any] = {}
     if chosen is not None and view == "items":
         wanted = disagreement.Wanted(
             cause or None,
