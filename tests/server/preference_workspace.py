@@ -29,7 +29,7 @@ RUBRIC = Rubric(
 # How helpful and how safe each is, as log odds: what helps most is not the safest.
 SYSTEMS = {("harbour", "1"): (-0.9, 0.6), ("harbour", "2"): (0.2, 0.3), ("lighthouse", "1"): (0.9, -0.9), ("lighthouse", "2"): (1.4, -0.4)}
 VOTERS = ("ben", "cleo", "dan", "eva", "fay", "gil")
-PAIRS = 144
+PAIRS = 72
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Compared:
 
 
 def fill(workspace: Workspace, clock: ManualClock) -> Compared:
-    """Fill ``workspace``, whose clock is ``clock``: about 860 answers of six people on 144 pairs of four systems."""
+    """Fill ``workspace``, whose clock is ``clock``: about 430 answers of six people on 72 pairs of four systems."""
     rng = random.Random(11)
     for login in VOTERS:
         people.add_account(workspace, login=login, roles=["reviewer"], password="correct horse battery staple")
@@ -57,9 +57,9 @@ def fill(workspace: Workspace, clock: ManualClock) -> Compared:
         items.append(item)
         behind[item.id] = (a, b)
     put_tasks(workspace, PROJECT, [NewTask(item) for item in items])
-    for turn in range(40):
+    for turn in range(8):
         for login in VOTERS:
-            for claimed in claim(workspace, PROJECT, person(login), 3, roles=["reviewer"]):
+            for claimed in claim(workspace, PROJECT, person(login), 6, roles=["reviewer"]):
                 clock.advance(seconds=rng.uniform(5, 60))
                 a, b = behind[claimed.item_id]
                 said = {

@@ -55,6 +55,13 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     # Projects
     ("POST", "/api/v1/projects"): OPERATORS,
     **{("POST", f"/api/v1/projects/{{name}}/{act}"): OPERATORS for act in ("changes", "pause", "resume", "archive", "items", "export", "import")},
+    # Review
+    **{("POST", f"/review/adjudication/{{project}}/{act}"): OPERATORS for act in ("open", "reopen")},
+    ("POST", "/review/disagreement/{project}/triage"): OPERATORS,
+    ("POST", "/review/disagreement/{project}/{item_id}/cause"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/truth/{act}"): OPERATORS for act in ("settle", "compare", "adjudicate")},
+    ("POST", "/review/projects/{name}/preferences/export"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/training/{act}"): OPERATORS for act in ("publish", "freeze", "select")},
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
