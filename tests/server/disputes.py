@@ -44,7 +44,7 @@ PAYLOAD = {
 SIDES = {"a": {"content": "It comes on Tuesday.", "model": "secret-one"}, "b": {"content": "No idea.", "model": "secret-two"}}
 
 
-def dispute(workspace: Workspace, *kinds: str, items: int = 1, agreed: tuple[str, ...] = ()) -> list[str]:
+def dispute(workspace: Workspace, *kinds: str, items: int = 1, agreed: tuple[str, ...] = (), opened: bool = True) -> list[str]:
     """A project ``disputed`` that asks a question of each kind, which ben and cleo answered differently (alike where ``agreed``); the tasks."""
     questions = tuple(QUESTIONS[kind] for kind in kinds)
     create_project(
@@ -54,7 +54,11 @@ def dispute(workspace: Workspace, *kinds: str, items: int = 1, agreed: tuple[str
         guideline="Be fair.",
         salt="salt",
     )
-    put_tasks(workspace, "disputed", [NewTask(Item("reply", f"item-{n}", {**PAYLOAD, **(SIDES if "pair" in kinds else {}), "case": n})) for n in range(items)])
+    put_tasks(
+        workspace,
+        "disputed",
+        [NewTask(Item("reply", f"item-{n}", {**PAYLOAD, **(SIDES if "pair" in kinds else {}), "case": n})) for n in range(items)],
+    )
     for place, login in enumerate(("ben", "cleo")):
         for claimed in claim(workspace, "disputed", person(login), 20):
             said = {QUESTIONS[kind].name: SAID[kind][0 if kind in agreed else place] for kind in kinds}
@@ -62,4 +66,4 @@ def dispute(workspace: Workspace, *kinds: str, items: int = 1, agreed: tuple[str
                 workspace, claimed.task_id, person(login), said, idempotency_key=f"{login}-{claimed.task_id}", reason=f"{login[0]}-reason {HOSTILE}"
             )
     settle(workspace, "disputed")
-    return open_adjudications(workspace, "disputed")
+    return open_adjudications(workspace, "disputed") if opened else []

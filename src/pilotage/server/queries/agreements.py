@@ -115,7 +115,7 @@ def _lines(workspace: Workspace, chosen: Chosen, given: list[Judgement], by: str
 
 def _part(group: Mapping[str, str], logins: Mapping[str, str], numbers: Mapping[str, str]) -> str:
     if "first" in group:
-        return " and ".join(logins.get(group[side], "somebody") for side in ("first", "second"))
+        return " and ".join(sorted(logins.get(group[side], "somebody") for side in ("first", "second")))
     if "guideline" in group:
         return numbers.get(group["guideline"], "no guideline")
     return ", ".join(f"{name} {value}" for name, value in group.items())
