@@ -60,6 +60,13 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/review/projects/{{name}}/{act}"): OPERATORS for act in ("settings", "state", "guideline", "import", "export")},
     **{("POST", f"/review/projects/{{name}}/items/{{item_id}}/{act}"): OPERATORS for act in ("priority", "withdraw", "gold", "adjudicate")},
     ("POST", "/review/projects/{name}/items/{item_id}/reveal"): EVERYBODY,
+    # Review
+    **{("POST", f"/review/adjudication/{{project}}/{act}"): OPERATORS for act in ("open", "reopen")},
+    ("POST", "/review/disagreement/{project}/triage"): OPERATORS,
+    ("POST", "/review/disagreement/{project}/{item_id}/cause"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/truth/{act}"): OPERATORS for act in ("settle", "compare", "adjudicate")},
+    ("POST", "/review/projects/{name}/preferences/export"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/training/{act}"): OPERATORS for act in ("publish", "freeze", "select")},
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,

@@ -25,19 +25,23 @@ _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked
 _MOST_GOLD = 1000
 _SPARE_GOLD = 50
 
+# What a person may ask for by its purpose. The rest is not theirs to know: who could ask for work alone would be served no known items.
+ASKED_BY_PURPOSE = ("adjudication",)
+
 # What serving needs of a task. Not what is judged: that is read once it is chosen.
 _WANTED = [T[name] for name in ("id", "queue", "item_id", "rubric_id", "asks", "suggestion", "purpose")]
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks for work, and what they may do. ``roles`` and ``skills`` None skip that check."""
+    """Who asks for work, and what they may do. ``roles`` and ``skills`` None skip that check; ``purposes`` None is everything."""
 
     rater: Rater
     queue: str
     roles: Collection[str] | None
     skills: Collection[str] | None
     skipped_too: bool = False
+    purposes: Collection[str] | None = None
 
     def parameters(self, workspace_id: str) -> dict[str, Any]:
         """What :func:`open_to` leaves to be filled in."""
@@ -79,12 +83,14 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
 
 
 @lru_cache
-def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
-    """As :func:`open_to`, only work, in the order of service; ``most`` is how many. ``turn`` counts what the person was served of the queue."""
+def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool, purposes: tuple[str, ...] | None = None) -> Select[Any]:
+    """As :func:`open_to`, only work (or only ``purposes``), in the order of service, ``most`` of them. ``turn`` counts what the person was served."""
     m = review_assignment.alias("served").c
     served = (m.workspace_id == bindparam("workspace"), m.rater_id == bindparam("by"), m.queue == bindparam("of_queue"))
     turn = select(func.count()).where(*served).scalar_subquery().label("turn")
     query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(turn)
+    if purposes is not None:
+        query = query.where(T.purpose.in_(purposes))
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
     return query.where(T.purpose.not_in(TEST_PURPOSES)).order_by(T.position).limit(bindparam("most"))
 
@@ -96,6 +102,7 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     answered or skipped that still wait for others, not with the queue.
     """
     kind = {"by_role": asking.roles is not None, "by_skill": asking.skills is not None, "skipped_too": asking.skipped_too}
+    purposes = None if asking.purposes is None else tuple(sorted(asking.purposes))
     filled = asking.parameters(workspace_id)
     if (
         terms is not None
@@ -107,10 +114,10 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
         return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
     rotation = terms.settings.rotation if terms is not None else None
     if rotation is None:
-        found: Sequence[RowMapping] = conn.execute(work_for(**kind), {**filled, "most": n}).mappings().all()
+        found: Sequence[RowMapping] = conn.execute(work_for(**kind, purposes=purposes), {**filled, "most": n}).mappings().all()
     else:
-        found = _varied(conn, workspace_id, work_for(**kind), filled, asking, rotation, n)
-    if terms is None or not found or not terms.settings.gold.share:
+        found = _varied(conn, workspace_id, work_for(**kind, purposes=purposes), filled, asking, rotation, n)
+    if terms is None or not found or purposes is not None or not terms.settings.gold.share:
         return list(found)
     login = asking.rater.name
     places = [is_gold_turn(terms.salt, login, found[0]["turn"] + place, terms.settings.gold.share) for place in range(len(found))]

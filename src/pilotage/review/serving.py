@@ -26,6 +26,7 @@ from pilotage.store import WriteTransaction
 
 # What the machine said stands in some payloads too. Who is not to see it must not see it there.
 _SAID_IN_PAYLOAD = ("verdict", "proposed_correction")
+_BEHIND_A_SIDE = ("model", "model_version")
 
 
 @dataclass(frozen=True)
@@ -169,12 +170,18 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
     payload = row["payload"]
     settings = terms.settings if terms is not None else None
+    disputed = row["purpose"] == "adjudication"
     # Where errors are planted, nobody sees it: a suggestion whose payload is silent would give the planted ones away.
     planted = settings is not None and settings.arms.seeded > 0
-    if row["arm"] in (WITHHELD, SEEDED) or answer_first or planted:
+    if row["arm"] in (WITHHELD, SEEDED) or answer_first or planted or disputed:
         payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
-    asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
-    context = adjudication_context(conn, workspace_id, row["id"]) if row["purpose"] == "adjudication" else None
+    rubric = rubric_of(conn, workspace_id, row["rubric_id"])
+    asked = asked_of(rubric, row["asks"])
+    if any(question.kind == "pair" for question in rubric.questions):
+        payload = _blind(payload)
+    context = adjudication_context(conn, workspace_id, row["id"]) if disputed else None
+    if context is not None:  # what nobody disputes is not asked again
+        asked = tuple(name for name in asked if name in context["questions"])
     return Claimed(
         task_id=row["id"],
         queue=row["queue"],
@@ -204,6 +211,15 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         guideline_number=row["guideline_number"],
         context=context,
     )
+
+
+def _blind(payload: Any) -> Any:
+    """A pair without what its sides come from: who compares judges what was said, not who said it."""
+    if not isinstance(payload, dict):
+        return payload
+    sides = {name: payload[name] for name in ("a", "b") if isinstance(payload.get(name), dict)}
+    bare = {name: {key: part for key, part in side.items() if key not in _BEHIND_A_SIDE} for name, side in sides.items()}
+    return {**payload, **bare}
 
 
 @lru_cache

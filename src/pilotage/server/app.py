@@ -21,10 +21,13 @@ from pilotage.server.background import Background, duties
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.imports import Imports
+from pilotage.server.jobs import Jobs
 from pilotage.server.pages import (
+    adjudication,
     batches,
     contracts,
     data,
+    disagreement,
     features,
     findings,
     gate_reports,
@@ -36,6 +39,7 @@ from pilotage.server.pages import (
     overview,
     people,
     pipelines,
+    preferences,
     project_files,
     project_items,
     project_settings,
@@ -46,7 +50,9 @@ from pilotage.server.pages import (
     skew,
     streams,
     trail,
+    training,
     training_sets,
+    truth,
 )
 from pilotage.server.problems import EVERYWHERE
 from pilotage.server.queries.agreeing import Agreements
@@ -68,6 +74,12 @@ ROUTED = (
     project_items,
     project_files,
     projects,
+    # Review: the fixed addresses before /review/{queue}
+    adjudication,
+    disagreement,
+    truth,
+    preferences,
+    training,
     review_routes,
     projects_api,
     route_api,
@@ -138,6 +150,7 @@ def create_app(
     routing = Routing(workspace)
     background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
     imports = Imports(workspace)
+    jobs = Jobs(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -149,6 +162,7 @@ def create_app(
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
         await run_in_threadpool(imports.close)
+        await run_in_threadpool(jobs.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -174,6 +188,7 @@ def create_app(
     app.state.background = background
     app.state.agreements = Agreements()
     app.state.imports = imports
+    app.state.jobs = jobs
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

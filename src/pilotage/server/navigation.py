@@ -40,6 +40,9 @@ PLACES: tuple[Place, ...] = (
     # Review
     Place("Review", "Queues", "/review"),
     Place("Review", "Audit trail", "/review/audit"),
+    Place("Review", "Review", "/review"),
+    Place("Review", "Adjudication", "/review/adjudication"),
+    Place("Review", "Disagreement", "/review/disagreement"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

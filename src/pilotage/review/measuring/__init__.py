@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.adjudicating import Adjudication, Overturned, adjudications, open_adjudications, overturns, reopen
     from pilotage.review.measuring.agreement import Agreeing, Change, agreement_change, project_agreement
     from pilotage.review.measuring.combining import Combined, combine
+    from pilotage.review.measuring.comparing import MethodsCompared, compare_methods
+    from pilotage.review.measuring.disputing import dispute
     from pilotage.review.measuring.divergence import PairConfusion
     from pilotage.review.measuring.explorer import Divided, DividedPage, explore
     from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_from, gold_items, leak_test, retire_gold
@@ -78,6 +80,8 @@ _FROM: dict[str, tuple[str, ...]] = {
         "Combined",
         "combine",
     ),
+    "comparing": ("MethodsCompared", "compare_methods"),
+    "disputing": ("dispute",),
     "divergence": ("PairConfusion",),
     "explorer": (
         "Divided",
@@ -185,6 +189,7 @@ __all__ = [
     "Known",
     "LeakTest",
     "Member",
+    "MethodsCompared",
     "MyPage",
     "Overturned",
     "PairConfusion",
@@ -206,11 +211,13 @@ __all__ = [
     "calibration_tasks",
     "close_round",
     "combine",
+    "compare_methods",
     "confusion",
     "confusion_between",
     "consensus_of",
     "current_exam",
     "current_round",
+    "dispute",
     "explore",
     "feedback",
     "findings",

@@ -81,6 +81,20 @@ def adjudication_context(conn: Connection, workspace_id: str, task_id: str) -> d
     return None if row is None else {"questions": row.questions, "answers": row.answers}
 
 
+def disputed_questions(conn: Connection, workspace_id: str, task_id: str) -> tuple[str, ...]:
+    """The questions an adjudicator is asked to decide; () for any other task."""
+    t = review_adjudication.c
+    found = conn.execute(select(t.questions).where(t.workspace_id == workspace_id, t.task_id == task_id)).scalar()
+    return tuple(found or ())
+
+
+def took_part(conn: Connection, workspace_id: str, task_id: str, login: str) -> bool:
+    """Whether this person is an author of the task's item: who wrote it, or of an adjudication, who answered it before."""
+    a = review_author.c
+    query = select(a.login).where(a.workspace_id == workspace_id, a.task_id == task_id, a.login == login)
+    return conn.execute(query).first() is not None
+
+
 def least_exposed(
     conn: Connection, workspace_id: str, project: str, rater_id: str, login: str, *, n: int = 1, roles: Collection[str] | None = None
 ) -> list[str]:
