@@ -27,6 +27,7 @@ from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
+from pilotage.review.sealing import sealed
 from pilotage.review.tables import position_of, review_author, review_gold, review_seed, review_task, suggestion
 from pilotage.store import Workspace, WriteTransaction
 from pilotage.store.prepared import insert_missing
@@ -139,6 +140,7 @@ class _Plan:
     asked: dict[str, tuple[str, ...]]  # by role
     settings: ProjectSettings
     due_us: int | None
+    salt: str = ""  # of the project; '' for a queue without one
 
     def overlap(self, task: NewTask) -> int:
         if task.overlap is not None:
@@ -159,9 +161,8 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> _Pla
     asked = find_rubric(tx.conn, rubric if isinstance(rubric, str) else put_rubric(tx, rubric), workspace_id=tx.workspace_id)
     settings = terms.settings if terms is not None else ProjectSettings(name="-")
     roles = roles_of(asked)
-    return _Plan(
-        queue, asked, roles, {role: asked_of(asked, role) for role in roles}, settings, parse_duration(settings.sla.due) if settings.sla else None
-    )
+    due_us = parse_duration(settings.sla.due) if settings.sla else None
+    return _Plan(queue, asked, roles, {role: asked_of(asked, role) for role in roles}, settings, due_us, terms.salt if terms is not None else "")
 
 
 def _fit(plan: _Plan, chunk: list[tuple[int, NewTask]]) -> tuple[list[tuple[int, NewTask]], list[RefusedRow]]:
@@ -235,7 +236,8 @@ def _tell(tx: WriteTransaction, plan: _Plan, report: PutReport, ids: list[str]) 
         "known": report.known,
         "reopened": report.reopened,
         "refused": len(report.refused),
-        "digest": sha256("\n".join(ids).encode()).hexdigest(),
+        # Keyed in a project: of a short list, such as one known item, an open digest could be guessed.
+        "digest": sha256("\n".join(ids).encode()).hexdigest() if not plan.salt else sealed(plan.salt, put=ids),
     }
     record(tx, type="review.put", subject=plan.queue, body=body)
 

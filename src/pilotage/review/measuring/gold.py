@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select, update
 
-from pilotage.core import InputError, NotFound, digest
+from pilotage.core import InputError, NotFound
 from pilotage.evidence import Evidence, Observation, holm, mean, not_assessable
 from pilotage.evidence.distributions import fisher_exact
 from pilotage.judging import consensuses
@@ -23,6 +23,7 @@ from pilotage.review.measuring.accuracy import right_with
 from pilotage.review.measuring.known import Known, KnownAnswer, in_force, known_answers, put_known
 from pilotage.review.measuring.matching import COMPARABLE
 from pilotage.review.rows import load_task, move
+from pilotage.review.sealing import sealed
 from pilotage.review.tables import review_assignment, review_gold, review_task
 from pilotage.store import Workspace, WriteTransaction
 
@@ -123,7 +124,8 @@ def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, 
 def _say(tx: WriteTransaction, project: str, task_ids: list[str], *, source: str) -> None:
     # The answers stay out: a ledger that people may read would give the gold away.
     if task_ids:
-        record(tx, type="gold.added", subject=project, body={"n": len(task_ids), "tasks": digest(sorted(task_ids)), "source": source})
+        salt = in_force(tx.conn, tx.workspace_id, project).salt
+        record(tx, type="gold.added", subject=project, body={"n": len(task_ids), "tasks": sealed(salt, gold=sorted(task_ids)), "source": source})
 
 
 def retire_gold(workspace: Workspace, project: str, task_ids: Collection[str], *, reason: str) -> int:
