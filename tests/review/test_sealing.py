@@ -17,7 +17,7 @@ from pilotage.judging import Item, Rubric, person
 from pilotage.judging.tables import judgement
 from pilotage.ledger import entries
 from pilotage.ledger.tables import ledger_entry
-from pilotage.review import NewTask, Suggestion, answer, check_seals, claim, put_tasks, release
+from pilotage.review import NewTask, Suggestion, answer, check_seals, claim, put_tasks, release, undo
 from pilotage.review.measuring import Known, add_gold
 from pilotage.review.projects import Arms, Gold, ProjectSettings, change_project, create_project
 from pilotage.review.sealing import sealed
@@ -42,7 +42,7 @@ def work(workspace: Workspace, rubric: Rubric, *, arms: Arms | None = None) -> N
 
 def bodies(workspace: Workspace) -> Iterator[dict[str, Any]]:
     with workspace.read() as conn:
-        for text in conn.execute(select(ledger_entry.c.body)).scalars():
+        for text in conn.execute(select(ledger_entry.c.body).where(ledger_entry.c.workspace_id == workspace.id)).scalars():
             yield json.loads(text)
 
 
@@ -60,8 +60,9 @@ def words_of(thing: Any) -> Iterator[Any]:
 
 def test_no_entry_of_a_project_says_the_arm_or_what_was_suggested(workspace: Workspace, rubric: Rubric) -> None:
     work(workspace, rubric)
+    a = review_assignment.c
     with workspace.read() as conn:
-        assert {"seeded", "suggestion_shown"} <= set(conn.execute(select(review_assignment.c.arm)).scalars())
+        assert {"seeded", "suggestion_shown"} <= set(conn.execute(select(a.arm).where(a.workspace_id == workspace.id)).scalars())
     said = [body for body in bodies(workspace) if "judgement" in body or "tasks" in body]
     assert len(said) == 14
     for body in said:
@@ -99,10 +100,11 @@ def test_an_arm_that_was_changed_afterwards_is_found_out(workspace: Workspace, r
     work(workspace, rubric)
     a, j = review_assignment.c, judgement.c
     with workspace.read() as conn:
-        task_id = conn.execute(select(a.task_id).where(a.arm == "seeded", a.rater_id == ANN.id).limit(1)).scalar_one()
-        judged = conn.execute(select(j.id).where(j.purpose == "seeded").limit(1)).scalar_one()
-    workspace.write(lambda tx: tx.conn.execute(update(review_assignment).where(a.task_id == task_id, a.rater_id == ANN.id).values(arm="withheld")))
-    workspace.write(lambda tx: tx.conn.execute(update(judgement).where(j.id == judged).values(suggestion="yes")))
+        task_id = conn.execute(select(a.task_id).where(a.workspace_id == workspace.id, a.arm == "seeded", a.rater_id == ANN.id).limit(1)).scalar_one()
+        judged = conn.execute(select(j.id).where(j.workspace_id == workspace.id, j.purpose == "seeded").limit(1)).scalar_one()
+    mine = (a.workspace_id == workspace.id, a.task_id == task_id, a.rater_id == ANN.id)
+    workspace.write(lambda tx: tx.conn.execute(update(review_assignment).where(*mine).values(arm="withheld")))
+    workspace.write(lambda tx: tx.conn.execute(update(judgement).where(j.workspace_id == workspace.id, j.id == judged).values(suggestion="yes")))
     found = check_seals(workspace, "p")
     assert set(found.differing) == {task_id, judged} and not found.ok
 
@@ -132,3 +134,23 @@ def test_a_queue_without_a_project_has_nothing_to_hide(workspace: Workspace, rub
     answer(workspace, task.task_id, ANN, {"failure": "no"}, idempotency_key="1")
     assert [entry.body["tasks"][0]["arm"] for entry in entries(workspace, type="review.served")] == ["suggestion_shown"]
     assert [entry.body["suggestion"] for entry in entries(workspace, type="judgement.made")] == ["yes"]
+
+
+def test_an_answer_to_a_planted_suggestion_can_be_taken_back_like_any_other(workspace: Workspace, rubric: Rubric) -> None:
+    """Were it refused because others took the place meanwhile, the refusal would tell that it was planted."""
+    work(workspace, rubric, arms=Arms(seeded=0.5))
+    for name in ("cat", "dot", "eli", "fay"):
+        for task in claim(workspace, "p", person(name), n=6):
+            answer(workspace, task.task_id, person(name), {"failure": "yes"}, idempotency_key=task.task_id)
+    a = review_assignment.c
+    with workspace.read() as conn:
+        seeded = list(
+            conn.execute(
+                select(a.task_id).where(a.workspace_id == workspace.id, a.arm == "seeded", a.rater_id == ANN.id, a.state == "answered")
+            ).scalars()
+        )
+    assert seeded
+    for task_id in seeded:
+        undo(workspace, task_id, ANN)
+        answer(workspace, task_id, ANN, {"failure": "no"}, idempotency_key=f"again {task_id}")
+    assert check_seals(workspace, "p").ok

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, case, select, update
 
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
@@ -149,5 +149,7 @@ def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: 
     if roles is not None:  # a role that was taken away takes its tasks along, when their leases lapse
         in_order = in_order.where(T.role.in_({"", *roles}))
     held = list(tx.conn.execute(in_order).scalars())
-    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=until, holder=holder))
+    # Drawn out, never shortened: an exam's items are held for as long as the try runs.
+    later = case((A.expires_at < until, until), else_=A.expires_at)
+    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=later, holder=holder))
     return held

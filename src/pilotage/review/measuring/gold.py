@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 
 from pilotage.core import InputError, NotFound
 from pilotage.evidence import Evidence, Observation, holm, mean, not_assessable
@@ -22,6 +22,7 @@ from pilotage.ledger import record
 from pilotage.review.measuring.accuracy import right_with
 from pilotage.review.measuring.known import Known, KnownAnswer, in_force, known_answers, put_known
 from pilotage.review.measuring.matching import COMPARABLE
+from pilotage.review.measuring.tables import review_settlement
 from pilotage.review.rows import load_task, move
 from pilotage.review.sealing import sealed
 from pilotage.review.tables import review_assignment, review_gold, review_task
@@ -119,6 +120,19 @@ def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, 
         return GoldMade(tuple(ids), refused)
 
     return workspace.write(job)
+
+
+def gold_candidates(workspace: Workspace, project: str, *, most: int = 50) -> list[str]:
+    """Items that :func:`gold_from` would take: adjudicated, or said alike by at least three, and not known already. Cost: one index range.
+
+    A candidate may still be refused for a question on which people parted.
+    """
+    s, t = review_settlement.c, review_task.c
+    known = exists().where(t.workspace_id == s.workspace_id, t.item_id == s.item_id, t.purpose.in_(("gold", "qualification", "calibration")))
+    sure = (s.method == "adjudicated") | ((s.disagreement == 0) & (s.n >= ENOUGH_VOTES))
+    query = select(s.item_id).distinct().where(s.workspace_id == workspace.id, s.project == project, s.state == "settled", sure, ~known)
+    with workspace.read() as conn:
+        return list(conn.execute(query.order_by(s.item_id).limit(most)).scalars())
 
 
 def _say(tx: WriteTransaction, project: str, task_ids: list[str], *, source: str) -> None:
