@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.agreement import Agreeing, Change, agreement_change, project_agreement
     from pilotage.review.measuring.combining import Combined, combine
     from pilotage.review.measuring.divergence import PairConfusion
-    from pilotage.review.measuring.explorer import Divided, DividedPage, explore
     from pilotage.review.measuring.examinees import ExamStanding, ExamTry, exam_standing, exam_tries
+    from pilotage.review.measuring.explorer import Divided, DividedPage, explore
     from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_candidates, gold_from, gold_items, leak_test, retire_gold
     from pilotage.review.measuring.judge_vs_people import AlternativeAnnotator, alternative_annotator_test, prediction_powered_mean
     from pilotage.review.measuring.known import Known
