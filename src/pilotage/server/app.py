@@ -18,6 +18,7 @@ from pilotage.server import api, api_pushing, errors, features_api, lineage_api,
 from pilotage.server.advances import Advances
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.kept import Kept
 from pilotage.server.pages import (
     batches,
     contracts,
@@ -26,9 +27,11 @@ from pilotage.server.pages import (
     findings,
     gate_reports,
     gates,
+    known_items,
     ledger,
     lineage,
     login,
+    mine,
     monitoring,
     overview,
     people,
@@ -38,6 +41,7 @@ from pilotage.server.pages import (
     runs,
     skew,
     streams,
+    team,
     training_sets,
 )
 from pilotage.server.problems import EVERYWHERE
@@ -52,6 +56,10 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
+    # Review: the fixed addresses before /review/{queue}
+    mine,
+    team,
+    known_items,
     review_routes,
     projects_api,
     queues,
@@ -140,6 +148,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.advances = advances
     app.state.serving = serving
     app.state.routing = routing
+    app.state.kept = Kept(workspace)
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

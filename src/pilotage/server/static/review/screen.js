@@ -8,7 +8,7 @@ import { clock } from "./clock.js";
 import { contractChangeParts } from "./contract_change.js";
 import { callItem, turns } from "./conversation.js";
 import { current, desk, refill, rubricOf, setBegun } from "./desk.js";
-import { actions, beside, el, pilot, plural, root, stage, textOf, words, $ } from "./dom.js";
+import { actions, beside, el, pilot, plural, queue, root, stage, textOf, words, $ } from "./dom.js";
 import { showGuideline } from "./guideline.js";
 import { showHistory } from "./history.js";
 import { kindOf } from "./kinds/registry.js";
@@ -169,7 +169,7 @@ function turnOf(task, question, talkName, talk) {
 // Why nothing is handed out although work waits.
 const LIMITS = {
   paused: () => "The project is paused.",
-  qualification: () => "This project asks for an exam first.",
+  qualification: () => ["This project asks for an exam first: ", el("a", { href: `/review/me/exams/${encodeURIComponent(queue)}` }, "begin it, or finish it here"), "."],
   per_day: () => "You have done what this project gives one person a day. Thank you; more tomorrow.",
   at_once: () => "You hold as many items as this project gives one person at once.",
   break: (project) => `Time for a break${project?.break_for ? ` of ${project.break_for}` : ""}: tired eyes agree too easily. Items come back by themselves.`,
