@@ -21,12 +21,14 @@ from pilotage.server.guard import Guard
 from pilotage.server.kept import Kept
 from pilotage.server.pages import (
     batches,
+    bias,
     contracts,
     data,
     features,
     findings,
     gate_reports,
     gates,
+    judges,
     known_items,
     ledger,
     lineage,
@@ -59,7 +61,9 @@ ROUTED = (
     # Review: the fixed addresses before /review/{queue}
     mine,
     team,
+    bias,
     known_items,
+    judges,
     review_routes,
     projects_api,
     queues,

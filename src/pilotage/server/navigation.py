@@ -43,7 +43,8 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
     Place("Review", "Review", "/review"),
     Place("Review", "My page", "/review/me"),
-    Place("Review", "Team", "/review/team", needs="run"),
+    Place("Review", "Team", "/review/team", also=r"/review/projects/[^/]+/(gold|exam|round|judges)", needs="run"),
+    Place("Review", "Bias", "/review/bias", needs="run"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
@@ -82,7 +83,10 @@ class Navigation:
 
 
 def navigate(path: str, places: tuple[Place, ...] = PLACES, *, may: Callable[[str], bool] = lambda _: True) -> Navigation:
-    """The navigation as it is shown at ``path`` to somebody with the permissions ``may`` tells. The longest address that holds it is the current one."""
+    """The navigation as it is shown at ``path``. The place with the longest address that holds the path is the current one.
+
+    ``may`` says which permissions who looks has: a place that needs another is left out.
+    """
     places = tuple(one for one in places if one.needs is None or may(one.needs))
     here = max((one for one in places if one.holds(path)), key=lambda one: (_is_named(one, path), len(one.address)), default=None)
     first: dict[str, Place] = {}

@@ -40,7 +40,9 @@ def show_me(
 
 
 @router.post("/undo")
-def undo(workspace: WorkspaceDep, person: PersonDep, task_id: Annotated[str, Form(max_length=200)], queue: Annotated[str, Form(max_length=200)]) -> Response:
+def undo(
+    workspace: WorkspaceDep, person: PersonDep, task_id: Annotated[str, Form(max_length=200)], queue: Annotated[str, Form(max_length=200)]
+) -> Response:
     """Take back an answer or a skip; the item is in my hands again."""
     review.undo(workspace, task_id, rater_of(person.login), idempotency_key=new_id("key", clock=workspace.clock))
     return RedirectResponse(f"/review/{quote(queue, safe='')}?held", 303)

@@ -37,9 +37,7 @@ def comes_later(request: Request, workspace: Workspace, project: str, key: tuple
 
 
 @router.get("")
-def show_team(
-    request: Request, workspace: WorkspaceDep, project: Wanted = None, part: Wanted = None, again: Wanted = None
-) -> Response:
+def show_team(request: Request, workspace: WorkspaceDep, project: Wanted = None, part: Wanted = None, again: Wanted = None) -> Response:
     """The people of a project: work, accuracy, agreement, speed, skills; proposals; who has to practise."""
     names, chosen = choose(workspace, project)
     if chosen is None:

@@ -245,4 +245,3 @@ def round_page(workspace: Workspace, project: Project) -> RoundPage:
         for each in report.changes
     )
     return RoundPage(found, found.guideline_id == project.guideline.id, people, changes, diff, before)
-

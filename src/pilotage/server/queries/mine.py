@@ -205,7 +205,15 @@ def my_history(workspace: Workspace, login: str, turn: Turn, *, queue: str | Non
         may = stand is not None and stand.task != "withdrawn" and stand.state == row.kind and newest[row.task_id] == row.id
         undone = bool(row.undone)
         return MyDecision(
-            row.id, row.task_id, row.queue, row.kind, row.answers, bool(row.late), undone, row.created_at, may and not undone and row.kind != "escalated"
+            row.id,
+            row.task_id,
+            row.queue,
+            row.kind,
+            row.answers,
+            bool(row.late),
+            undone,
+            row.created_at,
+            may and not undone and row.kind != "escalated",
         )
 
     return found.map(lambda rows: [line(row) for row in rows])

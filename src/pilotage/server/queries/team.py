@@ -269,8 +269,7 @@ def _matrices(workspace: Workspace, project: Project, asked: dict[str, Question]
     for name, question in asked.items():
         if question.kind not in COMPARABLE or question.kind == "spans":
             continue
-        for table in confusion(workspace, project.name, name, login=login):
-            found.append(_matrix(table, question))
+        found += [_matrix(table, question) for table in confusion(workspace, project.name, name, login=login)]
     return tuple(each for each in found if each.n)
 
 
@@ -292,7 +291,9 @@ def _others(workspace: Workspace, project: Project, login: str) -> tuple[tuple[s
             continue
         pairs = project_agreement(workspace, project.name, question.name, by="pair", of=me)[1:]
         others = [(names.get(next(one for one in each.part.split(" and ") if one != me), "?"), each) for each in pairs]
-        lines = tuple(With(name, of_agreement(each.all, "kappa"), of_agreement(each.unaided, "kappa")) for name, each in sorted(others, key=lambda o: o[0]))
+        lines = tuple(
+            With(name, of_agreement(each.all, "kappa"), of_agreement(each.unaided, "kappa")) for name, each in sorted(others, key=lambda o: o[0])
+        )
         if lines:
             found.append((question.name, lines))
     return tuple(found)
@@ -320,7 +321,11 @@ def _rhythm(workspace: Workspace, project: str, login: str) -> Rhythm | None:
 def slice_names(workspace: Workspace, project: str) -> list[str]:
     """The names of the slices of some hundred of the project's items: what figures can be told apart by. Cost: one short index range."""
     i, t = item_table.c, review_task.c
-    query = select(i.slices).join(review_task, (t.workspace_id == i.workspace_id) & (t.item_id == i.id)).where(i.workspace_id == workspace.id, t.queue == project)
+    query = (
+        select(i.slices)
+        .join(review_task, (t.workspace_id == i.workspace_id) & (t.item_id == i.id))
+        .where(i.workspace_id == workspace.id, t.queue == project)
+    )
     with workspace.read() as conn:
         return sorted({name for slices in conn.execute(query.limit(200)).scalars() for name in slices})
 
