@@ -123,7 +123,7 @@ def judge_figures(workspace: Workspace, project: Project, question: Question, ju
         ceiling=of_agreement(test.ceiling, "people among themselves"),
         together=of_agreement(test.judge_agreement, "with the judge"),
         mean=of_evidence(found, of, "scores", low=scale[0], high=scale[1]),
-        alone=tuple(alone) if alone else None,  # type: ignore[arg-type]
+        alone=tuple(alone) if alone else None,
         worth=found.detail.get("worth"),
         weight=found.detail.get("lambda"),
         judge_bias=found.detail.get("judge_bias"),

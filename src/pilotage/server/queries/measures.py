@@ -112,7 +112,7 @@ def of_evidence(one: Evidence, name: str, unit: str = "answers", *, low: float =
     needed = one.detail.get("needed")
     missing = None if needed is None or one.measured else max(0, int(needed) - int(one.detail["have"]))
     people = f"{one.n_clusters} people" if one.n_clusters not in (None, one.n) else ""
-    return Figure(name, one.estimate, one.lower, one.upper, one.level, one.n, unit, one.reason, missing, people, drawing, one.id or "")
+    return Figure(name, one.estimate, one.lower, one.upper, one.level, one.n, unit, one.reason or "", missing, people, drawing, one.id or "")
 
 
 @dataclass(frozen=True)
