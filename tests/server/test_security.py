@@ -55,6 +55,11 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     # Projects
     ("POST", "/api/v1/projects"): OPERATORS,
     **{("POST", f"/api/v1/projects/{{name}}/{act}"): OPERATORS for act in ("changes", "pause", "resume", "archive", "items", "export", "import")},
+    ("POST", "/review/projects/new"): OPERATORS,
+    ("POST", "/review/projects/preview"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/{act}"): OPERATORS for act in ("settings", "state", "guideline", "import", "export")},
+    **{("POST", f"/review/projects/{{name}}/items/{{item_id}}/{act}"): OPERATORS for act in ("priority", "withdraw", "gold", "adjudicate")},
+    ("POST", "/review/projects/{name}/items/{item_id}/reveal"): EVERYBODY,
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
@@ -66,6 +71,9 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in REVIEW_ACTS},
 }
 FOR_SOME: dict[str, frozenset[str]] = {
+    "/review/audit": EVERYBODY - {"reviewer"},
+    **{f"/review/projects/{page}": OPERATORS for page in ("new", "{name}/settings", "{name}/state", "{name}/import", "{name}/export")},
+    **{f"/review/projects/{{name}}/import/{{import_id}}{part}": OPERATORS for part in ("", "/live", "/refused.csv")},
     "/review/{queue}": REVIEWERS,
     "/api/v1/review/history": REVIEWERS,
     "/api/v1/review/tasks/{task_id}": REVIEWERS,

@@ -18,6 +18,7 @@ from pilotage.server import api, api_pushing, errors, features_api, lineage_api,
 from pilotage.server.advances import Advances
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.imports import Imports
 from pilotage.server.kept import Kept
 from pilotage.server.pages import (
     batches,
@@ -38,15 +39,21 @@ from pilotage.server.pages import (
     overview,
     people,
     pipelines,
+    project_files,
+    project_items,
+    project_settings,
+    projects,
     queues,
     revealing,
     runs,
     skew,
     streams,
     team,
+    trail,
     training_sets,
 )
 from pilotage.server.problems import EVERYWHERE
+from pilotage.server.queries.agreeing import Agreements
 from pilotage.server.render import STATIC
 from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
@@ -58,15 +65,20 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
-    # Review: the fixed addresses before /review/{queue}
+    # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
     mine,
     team,
     bias,
     known_items,
     judges,
+    queues,
+    trail,
+    project_settings,
+    project_items,
+    project_files,
+    projects,
     review_routes,
     projects_api,
-    queues,
     route_api,
     gates,
     runs,
@@ -124,12 +136,14 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     advances = Advances(workspace)
     serving = Serving(workspace)
     routing = Routing(workspace)
+    imports = Imports(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
+        await run_in_threadpool(imports.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -153,6 +167,8 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.serving = serving
     app.state.routing = routing
     app.state.kept = Kept(workspace)
+    app.state.agreements = Agreements()
+    app.state.imports = imports
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

@@ -41,10 +41,12 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Runs", "/runs", also=r"/samples/.*"),
     Place("Pilots", "Findings", "/findings"),
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
-    Place("Review", "Review", "/review"),
+    # Review
+    Place("Review", "Queues", "/review"),
     Place("Review", "My page", "/review/me"),
     Place("Review", "Team", "/review/team", also=r"/review/projects/[^/]+/(gold|exam|round|judges)", needs="run"),
     Place("Review", "Bias", "/review/bias", needs="run"),
+    Place("Review", "Audit trail", "/review/audit"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

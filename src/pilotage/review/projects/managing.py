@@ -17,8 +17,8 @@ from pilotage.review.tables import review_guideline, review_project, review_proj
 from pilotage.store import Workspace, WriteTransaction
 
 MAX_GUIDELINE = 200_000  # characters
-# What stands under /review/ besides queues: a project of such a name could not be opened.
-RESERVED = ("projects", "adjudication", "disagreement", "me", "team", "bias", "audit")
+# What stands under /review/ and /review/projects/ besides projects, and what is no part of an address: such a project could not be opened.
+RESERVED = ("projects", "adjudication", "disagreement", "me", "team", "bias", "audit", "new", ".", "..")
 
 
 def create_project(workspace: Workspace, settings: ProjectSettings, *, rubric: Rubric | str, guideline: str = "", salt: str = "") -> Project:

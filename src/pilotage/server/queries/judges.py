@@ -97,8 +97,9 @@ def judges_of(workspace: Workspace, project: Project) -> list[Judge]:
     )
     with workspace.read() as conn:
         found = [Judge(f"rater:{row.id}", row.name, row.version, "judges", int(row.n)) for row in conn.execute(said)]
-        for row in conn.execute(suggested):
-            found.append(Judge(f"model:{row.model}:{row.model_version}", row.model, row.model_version, "suggests", int(row.n)))
+        found += [
+            Judge(f"model:{row.model}:{row.model_version}", row.model, row.model_version, "suggests", int(row.n)) for row in conn.execute(suggested)
+        ]
     return sorted(found, key=lambda one: (one.name, one.version, one.how))
 
 

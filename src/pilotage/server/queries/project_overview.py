@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from pilotage.core import MICROSECONDS
-from pilotage.core.ids import earliest_id
+from pilotage.core import MICROSECONDS, earliest_id
+from pilotage.judging import ABOUT_ITEMS
 from pilotage.judging.tables import rater
 from pilotage.review import Counts, Waiting, counts, waiting
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
@@ -110,7 +110,7 @@ def find_overview(workspace: Workspace, name: str, agreements: Agreements, *, le
         due_soon=count_overdue(workspace, name, within_us=DAY_US),
         held=int(held),
         people=tuple(recently(workspace, name)),
-        pace=pace_of(workspace, name, left=numbers.open),
+        pace=pace_of(workspace, name, left=numbers.open * settings.overlap.start),
         agreement=agreements.of(workspace, project, numbers.answers),
         disputes=int(disputes),
         adjudicating=judged.get("open", 0),
@@ -122,7 +122,7 @@ def find_overview(workspace: Workspace, name: str, agreements: Agreements, *, le
 
 
 def pace_of(workspace: Workspace, name: str, *, left: int) -> Pace:
-    """Answers that stand, by day. An index range for each person."""
+    """Answers about items that stand, by day; ``left`` are those still asked for. An index range for each person."""
     now = workspace.clock.now_us()
     first = now // DAY_US - DAYS + 1
     since = first * DAY_US
@@ -130,6 +130,7 @@ def pace_of(workspace: Workspace, name: str, *, left: int) -> Pace:
     people = select(R.id).where(R.workspace_id == workspace.id, R.kind == "person")
     query = (
         select(day, func.count().label("n"))
+        .join(review_task, (T.workspace_id == D.workspace_id) & (T.id == D.task_id))
         .where(
             D.workspace_id == workspace.id,
             D.rater_id.in_(people),
@@ -137,6 +138,7 @@ def pace_of(workspace: Workspace, name: str, *, left: int) -> Pace:
             D.id >= earliest_id("dec", at_us=since),
             D.kind == "answered",
             D.undone == 0,
+            T.purpose.in_(ABOUT_ITEMS),
         )
         .group_by(day)
     )
@@ -149,9 +151,9 @@ def pace_of(workspace: Workspace, name: str, *, left: int) -> Pace:
         answers = found.get(first + place, 0)
         height = round(answers / most * tall, 1) if most else 0.0
         when = datetime.fromtimestamp(0, UTC) + timedelta(days=first + place)
-        days.append(Day(when.strftime("%d %b"), answers, place * wide + 4.0, tall + 4 - height, height))
+        days.append(Day(when.strftime("%d %b"), answers, place * wide + 12.0, tall + 4 - height, height))
     per_day = sum(found.values()) / len(found) if found else None
-    return Pace(tuple(days), DAYS * wide, tall + 22, most, per_day, left / per_day if per_day else None)
+    return Pace(tuple(days), DAYS * wide + 16, tall + 22, most, per_day, left / per_day if per_day else None)
 
 
 def _acts(found: ProjectOverview, *, leads: bool) -> list[Act]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from pilotage.core import MICROSECONDS
+from pilotage.judging import ABOUT_ITEMS
 from pilotage.judging.tables import rater
 from pilotage.readiness.tables import pilot
 from pilotage.review import Counts, Waiting, counts, waiting
@@ -84,7 +85,8 @@ def list_queues(workspace: Workspace, agreements: Agreements | None = None) -> l
 def count_overdue(workspace: Workspace, queue: str, *, within_us: int = 0) -> int:
     """How many open tasks are past their due date, or will be ``within_us`` from now; :data:`MOST_COUNTED` means as many or more."""
     before = workspace.clock.now_us() + within_us
-    some = select(T.id).where(T.workspace_id == workspace.id, T.queue == queue, T.state == "open", T.due_at <= before).limit(MOST_COUNTED).subquery()
+    late = (T.workspace_id == workspace.id, T.queue == queue, T.state == "open", T.due_at <= before, T.purpose.in_(ABOUT_ITEMS))
+    some = select(T.id).where(*late).limit(MOST_COUNTED).subquery()
     with workspace.read() as conn:
         return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
 
