@@ -22,6 +22,7 @@ from pilotage.review.overlap import one_more
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, check_answers, payload_for, rubric_of, without_text
 from pilotage.review.rows import check_person, check_role, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.sealing import sealing
 from pilotage.review.serving import seen_by
 from pilotage.review.task import CORRECTION, Answered
 from pilotage.store import Workspace, WriteTransaction
@@ -119,6 +120,7 @@ def answer(
                 )
                 for question, value in kept.items()
             ],
+            seal=None if terms is None else sealing(task["queue"], terms.salt),
         )
         judgements = dict(zip(kept, made, strict=True))
         set_assignment(tx, task_id, rater_id, state="answered")

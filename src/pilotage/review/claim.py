@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, case, select, update
 
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
@@ -166,5 +166,7 @@ def _renew(
     if purposes is not None:
         in_order = in_order.where(T.purpose.in_(sorted(purposes)))
     held = list(tx.conn.execute(in_order).scalars())
-    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=until, holder=holder))
+    # Drawn out, never shortened: an exam's items are held for as long as the try runs.
+    later = case((A.expires_at < until, until), else_=A.expires_at)
+    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=later, holder=holder))
     return held

@@ -27,6 +27,7 @@ from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
+from pilotage.review.sealing import sealed
 from pilotage.review.tables import position_of, review_author, review_gold, review_seed, review_task, suggestion
 from pilotage.store import Workspace, WriteTransaction
 from pilotage.store.prepared import insert_missing
@@ -140,7 +141,7 @@ class _Plan:
     asked: dict[str, tuple[str, ...]]  # by role
     settings: ProjectSettings
     due_us: int | None
-    salt: str
+    salt: str  # of the project; '' for a queue without one
 
     def overlap(self, task: NewTask) -> int:
         if task.overlap is not None:
@@ -239,7 +240,8 @@ def _tell(tx: WriteTransaction, plan: _Plan, report: PutReport, ids: list[str]) 
         "known": report.known,
         "reopened": report.reopened,
         "refused": len(report.refused),
-        "digest": sha256("\n".join(ids).encode()).hexdigest(),
+        # Keyed in a project: of a short list, such as one known item, an open digest could be guessed.
+        "digest": sha256("\n".join(ids).encode()).hexdigest() if not plan.salt else sealed(plan.salt, put=ids),
     }
     record(tx, type="review.put", subject=plan.queue, body=body)
 

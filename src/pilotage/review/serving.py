@@ -20,6 +20,7 @@ from pilotage.review.new_task import rank
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, payload_for, rubric_of
 from pilotage.review.rows import A, T
+from pilotage.review.sealing import seal_of_serving
 from pilotage.review.tables import review_assignment, review_guideline, review_seed, review_task, suggestion
 from pilotage.review.task import Claimed, SuggestedBy
 from pilotage.store import WriteTransaction
@@ -64,7 +65,11 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
             again = claim if task["had"] is not None else {**claim, **fresh}
             tx.conn.execute(update(review_assignment).where(*where).values(**again))
-        told.append({"task": task["id"], "item": task["item_id"], "arm": showing.arm})
+            if task["had"] is not None:
+                showing = Showing(*tx.conn.execute(select(A.arm, A.shown, A.sides).where(*where)).one())
+        # Who may read the ledger must not find the planted ones there.
+        how = {"arm": showing.arm} if terms is None else {"seal": _seal(terms.salt, task["id"], rater, showing)}
+        told.append({"task": task["id"], "item": task["item_id"], **how})
     tx.insert(review_assignment, *rows)
     tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(ids)).values(claims=T.claims + 1))
     body: dict[str, Any] = {"tasks": told}
@@ -72,6 +77,10 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
         body |= {"project": terms.number, "guideline": terms.guideline_id}
     record(tx, type="review.served", subject=tasks[0]["queue"], body=body, actor=rater.name)
     return ids
+
+
+def _seal(salt: str, task_id: str, rater: Rater, showing: Showing) -> str:
+    return seal_of_serving(salt, task=task_id, login=rater.name, arm=showing.arm, shown=showing.shown)
 
 
 def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping]) -> dict[str, Showing]:

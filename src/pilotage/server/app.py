@@ -22,9 +22,11 @@ from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
 from pilotage.server.imports import Imports
 from pilotage.server.jobs import Jobs
+from pilotage.server.kept import Kept
 from pilotage.server.pages import (
     adjudication,
     batches,
+    bias,
     contracts,
     data,
     disagreement,
@@ -32,9 +34,12 @@ from pilotage.server.pages import (
     findings,
     gate_reports,
     gates,
+    judges,
+    known_items,
     ledger,
     lineage,
     login,
+    mine,
     monitoring,
     overview,
     people,
@@ -49,6 +54,7 @@ from pilotage.server.pages import (
     runs,
     skew,
     streams,
+    team,
     trail,
     training,
     training_sets,
@@ -68,6 +74,11 @@ ROUTED = (
     login,
     overview,
     # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
+    mine,
+    team,
+    bias,
+    known_items,
+    judges,
     queues,
     trail,
     project_settings,
@@ -186,6 +197,7 @@ def create_app(
     app.state.serving = serving
     app.state.routing = routing
     app.state.background = background
+    app.state.kept = Kept(workspace)
     app.state.agreements = Agreements()
     app.state.imports = imports
     app.state.jobs = jobs

@@ -143,6 +143,18 @@ def plan_seeds(
     return Seeding(tuple(seeds), len(given), rate, dealt, dict(left))
 
 
+def secret_draw(workspace: Workspace, project: str) -> int:
+    """The ``seed`` of a project's draw that nobody can foresee: from its salt, so the same each time. Raises ``NotFound``.
+
+    With a seed that people know, and the ids of the tasks they are served, they could tell which ones carry an error.
+    """
+    with workspace.read() as conn:
+        terms = find_terms(conn, workspace.id, project)
+    if terms is None:
+        raise NotFound(f"There is no project '{project}'.", mend="create it first: seeds and arms are settings of a project")
+    return int.from_bytes(hashlib.blake2b(b"seeds", key=terms.salt.encode()[:64], digest_size=6).digest(), "big")
+
+
 def _drawn(seed: int, *parts: str) -> float:
     """A number in [0, 1) that depends on nothing but its arguments."""
     return int.from_bytes(hashlib.blake2b(canonical_json([seed, *parts]), digest_size=6).digest(), "big") / 2**48

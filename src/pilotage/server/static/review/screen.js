@@ -171,7 +171,7 @@ function turnOf(task, question, talkName, talk) {
 // Why nothing is handed out although work waits.
 const LIMITS = {
   paused: () => "The project is paused.",
-  qualification: () => "This project asks for an exam first.",
+  qualification: () => ["This project asks for an exam first: ", el("a", { href: `/review/me/exams/${encodeURIComponent(queue)}` }, "begin it, or finish it here"), "."],
   per_day: () => "You have done what this project gives one person a day. Thank you; more tomorrow.",
   at_once: () => "You hold as many items as this project gives one person at once.",
   break: (project) => `Time for a break${project?.break_for ? ` of ${project.break_for}` : ""}: tired eyes agree too easily. Items come back by themselves.`,
