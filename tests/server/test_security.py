@@ -70,6 +70,13 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
+    ("POST", "/routing/assessments"): EVERYBODY - {"admin"},
+    ("POST", "/routing/assessments/{assessment_id}/again"): EVERYBODY - {"admin"},
+    **{("POST", f"/routing/lab/samples{rest}"): OPERATORS for rest in ("", "/project", "/{sample_id}/look")},
+    ("POST", "/routing/policies"): OPERATORS,
+    **{("POST", f"/routing/policies/{{name}}/{act}"): OPERATORS for act in ("suspend", "try")},
+    **{("POST", f"/routing/policies/{{name}}/{act}"): frozenset({"owner"}) for act in ("activate", "retire", "loosen")},
+    ("POST", "/routing/monitor/count"): OPERATORS,
     # Features
     ("POST", "/api/v1/events/{source}"): OPERATORS,
     # Monitoring
@@ -87,6 +94,9 @@ FOR_SOME: dict[str, frozenset[str]] = {
     "/api/v1/review/guidelines/{guideline_id}": REVIEWERS,
     "/api/v1/ledger": EVERYBODY - {"reviewer"},
     "/api/v1/route/{route_id}": OPERATORS,
+    # Who was drawn for audit is nothing for those who will answer.
+    "/routing/decisions": EVERYBODY - {"reviewer"},
+    "/routing/decisions/{route_id}": EVERYBODY - {"reviewer"},
 }
 OPEN = {"/login", "/healthz", "/static"}
 

@@ -26,9 +26,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN_PATHS = frozenset({"/login", "/healthz"})
 MAX_BODY_BYTES = 1 << 20
-# A file that somebody who may take items in sends to a project. It is read as it comes, and spooled to disk.
+# A file that somebody who may take items in sends to a project, or to the lab. It is read as it comes, and spooled to disk.
 MAX_UPLOAD_BYTES = 1 << 30
-_UPLOAD = re.compile(r"/review/projects/[^/]+/import")
+_UPLOAD = re.compile(r"/review/projects/[^/]+/import|/routing/lab/samples")
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?')
 _HEAD_BYTES = 1 << 16  # the token of a form with a file is its first part
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\\]+)(?::[0-9]*)?", re.IGNORECASE)

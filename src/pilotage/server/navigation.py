@@ -50,6 +50,11 @@ PLACES: tuple[Place, ...] = (
     Place("Review", "Review", "/review"),
     Place("Review", "Adjudication", "/review/adjudication"),
     Place("Review", "Disagreement", "/review/disagreement"),
+    # Routing
+    Place("Routing", "Assessments", "/routing/assessments"),
+    Place("Routing", "Lab", "/routing/lab"),
+    Place("Routing", "Policies", "/routing/policies", also="/routing/draft"),
+    Place("Routing", "Monitor", "/routing/monitor", also=r"/routing/decisions(/.*)?"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

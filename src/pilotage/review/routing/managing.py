@@ -7,7 +7,7 @@ automated, its age, whether a later look says otherwise, the assessments, who as
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from pilotage.core import InputError, NotFound, Refused, parse_duration
 from pilotage.ledger import record
 from pilotage.people import require_another_person, require_role
 from pilotage.people.permissions import Roles
-from pilotage.review.assessment import AUTOMATED, Assessment, assessment_for, at_least, due_in, slice_key, step_of, strictest
+from pilotage.review.assessment import AUTOMATED, Assessment, Due, assessment_for, at_least, due_in, slice_key, step_of, strictest
 from pilotage.review.projects.project import find_terms
 from pilotage.review.routing.policy import Policy, PolicySlice
 from pilotage.review.routing.reports import StoredReport, find_report, later_look, latest_look
@@ -126,7 +126,7 @@ def activate_policy(workspace: Workspace, name: str, number: int, *, person: Rol
     require_role(person, "owner")
 
     def job(tx: WriteTransaction) -> None:
-        version = _version(tx.conn, tx.workspace_id, name, number)
+        version = find_version(tx.conn, tx.workspace_id, name, number)
         if version["state"] not in ("draft", "suspended"):
             raise Refused(f"{name} v{number} is {version['state']}.", mend="draft a new version")
         require_another_person(person, author=version["author"], act="activate")
@@ -182,7 +182,7 @@ def retire_policy(workspace: Workspace, name: str, number: int, *, person: Roles
     require_role(person, "owner")
 
     def job(tx: WriteTransaction) -> None:
-        version = _version(tx.conn, tx.workspace_id, name, number)
+        version = find_version(tx.conn, tx.workspace_id, name, number)
         mine = (V.workspace_id == tx.workspace_id, V.policy == name, V.number == number)
         tx.conn.execute(update(routing_policy_version).where(*mine).values(state="retired"))
         move_on(tx, name)
@@ -288,21 +288,27 @@ def check_fits(policy: Policy, report: StoredReport) -> None:
 
 def require_current(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> None:
     """Raise ``Refused`` unless the report is about this model and prompt, routable, fresh, within the contract, and the latest look."""
+    for doubt in doubts_of_report(conn, workspace_id, policy, report, now_us=now_us):
+        raise doubt
+
+
+def doubts_of_report(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> Iterator[Refused]:
+    """Everything that speaks against standing on this report, the gravest first."""
     if (report.category, report.model, report.prompt) != (policy.category, policy.model.fingerprint, policy.model.prompt):
-        raise Refused("The report is stale: it is about another model or prompt.", where=report.id, mend="label outputs of this one and report again")
+        yield Refused("The report is stale: it is about another model or prompt.", where=report.id, mend="label outputs of this one and report again")
     if report.verdict != "routable":
-        raise Refused(f"The report's verdict is {report.verdict}.", where=report.id, why=report.why or None, mend="see 'pilotage routing report'")
+        yield Refused(f"The report's verdict is {report.verdict}.", where=report.id, why=report.why or None, mend="see 'pilotage routing report'")
     if now_us >= report.created_at + parse_duration(policy.max_age):
-        raise Refused(f"The report is older than {policy.max_age}.", where=report.id, mend="label a fresh sample and report again")
+        yield Refused(f"The report is older than {policy.max_age}.", where=report.id, mend="label a fresh sample and report again")
     if report.risk is None or report.risk > policy.contract.error_rate:
-        raise Refused(
+        yield Refused(
             f"The report certifies an error rate of {report.risk}, and the contract allows {policy.contract.error_rate}.",
             where=report.id,
             mend="report again with the contract's error rate as the risk",
         )
     later = later_look(conn, workspace_id, report)
     if later is not None:
-        raise Refused(
+        yield Refused(
             f"There is a later look at the same model: {later}.",
             where=report.id,
             why="the best of several looks proves nothing",
@@ -313,27 +319,40 @@ def require_current(conn: Connection, workspace_id: str, policy: Policy, report:
 def require_levels(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> dict[str, tuple[str, Assessment]]:
     """Slice → (its level, the assessment it rests on). Raises ``Refused`` where one is missing or due, or what is automated is not certified."""
     due = {(one.category, one.slice): one for one in due_in(conn, workspace_id, now_us=now_us, models=_model_of(policy), category=policy.category)}
-    levels: dict[str, tuple[str, Assessment]] = {}
+    return {slice_key(one.slice): _level_in_force(conn, workspace_id, policy, report, one, due) for one in policy.slices}
+
+
+def doubts_of_slices(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> Iterator[tuple[str, Refused]]:
+    """(slice, what speaks against it) for every slice that could not be activated now."""
+    due = {(one.category, one.slice): one for one in due_in(conn, workspace_id, now_us=now_us, models=_model_of(policy), category=policy.category)}
     for one in policy.slices:
-        key = slice_key(one.slice)
-        about = assessment_for(conn, workspace_id, policy.category, key)
-        named = f"slice '{key}'" if key else "everything else"
-        if about is None:
-            raise Refused(f"Nobody assessed '{policy.category}' ({named}).", mend="answer the four questions: 'pilotage assess record'")
-        for place in {key, about.slice}:
-            if (doubt := due.get((policy.category, place))) is not None:
-                raise Refused(f"The assessment of {named} is due again ({doubt.cause}).", mend="assess it anew: 'pilotage assess record'")
-        if one.level is not None and not at_least(one.level, about.level):
-            raise Refused(f"The policy asks for '{one.level}' in {named}; the assessment allows nothing laxer than '{about.level}'.", where=about.id)
-        level = level_of(one, about)
-        if level in AUTOMATED and report.threshold_for(key, alone=policy.alone) is None:
-            raise Refused(
-                f"The report does not certify {named}: {report.why_not(key, alone=policy.alone)}.",
-                where=report.id,
-                mend="label more of it, or declare 'level: in_the_loop' for it",
-            )
-        levels[key] = (level, about)
-    return levels
+        try:
+            _level_in_force(conn, workspace_id, policy, report, one, due)
+        except Refused as doubt:
+            yield slice_key(one.slice), doubt
+
+
+def _level_in_force(
+    conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, one: PolicySlice, due: Mapping[tuple[str, str], Due]
+) -> tuple[str, Assessment]:
+    key = slice_key(one.slice)
+    about = assessment_for(conn, workspace_id, policy.category, key)
+    named = f"slice '{key}'" if key else "everything else"
+    if about is None:
+        raise Refused(f"Nobody assessed '{policy.category}' ({named}).", mend="answer the four questions: 'pilotage assess record'")
+    for place in {key, about.slice}:
+        if (doubt := due.get((policy.category, place))) is not None:
+            raise Refused(f"The assessment of {named} is due again ({doubt.cause}).", mend="assess it anew: 'pilotage assess record'")
+    if one.level is not None and not at_least(one.level, about.level):
+        raise Refused(f"The policy asks for '{one.level}' in {named}; the assessment allows nothing laxer than '{about.level}'.", where=about.id)
+    level = level_of(one, about)
+    if level in AUTOMATED and report.threshold_for(key, alone=policy.alone) is None:
+        raise Refused(
+            f"The report does not certify {named}: {report.why_not(key, alone=policy.alone)}.",
+            where=report.id,
+            mend="label more of it, or declare 'level: in_the_loop' for it",
+        )
+    return level, about
 
 
 def level_of(declared: PolicySlice, about: Assessment) -> str:
@@ -356,7 +375,7 @@ def active_version(conn: Connection, workspace_id: str, name: str) -> RowMapping
 def policy_version(workspace: Workspace, name: str, number: int) -> PolicyVersion:
     """One version. Raises ``NotFound``."""
     with workspace.read() as conn:
-        return _record(_version(conn, workspace.id, name, number))
+        return _record(find_version(conn, workspace.id, name, number))
 
 
 def policies(workspace: Workspace, *, name: str | None = None) -> list[PolicyVersion]:
@@ -364,6 +383,14 @@ def policies(workspace: Workspace, *, name: str | None = None) -> list[PolicyVer
     where = [V.workspace_id == workspace.id] + ([V.policy == name] if name is not None else [])
     with workspace.read() as conn:
         return [_record(row) for row in conn.execute(select(routing_policy_version).where(*where).order_by(V.policy, V.number)).mappings()]
+
+
+def changes_of(workspace: Workspace, name: str, *, limit: int = 200) -> list[Change]:
+    """What tightened the policy's slices and was taken back, the newest first."""
+    query = select(routing_change).where(C.workspace_id == workspace.id, C.policy == name).order_by(C.created_at.desc(), C.slice, C.number.desc())
+    with workspace.read() as conn:
+        rows = conn.execute(query.limit(limit)).mappings()
+        return [Change(**{field: row[field] for field in Change.__dataclass_fields__}) for row in rows]
 
 
 def policy_changes(workspace: Workspace, name: str) -> dict[str, Change]:
@@ -421,7 +448,8 @@ def _change(
     return number
 
 
-def _version(conn: Connection, workspace_id: str, name: str, number: int) -> RowMapping:
+def find_version(conn: Connection, workspace_id: str, name: str, number: int) -> RowMapping:
+    """The row of one version. Raises ``NotFound``."""
     where = (V.workspace_id == workspace_id, V.policy == name, V.number == number)
     found = conn.execute(select(routing_policy_version).where(*where)).mappings().first()
     if found is None:
