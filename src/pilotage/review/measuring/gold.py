@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import exists, func, select, update
 
 from pilotage.core import InputError, NotFound
+from pilotage.core.distributions import fisher_exact
 from pilotage.evidence import Evidence, Observation, holm, mean, not_assessable
-from pilotage.evidence.distributions import fisher_exact
 from pilotage.judging import consensuses
 from pilotage.judging.rubric import find_rubric
 from pilotage.ledger import record
