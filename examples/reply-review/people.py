@@ -1,12 +1,12 @@
 """The people of the walk. They are simulated: programs with known habits that answer through the functions people's answers come through.
 
-Each reads an item by themselves with a skill of their own, and some follow what is shown without reading. Nothing of that is known to what measures them.
+Each reads an item by themselves with a skill of their own, and some follow what is shown without reading. What measures them knows nothing of that.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,13 +103,13 @@ class Crowd:
         took = round(seconds * 1000)
         answer(workspace, task.task_id, person(login), given, idempotency_key=f"{login}-{task.task_id}", active_ms=took, first_key_ms=took // 2)
 
-    def work(self, workspace: Workspace, project: str, team: tuple[Habits, ...] = TEAM, *, at_a_time: int = 15) -> int:
+    def work(self, workspace: Workspace, project: str, team: tuple[Habits, ...] = TEAM, *, at_a_time: int = 15, roles: Collection[str] = ()) -> int:
         """Everybody takes turns until nothing is left for anybody; how many answers that made."""
         done, before = 0, -1
         while done != before:
             before = done
             for who in team:
-                for task in claim(workspace, project, person(who.login), at_a_time, LEASE_S):
+                for task in claim(workspace, project, person(who.login), at_a_time, LEASE_S, roles=roles):
                     self.answer(workspace, who, task)
                     done += 1
         return done

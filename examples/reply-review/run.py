@@ -1,4 +1,4 @@
-"""A walk: from four questions to a policy that people keep in hand. The shop is made up and its people are simulated; everything else is the real thing.
+"""A walk: from four questions to a policy that people keep in hand. The shop is made up and its people are simulated; the rest is real.
 
     python examples/reply-review/run.py                # the walk, then the workbench on what came of it
     python examples/reply-review/run.py --check        # the walk, every claim verified, every page fetched once
@@ -24,18 +24,18 @@ sys.path.insert(0, str(HERE))
 
 import yaml  # noqa: E402
 from generate import DECLINED, Reply, Shop, probability_right, taught  # noqa: E402
-from people import TEAM, Calendar, Crowd, Habits  # noqa: E402
 
+from people import TEAM, Calendar, Crowd, Habits  # noqa: E402
 from pilotage.cli.showing import fetch_pages, open_browser, workbench  # noqa: E402
 from pilotage.core import PilotageError, Refused, SystemClock, load_settings  # noqa: E402
 from pilotage.data import Card, Operation, Version, derive, export  # noqa: E402
 from pilotage.evidence import Evidence, Observation, rate, wilson  # noqa: E402
-from pilotage.judging import Item, judgements, person  # noqa: E402
+from pilotage.judging import Item, item_refs, judgements, person  # noqa: E402
 from pilotage.judging.aggregation import Votes, choose_method  # noqa: E402
 from pilotage.judging.calibration import Costs, Limits, ReviewerError, Sample, calibration_report, recalibrate  # noqa: E402
 from pilotage.ledger import create_workspace, verify  # noqa: E402
 from pilotage.people import Account  # noqa: E402
-from pilotage.review import NewTask, Suggestion, claim, export_judgements, put_tasks  # noqa: E402
+from pilotage.review import NewTask, Suggestion, claim, export_judgements, grant_skill, put_tasks  # noqa: E402
 from pilotage.review.assessment import due_assessments, read_assessment, record_assessment  # noqa: E402
 from pilotage.review.bias import Needed, board, plan_seeds, plant, seed_candidates  # noqa: E402
 from pilotage.review.exchange import export_from, import_into  # noqa: E402
@@ -43,6 +43,7 @@ from pilotage.review.flywheel import export_preferences, freeze_slice, loop_repo
 from pilotage.review.measuring import (  # noqa: E402
     Known,
     add_gold,
+    adjudications,
     begin_exam,
     finish_exam,
     open_adjudications,
@@ -69,7 +70,7 @@ from pilotage.store import Workspace  # noqa: E402
 
 MARK = "walk.txt"
 DAY_S = 86_400.0
-SAMPLE, LIVE, SHIFT = 3_000, 3_000, 1_500
+SAMPLE, LIVE, SHIFT = 2_400, 2_400, 1_000
 RISK = 0.05
 OTTO = Account(id="otto", login="otto", display_name="Otto", roles=frozenset({"operator"}))
 OLGA = Account(id="olga", login="olga", display_name="Olga", roles=frozenset({"owner"}))
@@ -120,18 +121,18 @@ class Walk:
     def first_week(self) -> None:
         """A project; items from a Label Studio file; known items, an exam, planted errors; and a week of work."""
         title("A project, and the first week of work")
-        teaching = self.shop.replies("teaching", 20)
+        teaching = self.shop.replies("teaching", 40)
         self.judge = self.shop.judge("judge-1", [taught(each) for each in teaching])
         self.project("walk.yaml", "replies")
         self.first = load_project(self.workspace, "replies").guideline
         self.bring("week-1", 200)
-        known = self.shop.replies("known", 400, seen=self.seen)
+        known = self.shop.replies("known", 600, seen=self.seen)
         plain = [each for each in known if not each.contested]
         failing = [each for each in plain if each.failure]
         right = [each for each in plain if not each.failure]
-        self.gold = {each.id for each in (*failing[:16], *right[:16])}
-        gold, exam = [*failing[:16], *right[:16]], [*failing[16:22], *right[16:22]]
-        self.practice = [each for each in known if each.contested][:4] + right[22:25]
+        self.gold = {each.id for each in (*failing[:28], *right[:28])}
+        gold, exam = [*failing[:28], *right[:28]], [*failing[28:34], *right[28:34]]
+        self.practice = [each for each in known if each.contested][:4] + right[34:37]
         self.crowd.know(*known)
         made = add_gold(self.workspace, "replies", map(self.known, gold))
         say(f"{len(made.task_ids)} items whose answer is known are hidden among the work")
@@ -168,13 +169,11 @@ class Walk:
                 say(line)
         say(str(settle(self.workspace, "replies")))
         opened = open_adjudications(self.workspace, "replies")
-        olga = Habits("olga", 1.0, 0.0, False, 40)
-        decided = 0
-        while tasks := claim(self.workspace, "replies", person("olga"), 15, 3600, roles={"owner"}):
-            for task in tasks:
-                self.crowd.answer(self.workspace, olga, task)
-                decided += 1
+        grant_skill(self.workspace, "olga", "replies", source="granted", by="otto")
+        olga = (Habits("olga", 1.0, 0.0, False, 40),)
+        self.crowd.work(self.workspace, "replies", olga, roles={"owner"})
         settle(self.workspace, "replies")
+        decided = len(adjudications(self.workspace, "replies", state="decided"))
         say(f"{len(opened)} items went to an adjudicator who sees the answers under aliases; Olga decided {decided}")
         say(f"why people disagreed: {triage(self.workspace, 'replies', 'failure')}")
         self.checks.append(("every open adjudication was decided", decided == len(opened)))
@@ -186,9 +185,9 @@ class Walk:
         say(f"with the declared numbers: {whole.team.miss_rate}")
         few = board(self.workspace, "replies", needed=Needed(seeds=30, per_arm=20))
         say(f"with fewer, and so wide:   {few.team.miss_rate}")
-        say(f"                           {few.team.excess_agreement}")
         say(f"max alone: {few.people['max'].miss_rate}")
-        say(f"max alone: {few.people['max'].fast_accepts}, longest run {few.people['max'].longest_streak}")
+        for login in ("ada", "max"):
+            say(f"quick to agree, {login}: {few.people[login].fast_accepts}")
         say("one of the six follows what he is shown; the team's figure has him in it, and his own takes more seeds than he met")
         self.checks.append(("a person's miss rate is not told from too few seeds", not few.people["max"].miss_rate.measured))
 
@@ -218,8 +217,9 @@ class Walk:
         file.write_text(json.dumps([self.label_studio(each, labelled=True) for each in sample]), encoding="utf-8")
         say(str(import_into(self.workspace, "live-replies", file, "label-studio", slices=["channel"])).replace("\n", ";"))
         by_id = {each.id: each for each in sample}
-        told = [each for each in export_judgements(self.workspace, "live-replies") if each.question == "failure"]
-        labelled = [(by_id[each.source_id], each.value == "no") for each in told]
+        told = judgements(self.workspace, question="failure", rater_kind="import")
+        source = {ref.id: ref.source_id for ref in item_refs(self.workspace, ids=[each.item_id for each in told])}
+        labelled = [(by_id[source[each.item_id]], each.value == "no") for each in told]
         labels = Sample.of(
             [probability_right(self.judge, each) for each, _ in labelled],
             [float(right) for _, right in labelled],
@@ -301,7 +301,7 @@ class Walk:
                     counted = watch_policy(self.workspace, "shop-replies")
                     self.alarms += [(number, each) for each in counted.alarms]
         took.sort()
-        say(f"{LIVE:,} replies: {', '.join(f'{count} {action}' for action, count in done.most_common())}; ")
+        say(f"{LIVE:,} replies: {', '.join(f'{count} {action}' for action, count in done.most_common())}")
         say(f"deciding took {took[len(took) // 2]:.2f} ms (median), {took[len(took) * 99 // 100]:.1f} ms (99 of 100)")
         for late, when in ((False, f"before number {SHIFT:,}"), (True, f"after it, until the alarm stopped {'them'}")):
             for channel in ("chat", "mail"):
@@ -336,7 +336,8 @@ class Walk:
         say(str(made))
         late = publish_corrections(self.workspace, "live-replies", "correction", dataset="live-corrections", card=CARD, sources=[source.id])
         say(str(late))
-        assert made.version is not None and late.version is not None
+        if made.version is None or late.version is None:
+            raise PilotageError("Nobody corrected anything.")
         twins = self.twins(made.version.rows + late.version.rows, source.id)
         say(f"{twins.ref}: {twins.rows} replies that people found right, so that the judge does not learn to find fault with everything")
         self.trained = [made.version.id, late.version.id, twins.id]
@@ -532,15 +533,17 @@ def main() -> None:
             print(f"  BROKEN: {each}", flush=True)
     if given.check and broken:
         raise PilotageError("The walk did not keep what it claims.", why="; ".join(broken))
-    with create_workspace(given.folder / "workspace", actor=load_settings().actor) as workspace:
-        with workbench(workspace, port=0 if given.check else given.port) as address:
-            if given.check:
-                fetch_pages(address, pages())
-                return
-            print(f"workbench: {address}\nstop with Ctrl+C; the same command begins anew", flush=True)
-            open_browser(address)
-            while True:
-                time.sleep(60)
+    with (
+        create_workspace(given.folder / "workspace", actor=load_settings().actor) as workspace,
+        workbench(workspace, port=0 if given.check else given.port) as address,
+    ):
+        if given.check:
+            fetch_pages(address, pages())
+            return
+        print(f"workbench: {address}\nstop with Ctrl+C; the same command begins anew", flush=True)
+        open_browser(address)
+        while True:
+            time.sleep(60)
 
 
 def begin(folder: Path) -> None:
