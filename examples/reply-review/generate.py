@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotage.practice import Assistant, Model, base_model, train
-from pilotage.practice.conversation import Turn
+from pilotage.practice.conversation import Turn, understand
 
 CHANNELS = ("chat", "mail")
 DECLINED = "I'm sorry, I can't do that. Is there an order or a return I can help with?"
@@ -141,8 +141,18 @@ def taught(reply: Reply) -> dict[str, object]:
 
 def probability_right(judge: Model, reply: Reply) -> float:
     """The judge's raw probability that the reply is right."""
-    declines = Assistant(judge).answer([Turn("user", reply.request)]).probability
+    declines = _declines(judge, reply.request)
     return declines if reply.refused else 1 - declines
+
+
+_DECLINES: dict[tuple[str, str], float] = {}
+
+
+def _declines(judge: Model, request: str) -> float:
+    key = judge.version, request
+    if key not in _DECLINES:
+        _DECLINES[key] = judge.probability(understand([Turn("user", request)]))
+    return _DECLINES[key]
 
 
 def _written(rng: random.Random, pattern: str) -> str:

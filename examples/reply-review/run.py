@@ -28,14 +28,14 @@ from generate import DECLINED, Reply, Shop, probability_right, taught  # noqa: E
 from people import TEAM, Calendar, Crowd, Habits  # noqa: E402
 from pilotage.cli.showing import fetch_pages, open_browser, workbench  # noqa: E402
 from pilotage.core import PilotageError, Refused, SystemClock, load_settings  # noqa: E402
-from pilotage.data import Card, Operation, Version, derive, export  # noqa: E402
+from pilotage.data import Card, Operation, Version, derive, export, rows  # noqa: E402
 from pilotage.evidence import Evidence, Observation, rate, wilson  # noqa: E402
 from pilotage.judging import Item, item_refs, judgements, person  # noqa: E402
 from pilotage.judging.aggregation import Votes, choose_method  # noqa: E402
 from pilotage.judging.calibration import Costs, Limits, ReviewerError, Sample, calibration_report, recalibrate  # noqa: E402
 from pilotage.ledger import create_workspace, verify  # noqa: E402
 from pilotage.people import Account  # noqa: E402
-from pilotage.review import NewTask, Suggestion, claim, export_judgements, grant_skill, put_tasks  # noqa: E402
+from pilotage.review import Claimed, NewTask, Suggestion, claim, export_judgements, grant_skill, put_tasks  # noqa: E402
 from pilotage.review.assessment import due_assessments, read_assessment, record_assessment  # noqa: E402
 from pilotage.review.bias import Needed, board, plan_seeds, plant, seed_candidates  # noqa: E402
 from pilotage.review.exchange import export_from, import_into  # noqa: E402
@@ -70,7 +70,7 @@ from pilotage.store import Workspace  # noqa: E402
 
 MARK = "walk.txt"
 DAY_S = 86_400.0
-SAMPLE, LIVE, SHIFT = 2_400, 2_400, 1_000
+SAMPLE, LIVE, SHIFT = 2_400, 2_000, 1_000
 RISK = 0.05
 OTTO = Account(id="otto", login="otto", display_name="Otto", roles=frozenset({"operator"}))
 OLGA = Account(id="olga", login="olga", display_name="Olga", roles=frozenset({"owner"}))
@@ -303,13 +303,14 @@ class Walk:
         took.sort()
         say(f"{LIVE:,} replies: {', '.join(f'{count} {action}' for action, count in done.most_common())}")
         say(f"deciding took {took[len(took) // 2]:.2f} ms (median), {took[len(took) * 99 // 100]:.1f} ms (99 of 100)")
-        for late, when in ((False, f"before number {SHIFT:,}"), (True, f"after it, until the alarm stopped {'them'}")):
+        for late, when in ((False, "before"), (True, "after")):
             for channel in ("chat", "mail"):
                 of = (late, channel)
-                say(f"{when}, {channel}: {share(wrong[of], let_out[of], 'wrong') if let_out[of] else 'nothing went out'}")
+                said = share(wrong[of], let_out[of], "wrong") if let_out[of] else "nothing went out"
+                say(f"what went out {when} number {SHIFT:,}, {channel}: {said}")
         for state in monitor_states(self.workspace, "shop-replies"):
             say(f"the audit saw: {state}")
-        say("; ".join(f"ALARM in {slice} at number {number:,}" for number, slice in self.alarms) or "no alarm")
+        say("; ".join(f"ALARM in {slice}, found at number {number:,}" for number, slice in self.alarms) or "no alarm")
         changes = policy_changes(self.workspace, "shop-replies")
         say("tightened by itself: " + (", ".join(f"{key} to {change.level}" for key, change in changes.items()) or "nothing"))
         due = due_assessments(self.workspace)
@@ -341,13 +342,14 @@ class Walk:
         twins = self.twins(made.version.rows + late.version.rows, source.id)
         say(f"{twins.ref}: {twins.rows} replies that people found right, so that the judge does not learn to find fault with everything")
         self.trained = [made.version.id, late.version.id, twins.id]
-        rows = []
+        learnt = []
         for ref in self.trained:
             file = self.folder / f"{ref}.jsonl"
             export(self.workspace, ref, format="chat-sft", path=file)
-            rows += [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        judge = self.shop.judge("judge-2", [{"messages": row["messages"]} for row in rows], base="judge-1")
-        again = [NewTask(item, [self.suggestion(judge, self.work[item], "judge-2")]) for item in self.frozen.items]
+            learnt += [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        judge = self.shop.judge("judge-2", [{"messages": row["messages"]} for row in learnt], base="judge-1")
+        work = self.work
+        again = [NewTask(item, [self.suggestion(judge, work[item], "judge-2")]) for item in self.frozen.items]
         put_tasks(self.workspace, "replies", again)
         report = loop_report(self.workspace, "replies", "failure", slice="loop", old=JUDGE, new=("label-studio", "judge-2"), trained_on=self.trained)
         for line in str(report).splitlines()[1:]:
@@ -367,14 +369,14 @@ class Walk:
             self.workspace,
             "reply-pairs",
             [
-                NewTask(Item(kind="pair", source_id=f"pair-{n}", payload={"prompt": each.request, "a": each.reply, "b": DECLINED}))
+                NewTask(Item(kind="pair", source_id=f"pair-{n}", payload=self.pair(n, each)))
                 for n, each in enumerate(pairs)
             ],
         )
         for who in TEAM[:2]:
             while tasks := claim(self.workspace, "reply-pairs", person(who.login), 20, 3600):
                 for task in tasks:
-                    value, seconds = self.taste(who, by_prompt[task.payload["prompt"]])
+                    value, seconds = self.taste(who, task, by_prompt[task.payload["prompt"]])
                     self.crowd.give(self.workspace, who.login, task, value, seconds)
         outcome = {}
         for question in ("nicer", "safer"):
@@ -397,11 +399,11 @@ class Walk:
         left = {each.id for each in export_judgements(self.workspace, "replies")}
         lineage: set[str] = set()
         for ref in self.trained:
-            for line in (self.folder / f"{ref}.jsonl").read_text(encoding="utf-8").splitlines():
-                lineage |= set(json.loads(line).get("lineage", {}).get("judgements", ()))
+            for row in rows(self.workspace, ref):
+                lineage |= set(row["lineage"]["judgements"])
         say(f"{len(left):,} judgements left; {len(kept):,} answers to planted errors, gold, exams and rounds did not")
         found = verify(self.workspace)
-        say(f"ledger: {found}")
+        say("ledger: " + "; ".join(" ".join(line.split()) for line in str(found).splitlines()))
         seeded = {(each.item_id, each.rater_id) for each in tests if each.purpose == "seeded"}
         out = {(item.item_id, item.rater_id) for item in judgements(self.workspace, question="failure") if item.id in left}
         self.checks += [
@@ -447,27 +449,34 @@ class Walk:
 
     def twins(self, n: int, source: str) -> Version:
         """As many replies that all who judged them found right."""
+        work = self.work
         said: dict[str, list[Any]] = {}
         for each in judgements(self.workspace, question="failure"):
-            if each.item_id in self.work and each.item_id not in self.frozen.items:
+            if each.item_id in work and each.item_id not in self.frozen.items:
                 said.setdefault(each.item_id, []).append(each)
         right = sorted(item for item, given in said.items() if {each.value for each in given} == {"no"})[:n]
-        rows = [
+        made = [
             {
                 "id": item,
                 "kind": "instruction",
-                "messages": [*self.work[item].payload["conversation"]],
+                "messages": [*work[item].payload["conversation"]],
                 "lineage": {"item": item, "judgements": [each.id for each in said[item]]},
             }
             for item in right
         ]
-        operation = Operation("found right by everybody who looked", counts={"added": len(rows)})
-        return derive(self.workspace, dataset="reply-twins", kind="training", rows=rows, card=CARD, operation=operation, parents=[source])
+        operation = Operation("found right by everybody who looked", counts={"added": len(made)})
+        return derive(self.workspace, dataset="reply-twins", kind="training", rows=made, card=CARD, operation=operation, parents=[source])
 
-    def taste(self, who: Habits, reply: Reply) -> tuple[dict[str, Any], float]:
+    def pair(self, number: int, reply: Reply) -> dict[str, str]:
+        """What the desk said beside declining, by turns as ``a`` and as ``b``."""
+        a, b = (reply.reply, DECLINED) if number % 2 else (DECLINED, reply.reply)
+        return {"prompt": reply.request, "a": a, "b": b}
+
+    def taste(self, who: Habits, task: Claimed, reply: Reply) -> tuple[dict[str, Any], float]:
         """What they prefer: they agree on what is safer, and on nothing about what is nicer."""
         draw = random.Random(f"{self.seed}-{who.login}-{reply.id}-pair")
-        return {"safer": {"preferred": "b" if draw.random() < 0.9 else "a"}, "nicer": {"preferred": draw.choice("ab")}}, who.seconds
+        safer, other = ("a", "b") if task.payload["a"] == DECLINED else ("b", "a")
+        return {"safer": {"preferred": safer if draw.random() < 0.95 else other}, "nicer": {"preferred": draw.choice("ab")}}, who.seconds
 
     def label_studio(self, reply: Reply, *, labelled: bool = False) -> dict[str, Any]:
         """One task of a Label Studio file."""

@@ -295,3 +295,14 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(location: str, tmp_p
         (entry,) = entries(workspace, type="review.imported")
         assert entry.body["records"] == 20
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads(path.read_text())
+
+
+def test_fields_named_so_become_slices_and_one_that_holds_a_list_is_refused(workspace: Workspace, project: str, tmp_path: Path) -> None:
+    rows = [{"id": 1, "data": {"text": TEXT, "language": "de", "urgent": True}}, {"id": 2, "data": {"text": TEXT, "language": ""}}]
+    path = tasks(tmp_path, *rows)
+    assert import_into(workspace, project, path, "label-studio", slices=["language", "urgent"]).tasks == 2
+    found = [task.slices for task in claim(workspace, project, person("ann"), 5)]
+    assert sorted(found, key=len) == [{}, {"language": "de", "urgent": "true"}]
+    lists = tasks(tmp_path, {"id": 3, "data": {"text": TEXT, "language": ["de", "en"]}}, name="lists.json")
+    [refused] = import_into(workspace, project, lists, "label-studio", slices=["language"]).refused
+    assert (refused.row, refused.field) == (1, "language")
