@@ -566,10 +566,10 @@ def begin(folder: Path) -> None:
 
 
 def pages() -> list[str]:
-    """Every place of the navigation."""
+    """Every place of the navigation, and each project's screen."""
     from pilotage.server.navigation import PLACES
 
-    return sorted({place.address for place in PLACES} - {"/"})
+    return [*sorted({place.address for place in PLACES} - {"/"}), *(f"/review/{name}" for name in ("replies", "live-replies", "reply-pairs"))]
 
 
 if __name__ == "__main__":
