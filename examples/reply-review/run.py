@@ -368,10 +368,7 @@ class Walk:
         put_tasks(
             self.workspace,
             "reply-pairs",
-            [
-                NewTask(Item(kind="pair", source_id=f"pair-{n}", payload=self.pair(n, each)))
-                for n, each in enumerate(pairs)
-            ],
+            [NewTask(Item(kind="pair", source_id=f"pair-{n}", payload=self.pair(n, each))) for n, each in enumerate(pairs)],
         )
         for who in TEAM[:2]:
             while tasks := claim(self.workspace, "reply-pairs", person(who.login), 20, 3600):
