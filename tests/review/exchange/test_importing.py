@@ -311,3 +311,14 @@ def test_a_span_whose_place_is_no_number_is_refused_with_its_row(workspace: Work
     broken = {"start": {}, "end": 3, "label": "x"}
     with pytest.raises(Misfit):
         fit(Question("s", "?", "spans", options=(Option("x"),)), [broken, broken], {"text": "abc"}, field="spans")
+
+
+def test_fields_named_so_become_slices_and_one_that_holds_a_list_is_refused(workspace: Workspace, project: str, tmp_path: Path) -> None:
+    rows = [{"id": 1, "data": {"text": TEXT, "language": "de", "urgent": True}}, {"id": 2, "data": {"text": TEXT, "language": ""}}]
+    path = tasks(tmp_path, *rows)
+    assert import_into(workspace, project, path, "label-studio", slices=["language", "urgent"]).tasks == 2
+    found = [task.slices for task in claim(workspace, project, person("ann"), 5)]
+    assert sorted(found, key=len) == [{}, {"language": "de", "urgent": "true"}]
+    lists = tasks(tmp_path, {"id": 3, "data": {"text": TEXT, "language": ["de", "en"]}}, name="lists.json")
+    [refused] = import_into(workspace, project, lists, "label-studio", slices=["language"]).refused
+    assert (refused.row, refused.field) == (1, "language")

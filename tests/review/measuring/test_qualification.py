@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pilotage.core import Conflict, InputError, ManualClock, NotFound, Refused
-from pilotage.judging import person
+from pilotage.judging import Question, person
 from pilotage.ledger import create_workspace, entries
 from pilotage.review import claim, release, skip
 from pilotage.review.measuring import (
@@ -29,7 +29,7 @@ from pilotage.review.projects import change_project, load_project
 from pilotage.review.skills import skills_of
 from pilotage.store import Workspace
 
-from .conftest import MakeTeam, Team
+from .conftest import QUESTION, MakeTeam, Team
 
 EXAM = {"skill": "tone", "items": 4, "pass_at": 0.75, "tries": 2, "wait": "1h", "valid_for": "30d"}
 ANN = person("ann")
@@ -172,6 +172,15 @@ def test_work_is_served_only_after_the_round_and_each_answer_is_told(make_team: 
     report = round_report(team.workspace, team.name)
     [ann] = report.people
     assert ann.done and (ann.answered, ann.accuracy.right) == (2, 0)
+
+
+def test_the_report_leaves_out_free_text_of_which_no_agreement_is_counted(make_team: MakeTeam) -> None:
+    team = make_team(QUESTION, Question(name="why", prompt="Why?", kind="text"), calibration_round={"items": 1})
+    number = load_project(team.workspace, team.name).number
+    change_project(team.workspace, team.name, number=number, guideline="Be fairer.")
+    open_round(team.workspace, team.name, [team.known("round 0")])
+    [change] = round_report(team.workspace, team.name).changes
+    assert change.question == "tone" and change.difference is None and change.reason
 
 
 def test_who_settled_the_items_themselves_does_not_wait_for_ever(make_team: MakeTeam) -> None:

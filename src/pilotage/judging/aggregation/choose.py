@@ -57,6 +57,10 @@ class MethodScore:
     log_score: float
     level: float = 0.95
 
+    def __str__(self) -> str:
+        right = f"{self.accuracy:.3f} [{self.lower:.3f}, {self.upper:.3f}] at {self.level:.0%}, n = {self.n}"
+        return f"{self.method}: {right}, log score {self.log_score:.3f}"
+
 
 @dataclass(frozen=True)
 class Choice:

@@ -70,8 +70,10 @@ class Change:
     created_at: int
 
 
-def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> PolicyVersion:
+def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles, salt: str = "") -> PolicyVersion:
     """Keep a draft: the next version. Nothing routes on a draft.
+
+    ``salt``: what the audit of a new policy is drawn from; left out: a new random one. Give one only to repeat a run: who knows it foresees audits.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> Poli
         check_fits(policy, report)
         number = 1 + (tx.conn.execute(select(func.max(V.number)).where(V.workspace_id == tx.workspace_id, V.policy == policy.policy)).scalar() or 0)
         if tx.conn.execute(select(P.id).where(P.workspace_id == tx.workspace_id, P.id == policy.policy)).first() is None:
-            tx.insert(routing_policy, {"id": policy.policy, "salt": secrets.token_hex(32), "revision": 1}, actor=person.login)
+            tx.insert(routing_policy, {"id": policy.policy, "salt": salt or secrets.token_hex(32), "revision": 1}, actor=person.login)
         row = {
             "policy": policy.policy,
             "number": number,
