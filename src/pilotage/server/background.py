@@ -2,7 +2,7 @@
 
 One thread, a round every ``every_s`` seconds. Of several servers over one workspace one does it, by a lease; the others look whether it still does.
 A duty that fails is logged, kept for who asks (:meth:`Background.standing`), and tried again in the next round; the others are done all the same.
-The same work from outside: ``pilotage webhooks send``, ``pilotage project overdue``, ``pilotage routing watch``.
+The same work from outside: ``pilotage webhooks send``, ``pilotage project escalate``, ``pilotage routing monitor``.
 """
 
 from __future__ import annotations

@@ -22,13 +22,11 @@ if TYPE_CHECKING:
         PolicyVersion,
         activate_policy,
         draft_policy,
-        loosen,
         policies,
         policy_changes,
         policy_version,
         retire_policy,
         suspend_policy,
-        tighten,
     )
     from pilotage.review.routing.novelty import Novelty, fit_novelty
     from pilotage.review.routing.policy import Policy, policy_of, read_policy
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from pilotage.review.routing.request import ACTIONS, RouteDecision, RouteRequest
     from pilotage.review.routing.reviewers import Misses, count_misses, reviewer_error
     from pilotage.review.routing.router import Router
+    from pilotage.review.routing.tightening import loosen, tighten
     from pilotage.review.routing.watching import Counted, SliceState, monitor_states, watch_all, watch_policy
 
 # numpy loads with the first name that needs it.
@@ -47,13 +46,11 @@ _FROM = {
         "PolicyVersion",
         "activate_policy",
         "draft_policy",
-        "loosen",
         "policies",
         "policy_changes",
         "policy_version",
         "retire_policy",
         "suspend_policy",
-        "tighten",
     ),
     "novelty": ("Novelty", "fit_novelty"),
     "policy": ("Policy", "policy_of", "read_policy"),
@@ -61,6 +58,7 @@ _FROM = {
     "request": ("ACTIONS", "RouteDecision", "RouteRequest"),
     "reviewers": ("Misses", "count_misses", "reviewer_error"),
     "router": ("Router",),
+    "tightening": ("loosen", "tighten"),
     "watching": ("Counted", "SliceState", "monitor_states", "watch_all", "watch_policy"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}

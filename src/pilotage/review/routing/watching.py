@@ -17,11 +17,12 @@ from pilotage.judging import ABOUT_ITEMS
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
 from pilotage.review.assessment import assessment_for, at_least, reassess, slice_key, strictest
-from pilotage.review.routing.managing import active_version, changes_in_force, tighten
+from pilotage.review.routing.managing import active_version, changes_in_force
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.recording import release_held_in
 from pilotage.review.routing.reports import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
+from pilotage.review.routing.tightening import tighten
 from pilotage.review.tables import review_task
 from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
