@@ -17,11 +17,7 @@ from pilotage.core import InputError, NotFound, Refused, parse_duration
 from pilotage.ledger import record
 from pilotage.people import require_another_person, require_role
 from pilotage.people.permissions import Roles
-<<<<<<< HEAD
-from pilotage.review.assessment import AUTOMATED, Assessment, Due, assessment_for, at_least, due_in, slice_key, step_of, strictest
-=======
-from pilotage.review.assessment import AUTOMATED, Assessment, assessment_for, at_least, due_in, slice_key, strictest
->>>>>>> seams
+from pilotage.review.assessment import AUTOMATED, Assessment, Due, assessment_for, at_least, due_in, slice_key, strictest
 from pilotage.review.projects.project import find_terms
 from pilotage.review.routing.policy import Policy, PolicySlice
 from pilotage.review.routing.reports import StoredReport, find_report, later_look, latest_look

@@ -281,16 +281,13 @@ def _interval(state: SliceState) -> IntervalDrawing | None:
 
 
 def _reviewer_error(workspace: Workspace, project: str, question: str, wrong: Sequence[Any]) -> Evidence | None:
-    """How often reviewers let a wrong output pass: of gold that is known to be wrong, what was not called so. None without such a project."""
-    from pilotage.review.measuring.known import known_answers
-    from pilotage.review.routing.watching import reviewer_error
+    """How often reviewers let a wrong output pass, from the project's gold and planted errors. None without such a project."""
+    from pilotage.review.routing import count_misses
 
     with workspace.read() as conn:
         if find_terms(conn, workspace.id, project) is None:
             return None
-        answers = known_answers(conn, workspace.id, project)
-    known = [one for one in answers if one.question == question and not one.abstained and one.right in wrong]
-    return reviewer_error(wrong=sum(one.value not in wrong for one in known), n=len(known))
+    return count_misses(workspace, project, question, wrong=wrong).figure()
 
 
 def per_hour(monitor: Monitor) -> float | None:
