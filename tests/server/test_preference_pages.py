@@ -11,7 +11,7 @@ from roles import as_somebody
 
 from pilotage.data import load_version
 from pilotage.judging import person
-from pilotage.review import claim
+from pilotage.review import claim, history, look
 from pilotage.review.flywheel import rank_preferences
 from pilotage.review.projects import change_project, load_project
 from pilotage.store import Workspace
@@ -29,7 +29,7 @@ def test_each_dimension_has_its_own_ranking_with_intervals(compared_copy: Worksp
     helpful, safe = (lead.get(f"{ADDRESS}?question={name}") for name in ("helpful", "safe"))
     assert helpful.status == safe.status == 200 and "<script>evil" not in helpful.text
     best = rank_preferences(compared_copy, "comparisons", "helpful").ranking
-    assert best is not None and [each.item for each in best.strengths][0] == "lighthouse@2" and best.strengths[-1].item == "harbour@1"
+    assert best is not None and best.strengths[0].item == "lighthouse@2" and best.strengths[-1].item == "harbour@1"
     assert helpful.text.index("<strong>lighthouse@2") < helpful.text.index("<strong>harbour@1")
     assert safe.text.index("<strong>harbour@") < safe.text.index("<strong>lighthouse@1")
     for word in ("Davidson", "The left one was preferred", "The longer one was preferred", "25 % by chance", f">{PAIRS}<", "Reliability"):
@@ -39,8 +39,6 @@ def test_each_dimension_has_its_own_ranking_with_intervals(compared_copy: Worksp
 
 def test_who_compares_is_not_told_what_stood_behind_a_side(compared_copy: Workspace) -> None:
     served = [task for login in VOTERS for task in claim(compared_copy, "comparisons", person(login), 20)]
-    from pilotage.review import history, look
-
     ben = person("ben")
     task = look(compared_copy, history(compared_copy, ben)[0].task_id, ben)
     assert set(task.payload["a"]) == {"content"} and "harbour" not in json.dumps(task.payload) and "lighthouse" not in json.dumps(task.payload)

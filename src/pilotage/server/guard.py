@@ -201,7 +201,7 @@ async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> R
     if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         body = await _read(receive)
         given = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("csrf_token", [""])[0]
-        receive = _replay(body)
+        receive = _replay(body, receive)
     if not hmac.compare_digest(given.encode(), visitor.csrf_token.encode()):
         raise Refused(
             "The page's security token is missing or out of date.",
@@ -222,13 +222,14 @@ async def _read(receive: Receive) -> bytes:
             return body
 
 
-def _replay(body: bytes) -> Receive:
+def _replay(body: bytes, rest: Receive) -> Receive:
+    """``body`` once more, then whatever comes: a disconnect that was not one would cut off the answer, as of a file."""
     sent = False
 
     async def receive() -> Message:
         nonlocal sent
         if sent:
-            return {"type": "http.disconnect"}
+            return await rest()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 

@@ -1,9 +1,10 @@
-"""How far a project's people agree: with and without a suggestion in sight, part by part, and before and after a guideline. Drawn from all answers."""
+"""How far a project's people agree: with and without a suggestion in sight, part by part, and before and after a guideline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pilotage.judging import Agreement, Judgement, Question, item_refs
@@ -86,7 +87,7 @@ def guideline_changes(workspace: Workspace, chosen: Chosen) -> list[GuidelineCha
     if question.kind in COMPARABLE:
         _, given = people_said(workspace, chosen.project.name, question.name)
     found = []
-    for old, new in zip(every, every[1:], strict=False):
+    for old, new in pairwise(every):
         diff = guideline_diff(old, new)
         if question.kind not in COMPARABLE:
             found.append(GuidelineChange(old, new, diff, None, "free text has no agreement figure"))
