@@ -120,10 +120,6 @@ def test_the_same_work_is_not_begun_twice_and_an_error_is_told(fresh: Workspace)
 
 
 def test_nothing_settled_says_what_comes_first(fresh: Workspace) -> None:
-    from disputes import FAILURE
-
-    from pilotage.judging import Rubric
-    from pilotage.review.projects import ProjectSettings, create_project
 
     create_project(fresh, ProjectSettings(name="new"), rubric=Rubric(name="new", questions=(FAILURE,)), guideline="Be fair.")
     page = as_somebody(fresh, "olga", "owner").get("/review/projects/new/truth")
