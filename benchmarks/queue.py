@@ -235,6 +235,7 @@ async def ask_ours(addresses: list[str], operations: int, clients: int = 1) -> d
 
 async def ask_label_studio(base: str, file: Path, items: int, operations: int) -> dict[str, float]:
     import aiohttp
+    from yarl import URL
 
     wait = aiohttp.ClientTimeout(total=1_800)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=wait) as client:
@@ -256,7 +257,7 @@ async def ask_label_studio(base: str, file: Path, items: int, operations: int) -
             assert page.status == 200, page.status
 
         def headers() -> dict[str, str]:
-            cookies = client.cookie_jar.filter_cookies(base)  # type: ignore[arg-type]
+            cookies = client.cookie_jar.filter_cookies(URL(base))
             return {"X-CSRFToken": cookies["csrftoken"].value if "csrftoken" in cookies else found[1], "Referer": base}
 
         async def call(method: str, path: str, expect: int, **more: Any) -> Any:

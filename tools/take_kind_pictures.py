@@ -20,10 +20,10 @@ from take_pictures import CHROMIUM, FLAGS, REPOSITORY, Camera, folder_named
 
 sys.path.insert(0, str(REPOSITORY / "examples" / "review-kinds"))
 
-import put as example  # noqa: E402
+import put as example
 
-from pilotage.ledger import create_workspace  # noqa: E402
-from pilotage.server import create_app  # noqa: E402
+from pilotage.ledger import create_workspace
+from pilotage.server import create_app
 
 TOKEN = "picture"  # noqa: S105 - opens a temporary folder on loopback
 SCREENS = [

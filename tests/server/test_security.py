@@ -62,6 +62,11 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/review/projects/{{name}}/truth/{act}"): OPERATORS for act in ("settle", "compare", "adjudicate")},
     ("POST", "/review/projects/{name}/preferences/export"): OPERATORS,
     **{("POST", f"/review/projects/{{name}}/training/{act}"): OPERATORS for act in ("publish", "freeze", "select")},
+    ("POST", "/review/projects/new"): OPERATORS,
+    ("POST", "/review/projects/preview"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/{act}"): OPERATORS for act in ("settings", "state", "guideline", "import", "export")},
+    **{("POST", f"/review/projects/{{name}}/items/{{item_id}}/{act}"): OPERATORS for act in ("priority", "withdraw", "gold", "adjudicate")},
+    ("POST", "/review/projects/{name}/items/{item_id}/reveal"): EVERYBODY,
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
@@ -73,6 +78,9 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in REVIEW_ACTS},
 }
 FOR_SOME: dict[str, frozenset[str]] = {
+    "/review/audit": EVERYBODY - {"reviewer"},
+    **{f"/review/projects/{page}": OPERATORS for page in ("new", "{name}/settings", "{name}/state", "{name}/import", "{name}/export")},
+    **{f"/review/projects/{{name}}/import/{{import_id}}{part}": OPERATORS for part in ("", "/live", "/refused.csv")},
     "/review/{queue}": REVIEWERS,
     "/api/v1/review/history": REVIEWERS,
     "/api/v1/review/tasks/{task_id}": REVIEWERS,

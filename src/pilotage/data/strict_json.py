@@ -71,7 +71,9 @@ def parse_object(text: str) -> dict[str, Any] | Problem:
 
 
 def scan_json(text: str, at: int) -> tuple[Any, int]:
-    """The value that begins at ``at``, and where it ends. For readers that hold a part of a file: ``json.JSONDecodeError`` may mean that more is needed.
+    """The value that begins at ``at``, and where it ends.
+
+    For readers that hold a part of a file: ``json.JSONDecodeError`` may mean that more is needed.
 
     Raises
     ------

@@ -17,6 +17,7 @@ from pilotage.review.exporting import Event, ExportedJudgement, events, export_j
 from pilotage.review.marking import flag, reveal
 from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id
 from pilotage.review.overview import answered_by, counts, history, look, standing, tasks, waiting
+from pilotage.review.prioritise import prioritise
 from pilotage.review.put import put_task, put_tasks
 from pilotage.review.reading import read_items
 from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
@@ -60,6 +61,7 @@ __all__ = [
     "grant_skill",
     "history",
     "look",
+    "prioritise",
     "put_task",
     "put_tasks",
     "read_items",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, func, or_, select
 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
@@ -41,37 +42,52 @@ class Asking:
     skipped_too: bool = False
     purposes: Collection[str] | None = None
 
+    def parameters(self, workspace_id: str) -> dict[str, Any]:
+        """What :func:`open_to` leaves to be filled in."""
+        filled: dict[str, Any] = {"workspace": workspace_id, "of_queue": self.queue, "by": self.rater.id, "by_login": self.rater.name}
+        if self.roles is not None:
+            filled["in_roles"] = sorted({"", *self.roles})
+        if self.skills is not None:
+            filled["in_skills"] = sorted({"", *self.skills})
+        return filled
 
-def _wanted(asking: Asking, *more: Any) -> Select[Any]:
-    """The tasks, each with what this person has had to do with it: ``had`` is when they were served it before, ``mine`` how that stands."""
-    had = and_(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == asking.rater.id)
-    columns = (*_WANTED, A.state.label("mine"), A.served_at.label("had"), *more)
-    return select(*columns).select_from(review_task.outerjoin(review_assignment, had))
 
-
-def is_open_to(asking: Asking, workspace_id: str) -> list[ColumnElement[bool]]:
-    """The conditions under which a task of the queue may be served to this person.
+@lru_cache
+def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
+    """The tasks of a queue that may be served to a person, each with what they have had to do with it: ``had`` is when they were served it before,
+    ``mine`` how that stands. Made once and filled in with :meth:`Asking.parameters`: building it costs as much as running it.
 
     Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one whose places are taken.
     """
-    unwanted = ("claimed", "answered") if asking.skipped_too else ("claimed", "answered", "skipped")
+    unwanted = ("claimed", "answered") if skipped_too else ("claimed", "answered", "skipped")
     author = review_author.c
-    own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == asking.rater.name)
+    own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == bindparam("by_login"))
+    had = and_(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == bindparam("by"))
     conditions = [
-        T.workspace_id == workspace_id,
-        T.queue == asking.queue,
+        T.workspace_id == bindparam("workspace"),
+        T.queue == bindparam("of_queue"),
         T.state == "open",
         T.claims + T.answers < T.overlap,
         or_(A.state.is_(None), A.state.not_in(unwanted)),
         ~own_work,
     ]
-    if asking.roles is not None:
-        conditions.append(T.role.in_(sorted({"", *asking.roles})))
-    if asking.skills is not None:
-        conditions.append(T.skill.in_(sorted({"", *asking.skills})))
-    if asking.purposes is not None:
-        conditions.append(T.purpose.in_(sorted(asking.purposes)))
-    return conditions
+    if by_role:
+        conditions.append(T.role.in_(bindparam("in_roles", expanding=True)))
+    if by_skill:
+        conditions.append(T.skill.in_(bindparam("in_skills", expanding=True)))
+    columns = (*_WANTED, A.state.label("mine"), A.served_at.label("had"))
+    return select(*columns).select_from(review_task.outerjoin(review_assignment, had)).where(*conditions)
+
+
+@lru_cache
+def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
+    """As :func:`open_to`, only work, in the order of service; ``most`` is how many. ``turn`` counts what the person was served of the queue."""
+    m = review_assignment.alias("served").c
+    served = (m.workspace_id == bindparam("workspace"), m.rater_id == bindparam("by"), m.queue == bindparam("of_queue"))
+    turn = select(func.count()).where(*served).scalar_subquery().label("turn")
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(turn)
+    # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
+    return query.where(T.purpose.not_in(TEST_PURPOSES)).order_by(T.position).limit(bindparam("most"))
 
 
 def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, n: int) -> list[RowMapping]:
@@ -80,53 +96,52 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     Cost: an index walk from the head of the queue to the first ``n`` tasks this person may have, so it grows with the open tasks they already
     answered or skipped that still wait for others, not with the queue.
     """
-    conditions = is_open_to(asking, workspace_id)
+    kind = {"by_role": asking.roles is not None, "by_skill": asking.skills is not None, "skipped_too": asking.skipped_too}
+    filled = asking.parameters(workspace_id)
     if (
         terms is not None
         and terms.settings.calibration_round is not None
         and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id)
     ):
-        practice = T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id))
-        whatever = is_open_to(replace(asking, purposes=None), workspace_id)
-        rows = conn.execute(_wanted(asking).where(*whatever, practice)).mappings().all()
+        practice = open_to(**kind).where(T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id)))
+        rows = conn.execute(practice, filled).mappings().all()
         return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
-    # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
-    work = and_(*conditions, T.purpose.not_in(TEST_PURPOSES))
+    work = work_for(**kind)
+    if asking.purposes is not None:
+        work = work.where(T.purpose.in_(sorted(asking.purposes)))
     rotation = terms.settings.rotation if terms is not None else None
     if rotation is None:
-        found: Sequence[RowMapping] = conn.execute(_wanted(asking).where(work).order_by(T.position).limit(n)).mappings().all()
+        found: Sequence[RowMapping] = conn.execute(work, {**filled, "most": n}).mappings().all()
     else:
-        found = _varied(conn, workspace_id, work, asking, rotation, n)
+        found = _varied(conn, workspace_id, work, filled, asking, rotation, n)
     if terms is None or not found or asking.purposes is not None or not terms.settings.gold.share:
         return list(found)
-    return _with_gold(conn, workspace_id, terms, asking, found, conditions)
-
-
-def _with_gold(
-    conn: Connection, workspace_id: str, terms: Terms, asking: Asking, work: Sequence[RowMapping], conditions: list[ColumnElement[bool]]
-) -> list[RowMapping]:
-    """The work with known items in the places drawn for them. Only among work: alone they would tell themselves apart."""
-    login, share = asking.rater.name, terms.settings.gold.share
-    served = select(func.count()).select_from(review_assignment)
-    turn = conn.execute(served.where(A.workspace_id == workspace_id, A.rater_id == asking.rater.id, A.queue == terms.name)).scalar_one()
-    places = [is_gold_turn(terms.salt, login, turn + place, share) for place in range(len(work))]
+    login = asking.rater.name
+    places = [is_gold_turn(terms.salt, login, found[0]["turn"] + place, terms.settings.gold.share) for place in range(len(found))]
     if not any(places):
-        return list(work)
+        return list(found)
     exposed = (T.claims + T.answers).label("exposed")
-    query = _wanted(asking, exposed).where(*conditions, T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD)
+    known = open_to(**kind).add_columns(exposed).where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD)
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
-    gold = sorted(conn.execute(query).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
+    gold = sorted(conn.execute(known, filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
+    return _hidden(found, gold, places)
+
+
+def _hidden(work: Sequence[RowMapping], gold: Sequence[RowMapping], places: Sequence[bool]) -> list[RowMapping]:
+    """The work with known items in the places drawn for them. Only among work: alone they would tell themselves apart."""
     rest = iter(work)
     known = iter(gold[: sum(places)])
     return [(next(known, None) or next(rest)) if place else next(rest) for place in places]
 
 
-def _varied(conn: Connection, workspace_id: str, work: ColumnElement[bool], asking: Asking, rotation: Rotation, n: int) -> list[RowMapping]:
+def _varied(
+    conn: Connection, workspace_id: str, work: Select[Any], filled: dict[str, Any], asking: Asking, rotation: Rotation, n: int
+) -> list[RowMapping]:
     """The next tasks, those of a value the person has had too much of put behind the others."""
     i = item_table.c
     of_item = (i.workspace_id == T.workspace_id) & (i.id == T.item_id)
-    query = _wanted(asking, i.slices).join(item_table, of_item).where(work).order_by(T.position).limit(max(n * _LOOK_AHEAD, rotation.over))
-    candidates = conn.execute(query).mappings().all()
+    query = work.add_columns(i.slices).join(item_table, of_item)
+    candidates = conn.execute(query, {**filled, "most": max(n * _LOOK_AHEAD, rotation.over)}).mappings().all()
     recent = (
         select(T.id, i.slices)
         .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))

@@ -17,6 +17,7 @@ from pilotage.review.projects.settings import Sla
 from pilotage.review.rows import T, check_person, count, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.tables import MAX_PRIORITY, position_of, review_task
 from pilotage.review.task import Answered
+from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
 
 CHUNK = 500
@@ -69,6 +70,7 @@ def escalate(workspace: Workspace, task_id: str, rater: Rater, reason: str, *, i
         sla = terms.settings.sla if terms is not None else None
         _raise(tx, load_task(tx.conn, tx.workspace_id, task_id), sla or Sla())
         made = decide(tx, rater, "escalated", task, key=key, request=request, personal={"reason": reason})
+        emit(tx, "task.escalated", subject=task_id, project=task["queue"], data={"item": task["item_id"]})
         return Answered(made, task_id, {})
 
     return raise_or_return(workspace.write(job))

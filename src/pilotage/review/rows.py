@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, func, select, update
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import ABOUT_ITEMS, Rater
@@ -16,6 +16,12 @@ from pilotage.store import WriteTransaction
 A = review_assignment.c
 D = review_decision.c
 T = review_task.c
+
+# Made once: building a statement costs as much as running it, and these run with every answer.
+_OF: BindParameter[str] = bindparam("workspace")
+_TASK = select(review_task).where(T.workspace_id == _OF, T.id == bindparam("task"))
+_ASSIGNMENT = select(review_assignment).where(A.workspace_id == _OF, A.task_id == bindparam("task"), A.rater_id == bindparam("by"))
+_DECISION = select(review_decision).where(D.workspace_id == _OF, D.rater_id == bindparam("by"), D.key == bindparam("key"))
 
 
 def check_person(rater: Rater) -> None:
@@ -30,7 +36,7 @@ def check_person(rater: Rater) -> None:
 
 def load_task(conn: Connection, workspace_id: str, task_id: str) -> RowMapping:
     """The task's row. Raises ``NotFound`` if there is none."""
-    row = conn.execute(select(review_task).where(T.workspace_id == workspace_id, T.id == task_id)).mappings().first()
+    row = conn.execute(_TASK, {"workspace": workspace_id, "task": task_id}).mappings().first()
     if row is None:
         raise NotFound("There is no such review task.", where=task_id, mend="claim one from the queue")
     return row
@@ -49,14 +55,12 @@ def check_role(task: RowMapping, roles: Collection[str] | None) -> None:
 
 def load_assignment(conn: Connection, workspace_id: str, task_id: str, rater_id: str) -> RowMapping | None:
     """What this person has to do with this task, or None."""
-    where = (A.workspace_id == workspace_id, A.task_id == task_id, A.rater_id == rater_id)
-    return conn.execute(select(review_assignment).where(*where)).mappings().first()
+    return conn.execute(_ASSIGNMENT, {"workspace": workspace_id, "task": task_id, "by": rater_id}).mappings().first()
 
 
 def load_decision(conn: Connection, workspace_id: str, rater_id: str, key: str) -> RowMapping | None:
     """The decision this person made under the idempotency key ``key``, or None."""
-    where = (D.workspace_id == workspace_id, D.rater_id == rater_id, D.key == key)
-    return conn.execute(select(review_decision).where(*where)).mappings().first()
+    return conn.execute(_DECISION, {"workspace": workspace_id, "by": rater_id, "key": key}).mappings().first()
 
 
 def set_assignment(tx: WriteTransaction, task_id: str, rater_id: str, **values: Any) -> None:

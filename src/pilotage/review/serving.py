@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
@@ -131,21 +132,25 @@ def load_claimed(
     """
     if not task_ids:
         return []
+    rows = {row["id"]: row for row in conn.execute(_in_hand(), {"workspace": workspace_id, "ids": task_ids, "by": rater_id}).mappings()}
+    terms = dict(known or {})
+    terms |= {queue: find_terms(conn, workspace_id, queue) for queue in {row["queue"] for row in rows.values()} - terms.keys()}
+    by = _suggested_by(conn, workspace_id, [row for row in rows.values() if terms[row["queue"]] is not None], terms)
+    return [_claimed(conn, workspace_id, rows[task_id], terms[rows[task_id]["queue"]], by) for task_id in task_ids if task_id in rows]
+
+
+@lru_cache
+def _in_hand() -> Select[Any]:
     i, p, g = item_table.c, item_payload.c, review_guideline.c
     wanted = [A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "guideline_id")]
-    query = (
+    return (
         select(review_task, A.state.label("mine"), *wanted, i.kind, i.slices, p.payload, g.number.label("guideline_number"))
         .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
         .join(item_table, (i.workspace_id == T.workspace_id) & (i.id == T.item_id))
         .join(item_payload, (p.workspace_id == T.workspace_id) & (p.item_id == T.item_id))
         .outerjoin(review_guideline, (g.workspace_id == A.workspace_id) & (g.id == A.guideline_id))
-        .where(T.workspace_id == workspace_id, T.id.in_(task_ids), A.rater_id == rater_id)
+        .where(T.workspace_id == bindparam("workspace"), T.id.in_(bindparam("ids", expanding=True)), A.rater_id == bindparam("by"))
     )
-    rows = {row["id"]: row for row in conn.execute(query).mappings()}
-    terms = dict(known or {})
-    terms |= {queue: find_terms(conn, workspace_id, queue) for queue in {row["queue"] for row in rows.values()} - terms.keys()}
-    by = _suggested_by(conn, workspace_id, [row for row in rows.values() if terms[row["queue"]] is not None], terms)
-    return [_claimed(conn, workspace_id, rows[task_id], terms[rows[task_id]["queue"]], by) for task_id in task_ids if task_id in rows]
 
 
 def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms | None, by: dict[str, dict[str, SuggestedBy]]) -> Claimed:
@@ -201,16 +206,21 @@ def _blind(payload: Any) -> Any:
     return {**payload, **bare}
 
 
+@lru_cache
+def _suggested() -> Select[Any]:
+    s = suggestion.c
+    wanted = (s.item_id, s.question, s.model, s.model_version, s.score, s.probability)
+    where = (s.workspace_id == bindparam("workspace"), s.item_id.in_(bindparam("ids", expanding=True)))
+    return select(*wanted).where(*where).order_by(s.created_at, s.id)
+
+
 def _suggested_by(conn: Connection, workspace_id: str, rows: list[RowMapping], terms: dict[str, Terms | None]) -> dict[str, dict[str, SuggestedBy]]:
     """Who suggests what is shown, by item and question. A planted suggestion has the same source as the one it stands for."""
     if not any(seen_by(row, row) for row in rows):
         return {}
     hidden = {row["item_id"] for row in rows if (found := terms[row["queue"]]) is not None and found.settings.countermeasures.hide_confidence}
-    s = suggestion.c
-    wanted = (s.item_id, s.question, s.model, s.model_version, s.score, s.probability)
-    query = select(*wanted).where(s.workspace_id == workspace_id, s.item_id.in_([row["item_id"] for row in rows])).order_by(s.created_at, s.id)
     best: dict[str, dict[str, Any]] = {}
-    for row in conn.execute(query):
+    for row in conn.execute(_suggested(), {"workspace": workspace_id, "ids": [row["item_id"] for row in rows]}):
         of_item = best.setdefault(row.item_id, {})
         standing = of_item.get(row.question)
         if standing is None or rank(row.probability, row.score) > rank(standing.probability, standing.score):

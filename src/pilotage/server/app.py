@@ -19,6 +19,7 @@ from pilotage.server.advances import Advances
 from pilotage.server.background import Background
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.imports import Imports
 from pilotage.server.pages import (
     adjudication,
     batches,
@@ -37,16 +38,22 @@ from pilotage.server.pages import (
     people,
     pipelines,
     preferences,
+    project_files,
+    project_items,
+    project_settings,
+    projects,
     queues,
     revealing,
     runs,
     skew,
     streams,
+    trail,
     training,
     training_sets,
     truth,
 )
 from pilotage.server.problems import EVERYWHERE
+from pilotage.server.queries.agreeing import Agreements
 from pilotage.server.render import STATIC
 from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
@@ -58,15 +65,20 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
-    # Review: the fixed addresses before /review/{queue}
+    # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
+    queues,
     adjudication,
     disagreement,
     truth,
     preferences,
     training,
+    trail,
+    project_settings,
+    project_items,
+    project_files,
+    projects,
     review_routes,
     projects_api,
-    queues,
     route_api,
     gates,
     runs,
@@ -125,6 +137,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     serving = Serving(workspace)
     routing = Routing(workspace)
     background = Background(workspace)
+    imports = Imports(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -132,6 +145,7 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
         await run_in_threadpool(background.close)
+        await run_in_threadpool(imports.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -155,6 +169,8 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.serving = serving
     app.state.routing = routing
     app.state.background = background
+    app.state.agreements = Agreements()
+    app.state.imports = imports
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

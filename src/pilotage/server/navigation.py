@@ -37,9 +37,11 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Runs", "/runs", also=r"/samples/.*"),
     Place("Pilots", "Findings", "/findings"),
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
-    Place("Review", "Review", "/review"),
+    # Review
+    Place("Review", "Queues", "/review"),
     Place("Review", "Adjudication", "/review/adjudication"),
     Place("Review", "Disagreement", "/review/disagreement"),
+    Place("Review", "Audit trail", "/review/audit"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

@@ -10,7 +10,7 @@ import pytest
 
 from pilotage.judging import Item, Option, Question, Rubric, ensure_rater, person
 from pilotage.review import Claimed, answer
-from pilotage.review.choosing import Asking, _wanted, is_open_to
+from pilotage.review.choosing import Asking, open_to
 from pilotage.review.measuring.known import Known
 from pilotage.review.new_task import NewTask, task_id
 from pilotage.review.projects import ProjectSettings, create_project, find_terms
@@ -34,8 +34,8 @@ def serve_only(workspace: Workspace, project: str, login: str, tasks: Collection
     def job(tx: WriteTransaction) -> list[Claimed]:
         ensure_rater(tx, rater)
         asking = Asking(rater, project, None, None)
-        query = _wanted(asking).where(*is_open_to(asking, tx.workspace_id), review_task.c.id.in_(sorted(tasks)))
-        found = tx.conn.execute(query).mappings().all()
+        query = open_to(by_role=False, by_skill=False, skipped_too=False).where(review_task.c.id.in_(sorted(tasks)))
+        found = tx.conn.execute(query, asking.parameters(tx.workspace_id)).mappings().all()
         until = tx.clock.now_us() + 600_000_000
         ids = serve(tx, find_terms(tx.conn, tx.workspace_id, project), rater, found, until=until, holder="")
         return load_claimed(tx.conn, tx.workspace_id, rater.id, ids)

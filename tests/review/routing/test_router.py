@@ -201,6 +201,32 @@ def test_where_nothing_can_be_written_nothing_is_accepted(live: Workspace, monke
         assert (decision.action, decision.reasons, decision.recorded) == ("review", ("above_threshold", "not_recorded"), "no")
 
 
+def test_what_is_behind_is_kept_while_it_cannot_be_written_and_nothing_more_is_accepted(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from concurrent.futures import Future
+
+    from pilotage.core import Unavailable
+
+    def broken(*_: Any) -> Any:
+        failed: Future[None] = Future()
+        failed.set_exception(Unavailable("The disk is full."))
+        return failed
+
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind"))
+    with Router.load(workspace, NAME) as router:
+        with monkeypatch.context() as patch:
+            patch.setattr(router._workspace, "submit", broken)
+            patch.setattr(router._workspace, "write", lambda job: broken().result())
+            waiting = next(one for number in range(50) if (one := router.route(ask(f"b{number}"))).recorded == "behind")
+            with pytest.raises(Unavailable):
+                router.flush()
+            assert router.route(ask("more")).recorded == "no"
+        router.flush()
+        assert waiting.id in {one.id for one in routes(workspace, NAME)}
+        assert router.route(ask("more")).action == "accept"
+
+
 def test_outputs_unlike_the_reference_go_to_a_person(workspace: Workspace) -> None:
     usual = [f"You can return item {number} within {number % 30} days of receiving it, free of charge." for number in range(300)]
     digest = keep_novelty(workspace, fit_novelty(usual, alpha=0.02))

@@ -341,3 +341,15 @@ def test_one_that_was_sent_as_the_sender_was_killed_is_sent_again_with_the_same_
         assert send_due(workspace, secrets=secrets).delivered == 2
     told = receiver.told()
     assert [each["subject"] for each in told] == ["a", "a", "b"] and told[0]["id"] == told[1]["id"] != told[2]["id"]
+
+
+def test_a_task_that_is_handed_on_is_told(timed: Workspace, receiver: Receiver, secrets: Secrets) -> None:
+    from pilotage.review import escalate
+
+    add_webhook(timed, receiver.url, ["task.escalated"], secrets=secrets, private=True)
+    rubric = Rubric("r", (Question("good", "Good?", "choice", options=(Option("yes"), Option("no"))),), "Be kind.")
+    timed.write(lambda tx: put_task(tx, "p", Item("record", "1", {"text": "x"}), rubric, ["labelling"]))
+    (task,) = claim(timed, "p", person("ada"), 1)
+    escalate(timed, task.task_id, person("ada"), "too hard for me")
+    send_due(timed, secrets=secrets)
+    assert [told["event"] for told in receiver.told()] == ["task.escalated"] and b"too hard" not in receiver.got[0][1]

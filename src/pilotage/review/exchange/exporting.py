@@ -281,7 +281,13 @@ class _Context:
     def __init__(self, payloads: dict[str, Any], tests: set[str], proposals: list[Any], found: list[Judgement]) -> None:
         self.tests = tests
         self.current = {judgement.id: judgement for judgement in found}
-        self._payloads, self._proposals, self._found = payloads, proposals, found
+        self._payloads = payloads
+        self._proposals: dict[str, list[Any]] = {}
+        for row in proposals:
+            self._proposals.setdefault(row.item_id, []).append(row)
+        self._found: dict[str, list[Judgement]] = {}
+        for judgement in found:
+            self._found.setdefault(judgement.item_id, []).append(judgement)
         self._chains = {(j.item_id, j.rater_id, j.question): j for j in found}
 
     def payload(self, item_id: str) -> dict[str, Any]:
@@ -298,15 +304,15 @@ class _Context:
     def new(self, item_id: str, imported: set[str]) -> list[list[Judgement]]:
         """What was said of an item here, one list a rater, in the order in which they came."""
         groups: dict[str, list[Judgement]] = {}
-        for judgement in self._found:
-            if judgement.item_id == item_id and judgement.id not in imported and not judgement.idempotency_key.startswith("imp_"):
+        for judgement in self._found.get(item_id, ()):
+            if judgement.id not in imported and not judgement.idempotency_key.startswith("imp_"):
                 groups.setdefault(judgement.rater_id, []).append(judgement)
         return list(groups.values())
 
     def proposed(self, item_id: str, told: set[tuple[str, str, str]]) -> tuple[Proposed, ...]:
         groups: dict[tuple[str, str, float | None], dict[str, Any]] = {}
-        for row in self._proposals:
-            if row.item_id == item_id and (row.model, row.model_version, row.question) not in told:
+        for row in self._proposals.get(item_id, ()):
+            if (row.model, row.model_version, row.question) not in told:
                 score = row.score if row.score is not None else row.probability
                 groups.setdefault((row.model, row.model_version, score), {})[row.question] = row.value
         return tuple(Proposed(model, version, values, score) for (model, version, score), values in groups.items())

@@ -98,7 +98,8 @@ class Router:
             known = self._known(decision.id, digest)
             if known is not None:
                 return known
-            if compiled.policy.record == "behind" and decision.action == "accept" and not decision.audit:
+            # While what is behind cannot be written, nothing more goes behind: it is written first, or not accepted.
+            if compiled.policy.record == "behind" and decision.action == "accept" and not decision.audit and self._failed is None:
                 return self._record_behind(decision, digest)
             return self._record_before(request, digest)
         except (DBAPIError, Unavailable):
@@ -115,9 +116,10 @@ class Router:
             if writing is not None:
                 writing.exception()
             self._write_behind()
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise Unavailable("Some decisions could not be written.", why=str(failed), mend="route the same requests again") from failed
+            if self._failed is not None:
+                raise Unavailable(
+                    "Some decisions could not be written.", why=str(self._failed), mend="see the disk, then flush again"
+                ) from self._failed
 
     def close(self) -> None:
         """Write what is pending and stop."""
@@ -232,11 +234,11 @@ class Router:
             with self._lock:
                 if self._writing is writing:
                     self._writing = None
-        if failed is not None and batch is not None:
+        if batch is not None:
             with self._lock:
                 self._failed = failed
-                for entry in batch:
-                    self._remembered.pop(entry.decision.id, None)
+                if failed is not None:
+                    self._behind[:0] = batch  # kept, and tried again
 
 
 def _repeated(found: tuple[str, RouteDecision], digest: str) -> RouteDecision:
