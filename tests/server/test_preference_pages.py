@@ -11,7 +11,7 @@ from roles import as_somebody
 
 from pilotage.data import load_version
 from pilotage.judging import person
-from pilotage.review import claim
+from pilotage.review import claim, history, look
 from pilotage.review.flywheel import rank_preferences
 from pilotage.review.projects import change_project, load_project
 from pilotage.store import Workspace
@@ -39,8 +39,6 @@ def test_each_dimension_has_its_own_ranking_with_intervals(compared_copy: Worksp
 
 def test_who_compares_is_not_told_what_stood_behind_a_side(compared_copy: Workspace) -> None:
     served = [task for login in VOTERS for task in claim(compared_copy, "comparisons", person(login), 20)]
-    from pilotage.review import history, look
-
     ben = person("ben")
     task = look(compared_copy, history(compared_copy, ben)[0].task_id, ben)
     assert set(task.payload["a"]) == {"content"} and "harbour" not in json.dumps(task.payload) and "lighthouse" not in json.dumps(task.payload)

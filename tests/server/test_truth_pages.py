@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from browserless import Client
-from disputes import dispute
+from disputes import FAILURE, dispute
 from roles import as_somebody
 
 from pilotage.core import Conflict
+from pilotage.judging import Rubric
+from pilotage.judging.aggregation import Disagreement
 from pilotage.ledger import entries
 from pilotage.review.measuring import adjudications, consensus_of, explore
-from pilotage.review.measuring.tables import review_settlement
+from pilotage.review.projects import ProjectSettings, create_project
 from pilotage.server.jobs import Jobs
 from pilotage.store import Workspace
 
@@ -70,14 +74,21 @@ def test_methods_are_compared_and_what_they_differ_on_goes_to_adjudicators(revie
     compared: Any = background(lead).of("compare", "replies", "failure").result  # type: ignore[union-attr]
     assert compared.choice.banner.split(" (")[0] in page
     assert compared.n_items > 100 and compared.n_gold > 0 and not any(str(each.unit).startswith("gold") for each in compared.differing)
-    settled = [each.unit for each in compared.differing if consensus_of(reviewed_copy, "replies", str(each.unit), "failure").method != "adjudicated"]
-    assert settled, "the methods agree on everything: the test shows nothing"
+    assert "same label" in page or "methods differ" in page
+    settled = [row.item_id for row in explore(reviewed_copy, "replies", "failure", state="settled", waiting=False).rows[:3]]
+    labels = {"majority": "yes", "mace": "no"}
+    differing = tuple(Disagreement(item, labels, dict.fromkeys(labels, 0.6)) for item in settled)
+    told = replace(compared, differing=differing, n_differing=3)
+    background(lead).start(("compare", "replies", "failure"), lambda _: told, by="olga")
+    background(lead).wait("compare", "replies", "failure", timeout_s=20)
+    assert "3 items on which the methods differ" in lead.get(ADDRESS).text
     before = len(adjudications(reviewed_copy, "replies", limit=500))
     assert lead.post(f"{ADDRESS}/adjudicate", {"question": "failure", "reason": " "}).status == 422
     sent = lead.post(f"{ADDRESS}/adjudicate", {"question": "failure", "reason": "they differ"})
     assert sent.status == 303 and sent.headers["location"] == "/review/adjudication?project=replies"
     now = {each.item_id for each in adjudications(reviewed_copy, "replies", limit=500)}
-    assert set(settled) <= now and len(now) > before
+    assert set(settled) <= now and len(now) == before + 3
+    assert all(consensus_of(reviewed_copy, "replies", item, "failure").value is not None for item in settled)  # stands until somebody decides
     assert entries(reviewed_copy, type="settlement.disputed")[0].actor == "olga"
 
 
@@ -93,8 +104,6 @@ def test_gold_enough_shows_how_each_method_did_on_it(reviewed_copy: Workspace, m
 
 
 def test_the_same_work_is_not_begun_twice_and_an_error_is_told(fresh: Workspace) -> None:
-    import threading
-
     gate, work = threading.Event(), Jobs(fresh)
     work.start(("x",), lambda _: gate.wait(20), by="olga")
     with pytest.raises(Conflict, match="under way"):
@@ -111,12 +120,7 @@ def test_the_same_work_is_not_begun_twice_and_an_error_is_told(fresh: Workspace)
 
 
 def test_nothing_settled_says_what_comes_first(fresh: Workspace) -> None:
-    from disputes import FAILURE
-
-    from pilotage.judging import Rubric
-    from pilotage.review.projects import ProjectSettings, create_project
 
     create_project(fresh, ProjectSettings(name="new"), rubric=Rubric(name="new", questions=(FAILURE,)), guideline="Be fair.")
     page = as_somebody(fresh, "olga", "owner").get("/review/projects/new/truth")
     assert page.status == 200 and "Nothing is settled yet" in page.text and "Nobody answered yet" in page.text
-    assert review_settlement is not None

@@ -83,14 +83,12 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
 
 
 @lru_cache
-def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool, purposes: tuple[str, ...] | None = None) -> Select[Any]:
-    """As :func:`open_to`, only work (or only ``purposes``), in the order of service, ``most`` of them. ``turn`` counts what the person was served."""
+def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
+    """As :func:`open_to`, only work, in the order of service, ``most`` of them. ``turn`` counts what the person was served."""
     m = review_assignment.alias("served").c
     served = (m.workspace_id == bindparam("workspace"), m.rater_id == bindparam("by"), m.queue == bindparam("of_queue"))
     turn = select(func.count()).where(*served).scalar_subquery().label("turn")
     query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(turn)
-    if purposes is not None:
-        query = query.where(T.purpose.in_(purposes))
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
     return query.where(T.purpose.not_in(TEST_PURPOSES)).order_by(T.position).limit(bindparam("most"))
 
@@ -102,7 +100,6 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     answered or skipped that still wait for others, not with the queue.
     """
     kind = {"by_role": asking.roles is not None, "by_skill": asking.skills is not None, "skipped_too": asking.skipped_too}
-    purposes = None if asking.purposes is None else tuple(sorted(asking.purposes))
     filled = asking.parameters(workspace_id)
     if (
         terms is not None
@@ -112,12 +109,15 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
         practice = open_to(**kind).where(T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id)))
         rows = conn.execute(practice, filled).mappings().all()
         return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
+    work = work_for(**kind)
+    if asking.purposes is not None:
+        work = work.where(T.purpose.in_(sorted(asking.purposes)))
     rotation = terms.settings.rotation if terms is not None else None
     if rotation is None:
-        found: Sequence[RowMapping] = conn.execute(work_for(**kind, purposes=purposes), {**filled, "most": n}).mappings().all()
+        found: Sequence[RowMapping] = conn.execute(work, {**filled, "most": n}).mappings().all()
     else:
-        found = _varied(conn, workspace_id, work_for(**kind, purposes=purposes), filled, asking, rotation, n)
-    if terms is None or not found or purposes is not None or not terms.settings.gold.share:
+        found = _varied(conn, workspace_id, work, filled, asking, rotation, n)
+    if terms is None or not found or asking.purposes is not None or not terms.settings.gold.share:
         return list(found)
     login = asking.rater.name
     places = [is_gold_turn(terms.salt, login, found[0]["turn"] + place, terms.settings.gold.share) for place in range(len(found))]

@@ -55,6 +55,9 @@ PLACES: tuple[Place, ...] = (
     Place("Routing", "Lab", "/routing/lab"),
     Place("Routing", "Policies", "/routing/policies", also="/routing/draft"),
     Place("Routing", "Monitor", "/routing/monitor", also=r"/routing/decisions(/.*)?"),
+    Place("Review", "Adjudication", "/review/adjudication"),
+    Place("Review", "Disagreement", "/review/disagreement"),
+    Place("Review", "Audit trail", "/review/audit"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

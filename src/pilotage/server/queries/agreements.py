@@ -1,4 +1,4 @@
-"""How far a project's people agree: with and without a suggestion in sight, part by part, before and after a guideline. Drawn from all answers."""
+"""How far a project's people agree: with and without a suggestion in sight, part by part, and before and after a guideline."""
 
 from __future__ import annotations
 
