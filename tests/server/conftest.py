@@ -261,3 +261,28 @@ def own_tables(made_tables: tuple[Path, Tables], tmp_path: Path) -> Iterator[Wor
     shutil.copytree(made_tables[0], tmp_path / "own")
     with open_workspace(tmp_path / "own", actor="ada") as workspace:
         yield workspace
+
+
+# The reviewed workspace, with people who lead and audit
+
+
+@pytest.fixture(scope="session")
+def led(replies_made: tuple[Path, Reviewed], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """For tests that only look; see ``leading.py`` for who may sign in."""
+    from leading import staff
+
+    folder = tmp_path_factory.mktemp("led") / "workspace"
+    shutil.copytree(replies_made[0], folder)
+    with pytest.MonkeyPatch.context() as patched, open_workspace(folder, actor="ada") as workspace:
+        patched.setattr(passwords, "_hasher", lambda: QUICK_HASHER)
+        staff(workspace)
+        yield workspace
+
+
+@pytest.fixture
+def leading(reviewed_copy: Workspace) -> Workspace:
+    """For one test to change."""
+    from leading import staff
+
+    staff(reviewed_copy)
+    return reviewed_copy
