@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from pilotage.core import InputError
 from pilotage.review.projects import load_project
 from pilotage.server.context import PersonDep, WorkspaceDep, require
 from pilotage.server.kept import Kept
@@ -93,8 +92,6 @@ def show_planting(
 ) -> Response:
     """How many seeds planting would make; never which."""
     chosen = load_project(workspace, project)
-    if question not in {each.name for each in chosen.rubric.questions}:
-        raise InputError(f"The project asks no question '{question}'.", mend="choose one of those on the page")
     return page(
         request,
         "measuring/planting.html",

@@ -81,7 +81,7 @@ def _add(workspace: Workspace, name: str, form: dict[str, str]) -> Response:
 def _item(form: dict[str, str]) -> Item | str:
     there, content = form.get("item", "").strip(), form.get("payload", "").strip()
     if bool(there) == bool(content):
-        raise InputError("Name an item that is there, or write a new one: one of the two.", where="fields 'item' and 'payload'")
+        raise InputError("A known item is one that is there, or a new one.", where="fields 'item' and 'payload'", mend="fill in one of the two")
     if there:
         return there
     try:
@@ -141,7 +141,7 @@ def show_round(request: Request, workspace: WorkspaceDep, name: Name, again: Sho
     """The calibration round: who practised, what the guideline changed, and opening one."""
     project = load_project(workspace, name)
     kept: Kept = request.app.state.kept
-    made = kept.get(("round", name, project.number), lambda: known_items.round_page(workspace, project), again=bool(again))
+    made = kept.get(("round", name, project.number, *known_items.round_now(workspace, name)), lambda: known_items.round_page(workspace, project), again=bool(again))
     return page(
         request,
         "measuring/round.html",

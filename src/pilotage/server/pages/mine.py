@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from pilotage.server.render import page
 
 router = APIRouter(include_in_schema=False, prefix="/review/me", dependencies=[require("review")])
 
+SHORT = 15  # lines of the history beside everything else
 Name = Annotated[str, Path(max_length=200)]
 
 
@@ -27,6 +29,8 @@ def show_me(
     request: Request, workspace: WorkspaceDep, person: PersonDep, turn: TurnDep, project: Annotated[str | None, Query(max_length=200)] = None
 ) -> Response:
     """What I did, per day and project; what I was told; my skills, exams and rounds; my history."""
+    if "size" not in request.query_params:
+        turn = replace(turn, size=SHORT)
     found = mine.my_projects(workspace, person.login)
     return page(
         request,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from pilotage.core import MICROSECONDS, PilotageError
+from pilotage.core import MICROSECONDS, InputError, PilotageError
 from pilotage.evidence import Evidence
 from pilotage.ledger import head
 from pilotage.review.bias import (
@@ -298,6 +298,8 @@ class Planting:
 
 
 def _seeding(workspace: Workspace, project: Project, question: str, rate: float) -> Seeding:
+    if question not in {each.name for each in project.rubric.questions}:
+        raise InputError(f"The project asks no question '{question}'.", mend="choose one of those on the page")
     return plan_seeds(
         seed_candidates(workspace, project.name, question),
         rate=rate,

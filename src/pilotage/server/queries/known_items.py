@@ -226,6 +226,15 @@ class RoundPage:
     before: int | None
 
 
+def round_now(workspace: Workspace, project: str) -> tuple[str, str]:
+    """The newest round's id and state, '' where there was none: with another, what was kept of it is of no use."""
+    try:
+        found = current_round(workspace, project)
+    except NotFound:
+        return "", ""
+    return found.id, found.state
+
+
 def round_page(workspace: Workspace, project: Project) -> RoundPage:
     """The newest round: who practised how well, and what the guideline changed. Cost: one pass over the project's judgements."""
     versions = guideline_versions(workspace, project.name)
