@@ -67,11 +67,6 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/review/projects/{{name}}/truth/{act}"): OPERATORS for act in ("settle", "compare", "adjudicate")},
     ("POST", "/review/projects/{name}/preferences/export"): OPERATORS,
     **{("POST", f"/review/projects/{{name}}/training/{act}"): OPERATORS for act in ("publish", "freeze", "select")},
-    ("POST", "/review/projects/new"): OPERATORS,
-    ("POST", "/review/projects/preview"): OPERATORS,
-    **{("POST", f"/review/projects/{{name}}/{act}"): OPERATORS for act in ("settings", "state", "guideline", "import", "export")},
-    **{("POST", f"/review/projects/{{name}}/items/{{item_id}}/{act}"): OPERATORS for act in ("priority", "withdraw", "gold", "adjudicate")},
-    ("POST", "/review/projects/{name}/items/{item_id}/reveal"): EVERYBODY,
     # People measured
     **{("POST", f"/review/me/{act}"): REVIEWERS for act in ("undo", "exams/{name}/begin", "exams/{name}/finish")},
     **{("POST", f"/review/team/skills/{act}"): OPERATORS for act in ("grant", "revoke")},

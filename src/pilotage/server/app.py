@@ -176,7 +176,6 @@ def create_app(
     background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
     imports = Imports(workspace)
     jobs = Jobs(workspace)
-    background = Background(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -189,7 +188,6 @@ def create_app(
         await run_in_threadpool(routing.close)
         await run_in_threadpool(imports.close)
         await run_in_threadpool(jobs.close)
-        await run_in_threadpool(background.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
