@@ -1,5 +1,7 @@
 """The review queue beside Label Studio: import, next task and submit over HTTP, the same client for both; then ours alone with a million items.
 
+Every item comes with one suggestion of a model.
+
 Both are their shipped server with its default database: Label Studio's ``label-studio start`` with SQLite, which is what ``pip install`` gives (its
 makers advise PostgreSQL and uwsgi for production), and ours over a folder. One client asks for the next task, submits an answer, asks again. Import
 is the time from a JSON file to tasks that can be served: Label Studio's through its import API, from the request to the answer; ours through
@@ -384,7 +386,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
         folder = Path(name)
         file = folder / "tasks.json"
-        file.write_text(json.dumps([{"data": {"text": text_of(number)}} for number in range(options.items)]))
+        proposed = [{"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["positive"]}}]
+        predictions = [{"model_version": "m", "score": 0.8, "result": proposed}]
+        file.write_text(json.dumps([{"data": {"text": text_of(number)}, "predictions": predictions} for number in range(options.items)]))
         for turn in range(options.n):
             for who in ("ours", "label_studio") if peer else ("ours",):
                 here = folder / f"{who}-{turn}"

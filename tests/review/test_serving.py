@@ -351,7 +351,7 @@ def test_a_claim_is_one_entry_that_says_what_was_served_and_how(workspace: Works
     claim(workspace, "p", ANN, n=3)
     claim(workspace, "p", ANN, n=3)  # nothing was left to serve: nothing is told
     (entry,) = entries(workspace, type="review.served")
-    assert entry.actor == "ann" and [each["arm"] for each in entry.body["tasks"]] == ["withheld"] * 3
+    assert entry.actor == "ann" and [set(each) for each in entry.body["tasks"]] == [{"task", "item", "seal"}] * 3
 
 
 def test_no_purpose_that_measures_people_is_exported_unless_named(workspace: Workspace, rubric: Rubric) -> None:

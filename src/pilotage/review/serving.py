@@ -20,12 +20,14 @@ from pilotage.review.new_task import rank
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, payload_for, rubric_of
 from pilotage.review.rows import A, T
+from pilotage.review.sealing import seal_of_serving
 from pilotage.review.tables import review_assignment, review_guideline, review_seed, review_task, suggestion
 from pilotage.review.task import Claimed, SuggestedBy
 from pilotage.store import WriteTransaction
 
 # What the machine said stands in some payloads too. Who is not to see it must not see it there.
 _SAID_IN_PAYLOAD = ("verdict", "proposed_correction")
+_BEHIND_A_SIDE = ("model", "model_version")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,11 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
             again = claim if task["had"] is not None else {**claim, **fresh}
             tx.conn.execute(update(review_assignment).where(*where).values(**again))
-        told.append({"task": task["id"], "item": task["item_id"], "arm": showing.arm})
+            if task["had"] is not None:
+                showing = Showing(*tx.conn.execute(select(A.arm, A.shown, A.sides).where(*where)).one())
+        # Who may read the ledger must not find the planted ones there.
+        how = {"arm": showing.arm} if terms is None else {"seal": _seal(terms.salt, task["id"], rater, showing)}
+        told.append({"task": task["id"], "item": task["item_id"], **how})
     tx.insert(review_assignment, *rows)
     tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(ids)).values(claims=T.claims + 1))
     body: dict[str, Any] = {"tasks": told}
@@ -71,6 +77,10 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
         body |= {"project": terms.number, "guideline": terms.guideline_id}
     record(tx, type="review.served", subject=tasks[0]["queue"], body=body, actor=rater.name)
     return ids
+
+
+def _seal(salt: str, task_id: str, rater: Rater, showing: Showing) -> str:
+    return seal_of_serving(salt, task=task_id, login=rater.name, arm=showing.arm, shown=showing.shown)
 
 
 def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping]) -> dict[str, Showing]:
@@ -168,11 +178,19 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     seen = seen_by(row, row)
     answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
     payload = row["payload"]
-    if row["arm"] in (WITHHELD, SEEDED) or answer_first:
-        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
     settings = terms.settings if terms is not None else None
-    asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
-    context = adjudication_context(conn, workspace_id, row["id"]) if row["purpose"] == "adjudication" else None
+    disputed = row["purpose"] == "adjudication"
+    # Where errors are planted, nobody sees it: a suggestion whose payload is silent would give the planted ones away.
+    planted = settings is not None and settings.arms.seeded > 0
+    if row["arm"] in (WITHHELD, SEEDED) or answer_first or planted or disputed:
+        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
+    rubric = rubric_of(conn, workspace_id, row["rubric_id"])
+    asked = asked_of(rubric, row["asks"])
+    if any(question.kind == "pair" for question in rubric.questions):
+        payload = _blind(payload)
+    context = adjudication_context(conn, workspace_id, row["id"]) if disputed else None
+    if context is not None:  # what nobody disputes is not asked again
+        asked = tuple(name for name in asked if name in context["questions"])
     return Claimed(
         task_id=row["id"],
         queue=row["queue"],
@@ -186,8 +204,9 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         harmful=bool(row["harmful"]),
         flagged=bool(row["flagged"]),
         revealed=bool(row["revealed"]),
-        priority=row["priority"],
-        due_at=row["due_at"],
+        # In a project known items hide among the work: they have no priority, and were put at another time than what is served beside them.
+        priority=row["priority"] if terms is None else 0,
+        due_at=row["due_at"] if terms is None else None,
         expires_at=row["expires_at"],
         state=row["mine"],
         questions=asked,
@@ -201,6 +220,15 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         guideline_number=row["guideline_number"],
         context=context,
     )
+
+
+def _blind(payload: Any) -> Any:
+    """A pair without what its sides come from: who compares judges what was said, not who said it."""
+    if not isinstance(payload, dict):
+        return payload
+    sides = {name: payload[name] for name in ("a", "b") if isinstance(payload.get(name), dict)}
+    bare = {name: {key: part for key, part in side.items() if key not in _BEHIND_A_SIDE} for name, side in sides.items()}
+    return {**payload, **bare}
 
 
 @lru_cache

@@ -20,29 +20,52 @@ from pilotage.server.advances import Advances
 from pilotage.server.background import Background, duties
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.imports import Imports
+from pilotage.server.jobs import Jobs
+from pilotage.server.kept import Kept
 from pilotage.server.pages import (
+    adjudication,
+    assessments,
     batches,
+    bias,
     contracts,
     data,
+    disagreement,
     features,
     findings,
     gate_reports,
     gates,
+    judges,
+    known_items,
+    lab,
     ledger,
     lineage,
     login,
+    mine,
     monitoring,
     overview,
     people,
     pipelines,
+    policies,
+    preferences,
+    project_files,
+    project_items,
+    project_settings,
+    projects,
     queues,
     revealing,
+    routed,
     runs,
     skew,
     streams,
+    team,
+    trail,
+    training,
     training_sets,
+    truth,
 )
 from pilotage.server.problems import EVERYWHERE
+from pilotage.server.queries.agreeing import Agreements
 from pilotage.server.render import STATIC
 from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
@@ -54,10 +77,32 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
+    # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
+    mine,
+    team,
+    bias,
+    known_items,
+    judges,
+    queues,
+    trail,
+    project_settings,
+    project_items,
+    project_files,
+    projects,
+    # Review: the fixed addresses before /review/{queue}
+    adjudication,
+    disagreement,
+    truth,
+    preferences,
+    training,
     review_routes,
     projects_api,
-    queues,
     route_api,
+    # Routing
+    assessments,
+    lab,
+    policies,
+    routed,
     gates,
     runs,
     revealing,
@@ -124,6 +169,8 @@ def create_app(
     serving = Serving(workspace)
     routing = Routing(workspace)
     background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
+    imports = Imports(workspace)
+    jobs = Jobs(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -134,6 +181,8 @@ def create_app(
             await run_in_threadpool(background.close)
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
+        await run_in_threadpool(imports.close)
+        await run_in_threadpool(jobs.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -157,6 +206,10 @@ def create_app(
     app.state.serving = serving
     app.state.routing = routing
     app.state.background = background
+    app.state.kept = Kept(workspace)
+    app.state.agreements = Agreements()
+    app.state.imports = imports
+    app.state.jobs = jobs
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

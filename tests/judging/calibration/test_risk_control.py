@@ -284,3 +284,12 @@ def test_null_p_values_of_the_calibration_error_are_uniform() -> None:
         p = rng.beta(4, 1, 400)
         found.append(calibration_p(Sample.of(p, rng.random(400) < p, model="m", labelled_by="p"), draws=199, seed=seed))
     assert kstest([each for each in found if each is not None], "uniform").pvalue > 0.001
+
+
+def test_predicted_sets_hold_the_right_class_where_probabilities_were_rounded() -> None:
+    # 1 - (1 - .3) is above .3: a cutoff that went that way would leave out everybody who has just .3.
+    p = np.array([[0.3, 0.7]] * 90 + [[0.9, 0.1]] * 10)
+    right = np.zeros(100, dtype=np.int64)
+    rule = set_coverage(p, right, alpha=0.1)
+    assert rule.cutoff == 0.3
+    assert (p[np.arange(100), right] >= rule.cutoff).mean() == 1.0

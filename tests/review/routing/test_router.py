@@ -304,3 +304,58 @@ def test_what_is_reported_from_outside_is_kept_and_counts_as_no_audit(live: Work
 def test_a_request_without_a_usable_id_is_refused(live: Workspace, name: str) -> None:
     with Router.load(live, NAME) as router, pytest.raises(InputError):
         router.route(ask(name))
+
+
+def test_a_word_behind_characters_that_stand_for_many_is_not_hidden(decider: Any) -> None:
+    # U+FDFA stands for eighteen characters: what comes after enough of them would lie beyond what is scanned.
+    decision = decider.decide(ask("a", text="\ufdfa" * 6_000 + " I asked my LAWYER."), now_us=0)
+    assert decision.action != "accept" and "too_long_to_scan" in decision.reasons
+
+
+def test_while_a_failed_batch_is_taken_back_nobody_is_told_that_it_is_durable(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+    from concurrent.futures import Future
+
+    from pilotage.core import Unavailable
+
+    class Late(Future[None]):
+        """Fails, and lets another thread look at the router just then."""
+
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            found = super().exception(timeout)
+            if threading.current_thread() is threading.main_thread() and not seen:
+                seen.append(bool(router._behind) or router._writing is not None)
+            return found
+
+    def broken(*_: Any) -> Any:
+        failed = Late()
+        failed.set_exception(Unavailable("The disk is full."))
+        return failed
+
+    seen: list[bool] = []
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind"))
+    with Router.load(workspace, NAME) as router:
+        monkeypatch.setattr(router, "_thread", threading.current_thread())  # nobody writes but the test
+        with monkeypatch.context() as patch:
+            patch.setattr(router._workspace, "submit", broken)
+            next(one for number in range(50) if (one := router.route(ask(f"b{number}"))).recorded == "behind")
+            with router._lock:
+                held = _Held(router)
+            patch.setattr(router, "_lock", held)
+            router._write_behind()
+        assert seen == [True] and held.empty == 0
+        monkeypatch.setattr(router, "_thread", None)
+        monkeypatch.setattr(router, "_failed", None)
+
+
+class _Held:
+    """A lock that counts how often, when it is let go, the router looked as if everything were written."""
+
+    def __init__(self, router: Router) -> None:
+        self.router, self.empty = router, 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: Any) -> None:
+        self.empty += not self.router._behind and self.router._writing is None

@@ -109,6 +109,23 @@ def publish_corrections(
     return Corrections(done.version, done.created, done.added, done.kept, done.dropped, dict(sorted(left.items())))
 
 
+@dataclass(frozen=True)
+class CorrectionsReady:
+    """What publishing would make of a project's corrections: rows there would be, and answered items without one, by reason."""
+
+    rows: int
+    left_out: dict[str, int]
+
+
+def corrections_ready(workspace: Workspace, project: str, question: str, *, form: Form = "instruction") -> CorrectionsReady:
+    """Count what :func:`publish_corrections` would publish, without publishing it. Raises and costs as it does; the card is not looked at."""
+    if form not in FORMS:
+        raise InputError(f"'{form}' is no form of training rows made from corrections.", mend=f"use one of: {', '.join(FORMS)}")
+    left: Counter[str] = Counter()
+    rows = sum(1 for _ in _rows(workspace, project, question, form=form, card=Card(), parents=(), left=left))
+    return CorrectionsReady(rows, dict(sorted(left.items())))
+
+
 def require_sources(workspace: Workspace, sources: Sequence[str]) -> list[Version]:
     if not sources:
         raise InputError(

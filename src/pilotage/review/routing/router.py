@@ -240,14 +240,11 @@ class Router:
                     return
                 compiled = self._loaded.compiled
                 writing = self._writing = self._workspace.submit(lambda tx: write_batch(tx, compiled, batch or []))
-        try:
-            failed = writing.exception() if wait else None
-        finally:
-            with self._lock:
-                if self._writing is writing:
-                    self._writing = None
+        failed = writing.exception() if wait else None
         if batch is not None:
+            # In one step, by who sent it: whoever looks in between must not find nothing written, nothing pending and nothing failed.
             with self._lock:
+                self._writing = None
                 self._failed = failed
                 if failed is not None:
                     self._behind[:0] = batch  # kept, and tried again

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, func, select, update
 
+from pilotage.judging import ABOUT_ITEMS
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
 from pilotage.review.assessment import assessment_for, at_least, reassess, slice_key, strictest
@@ -150,7 +151,7 @@ def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
 def _count_some(tx: WriteTransaction, name: str) -> Counted:
     waiting = (S.workspace_id == tx.workspace_id, S.policy == name, S.state == "waiting")
     # Ready: no task of the audit is open any more. In the order they were drawn, so that a replay meets the same wealth.
-    opened = select(T.id).where(T.workspace_id == S.workspace_id, T.item_id == S.item_id, T.state == "open").exists()
+    opened = select(T.id).where(T.workspace_id == S.workspace_id, T.item_id == S.item_id, T.state == "open", T.purpose.in_(ABOUT_ITEMS)).exists()
     ready = tx.conn.execute(select(audit_sample).where(*waiting, ~opened).order_by(S.created_at, S.route_id).limit(CHUNK)).mappings().all()
     if not ready:
         return Counted()
@@ -178,7 +179,7 @@ def _count_some(tx: WriteTransaction, name: str) -> Counted:
 
 
 def _answers(tx: WriteTransaction, item_ids: list[str]) -> dict[str, list[tuple[str, Any]]]:
-    """Item → (question, value) of what people said of it and stand by; abstentions have no value."""
+    """Item → (question, value) of what people said of it and stand by, never in a test or to a planted suggestion; abstentions have no value."""
     later = judgement.alias("later")
     same = [later.c[field] == J[field] for field in ("workspace_id", "item_id", "question", "rater_id", "rubric_id")]
     superseded = select(later.c.id).where(*same, later.c.supersedes == J.id).exists()
@@ -186,6 +187,7 @@ def _answers(tx: WriteTransaction, item_ids: list[str]) -> dict[str, list[tuple[
         select(J.item_id, J.question, J.value)
         .join(rater, (rater.c.workspace_id == J.workspace_id) & (rater.c.id == J.rater_id))
         .where(J.workspace_id == tx.workspace_id, J.item_id.in_(item_ids), J.abstained == 0, rater.c.kind == "person", ~superseded)
+        .where(J.purpose.in_(ABOUT_ITEMS))
     )
     found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     for row in tx.conn.execute(query):

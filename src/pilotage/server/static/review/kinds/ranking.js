@@ -107,6 +107,10 @@ export const ranking = {
     return true;
   },
   uses: (question) => [fieldOf(question)],
+  compare(question, value, task) {
+    const text = new Map((at(task.payload, fieldOf(question)) ?? []).map((one) => [one.id, textOf(one.text ?? one.content ?? one.title ?? one.id)]));
+    return el("ol", { class: "wb-order" }, value.map((group) => el("li", { dir: "auto" }, group.map((id) => text.get(id) ?? id).join(" = "))));
+  },
   draw(ask) {
     const groups = ask.value ?? [];
     const placed = new Map(groups.flatMap((group, index) => group.map((id) => [id, index + 1])));

@@ -1,0 +1,108 @@
+"""Take the pictures of the pages of review and routing, from the reviewed workspace of the tests: the same every time.
+
+    python tools/take_review_pictures.py                  # all of them; needs Playwright and a Chromium (see take_pictures.py)
+    python tools/take_review_pictures.py projects people  # those whose name contains one of the words
+
+A picture more is a line more in ``PICTURES``. Names of things of the workspace stand in braces in its page; see ``named``.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from argon2 import PasswordHasher
+from playwright.sync_api import sync_playwright
+from take_pictures import CHROMIUM, FLAGS, REPOSITORY, Camera, folder_named
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "server"))
+
+import review_workspace
+
+from pilotage import people
+from pilotage.core import ManualClock
+from pilotage.ledger import create_workspace
+from pilotage.people import passwords
+from pilotage.server import create_app
+
+PASSWORD = "correct horse battery staple"  # noqa: S105 - opens a temporary folder on loopback
+NARROW = 390
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: of ``page`` (and the links to follow from it, after ``>>``), seen by ``who`` (``ada`` leads; see ``review_workspace.HABITS``).
+
+    ``height`` of the page is kept; None: what the window shows.
+    """
+
+    name: str
+    page: str
+    height: int | None = None
+    width: int = 1280
+    theme: str = "light"
+    who: str = "ada"
+
+
+PICTURES = [
+    # Projects, items, the trail
+    Picture("review-projects", "/review", 640),
+    # Adjudication, disagreement, people
+    # Bias
+    # Routing
+]
+
+
+def named(has: review_workspace.Reviewed) -> dict[str, str]:
+    """What stands in braces in an address."""
+    return {"project": has.project, "item": sorted(has.truth)[0], "adjudication": has.adjudications[0] if has.adjudications else ""}
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, review_workspace.Reviewed]]:
+    """The reviewed workspace, without the hostile words that tests need, and the address that opens it."""
+    review_workspace.HOSTILE = ""
+    passwords._hasher = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    clock = ManualClock()
+    with create_workspace(folder / "workspace", actor="ada", clock=clock) as workspace:
+        has = review_workspace.fill(workspace, clock)
+        people.add_account(workspace, login="ada", display_name="Ada", roles=["owner", "operator", "reviewer", "admin"], password=PASSWORD)
+        server = uvicorn.Server(uvicorn.Config(create_app(workspace), host="127.0.0.1", port=0, log_level="warning"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not (server.started and server.servers):
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", has
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def main(wanted: list[str]) -> int:
+    chosen = [each for each in PICTURES if not wanted or any(word in each.name for word in wanted)]
+    with folder_named("harbour-review") as folder, served(folder) as (address, has), sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for each in chosen:
+            camera = Camera(browser, f"{address}/login", width=each.width, height=844 if each.width < 500 else 860, theme=each.theme)
+            camera._base = address
+            camera.page.fill("[name=login]", each.who)
+            camera.page.fill("[name=password]", PASSWORD)
+            camera.page.press("[name=password]", "Enter")
+            camera.page.wait_for_url(f"{address}/")
+            first, *links = each.page.format(**named(has)).split(" >> ")
+            camera.open(first)
+            for link in links:
+                camera.open(str(camera.page.locator(link).first.get_attribute("href")))
+            camera.take(each.name, height=each.height)
+            camera.page.context.close()
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
