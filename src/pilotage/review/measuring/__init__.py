@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.known_file import load_known_file, read_known
     from pilotage.review.measuring.people import Member, MyPage, TeamPage, my_page, team_page
     from pilotage.review.measuring.planning import Dimension, Plan, plan_evaluation
+    from pilotage.review.measuring.positions import position_bias, position_bias_of
     from pilotage.review.measuring.qualification import Exam, ExamResult, begin_exam, current_exam, finish_exam, open_exam
     from pilotage.review.measuring.rounds import CalibrationRound, RoundReport, close_round, current_round, open_round, round_report
     from pilotage.review.measuring.settling import Settlement, consensus_of, settle
@@ -114,6 +115,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     ),
     "known": ("Known",),
     "known_file": ("load_known_file", "read_known"),
+    "positions": ("position_bias", "position_bias_of"),
     "people": (
         "Member",
         "MyPage",
@@ -241,6 +243,8 @@ __all__ = [
     "overrule",
     "overturns",
     "plan_evaluation",
+    "position_bias",
+    "position_bias_of",
     "prediction_powered_mean",
     "project_agreement",
     "read_known",
