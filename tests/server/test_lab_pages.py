@@ -19,6 +19,7 @@ from pilotage.review.routing import load_report, store_report
 from pilotage.review.routing.reports import reports
 from pilotage.server import create_app
 from pilotage.store import Workspace
+from suggested import fill_project
 
 PASSWORD = "correct horse battery staple"
 LOOK = {"category": CATEGORY, "risk": "0.05", "delta": "0.05", "fit_share": "0.4", "error": "1200", "review": "90", "missed": "6/120"}
@@ -209,17 +210,20 @@ def test_a_later_look_is_said_on_the_one_before(routed_copy: Workspace, has: Rou
     assert "There is a later look" in text and "Draft a policy on it" not in text
 
 
-def test_a_project_gives_a_sample_and_says_what_it_left_out(reviewed_copy: Workspace) -> None:
-    client = sign_in(reviewed_copy)
-    assert "failure: judge 3" in client.get("/routing/lab?project=replies").text
-    sent = {"project": "replies", "suggester": "failure\x1fjudge\x1f3", "model": "judge-3"}
+def test_a_project_gives_a_sample_and_says_what_it_left_out(routed_copy: Workspace) -> None:
+    fill_project(routed_copy, name="mini", items=20, answered=12)
+    client = sign_in(routed_copy)
+    assert "correct: judge 3" in client.get("/routing/lab?project=mini").text
+    sent = {"project": "mini", "suggester": "correct\x1fjudge\x1f3", "model": "judge-3"}
     answer = client.post("/routing/lab/samples/project", sent)
     assert answer.status == 303
     text = client.get(answer.headers["location"]).text
-    assert "without having seen a suggestion" in text and "everything in order, all alike" in text and "are needed to certify" in text
-    refused = client.post("/routing/lab/samples/project", {**sent, "suggester": "tone\x1fjudge\x1f3"})
+    assert "12 labelled outputs" in text and "without having seen a suggestion" in text
+    assert "everything in order, all alike" in text and "are needed to certify" in text
+    refused = client.post("/routing/lab/samples/project", {**sent, "suggester": "correct\x1fjudge\x1f4"})
     assert refused.status == 403 and "No item of the project can be in the sample" in refused.text
     assert client.post("/routing/lab/samples/project", {**sent, "suggester": "x"}).status == 422
+    assert "Nothing in refunds was suggested" in client.get("/routing/lab?project=refunds").text
 
 
 def test_who_may_not_run_sees_reports_and_brings_nothing(routed_copy: Workspace, has: Routed) -> None:

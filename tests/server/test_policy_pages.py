@@ -105,7 +105,7 @@ def test_a_draft_on_a_report_is_written_and_kept(routed_copy: Workspace, has: Ro
         ("record: behind", "recorded: behind", 7, "recorded"),
         ("project: refunds", "project: none", None, "There is no project"),
         ("report: latest", f"report: cal_{'0' * 32}", None, "There is no calibration report"),
-        ("slices:", f"# {HOSTILE}\nslicez:", 10, "slicez"),
+        ("audit: 0.4", f"audit: '{HOSTILE}'", 13, "slices"),
     ],
 )
 def test_what_does_not_fit_stands_beside_its_line(client: Client, routed: Workspace, before: str, after: str, line: int | None, said: str) -> None:

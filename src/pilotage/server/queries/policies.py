@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from sqlalchemy import select
 
-from pilotage.core import NotFound, PilotageError, parse_duration
+from pilotage.core import IntegrityError, NotFound, PilotageError, parse_duration
 from pilotage.people import may
 from pilotage.people.permissions import Roles
 from pilotage.review.assessment import slice_key
@@ -134,12 +134,7 @@ def find_policy(workspace: Workspace, name: str, number: int | None, person: Rol
     with workspace.read() as conn:
         in_force = {key: one for key, one in changes_in_force(conn, workspace.id, name).items() if one.direction == "tightened"}
         decided = conn.execute(select(D.id).where(D.workspace_id == workspace.id, D.policy == name).limit(1)).first() is not None
-    oldest = min((one.created_at for one in in_force.values()), default=None)
-    fresh = [
-        one
-        for one in (reports(workspace, category=version.category) if oldest is not None else [])
-        if one.created_at > (oldest or 0) and one.verdict == "routable" and one.model == version.settings.model.fingerprint
-    ]
+    fresh = _fresh(workspace, version, in_force)
     return PolicyDetail(
         name=name,
         version=version,
@@ -153,7 +148,7 @@ def find_policy(workspace: Workspace, name: str, number: int | None, person: Rol
         difference=_difference(before, version),
         changes=tuple(changes),
         tightened=in_force,
-        fresh=tuple(fresh),
+        fresh=fresh,
         expires_at=report.created_at + parse_duration(version.settings.max_age) if report else None,
         in_force=int(running["number"]) if running is not None else None,
         decided=decided,
@@ -245,6 +240,20 @@ def _page_words(mend: str | None) -> str | None:
     """A mend without the command: the page has the link."""
     said = (mend or "").partition(": 'pilotage")[0].partition(" 'pilotage")[0]
     return said if said and said not in ("see", "assess it anew") else None
+
+
+def _fresh(workspace: Workspace, version: PolicyVersion, tightened: dict[str, Change]) -> tuple[StoredReport, ...]:
+    """Routable reports about the version's model from after what tightened a slice first; none where one of them was tampered with."""
+    if not tightened:
+        return ()
+    since, model = min(one.created_at for one in tightened.values()), version.settings.model
+    try:
+        every = reports(workspace, category=version.category)
+    except IntegrityError:
+        return ()
+    return tuple(
+        one for one in every if one.created_at > since and one.verdict == "routable" and (one.model, one.prompt) == (model.fingerprint, model.prompt)
+    )
 
 
 def _who(version: PolicyVersion, person: Roles) -> tuple[Doubt, ...]:
