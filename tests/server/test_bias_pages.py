@@ -44,7 +44,9 @@ def unseed(workspace: Workspace) -> None:
 def test_each_figure_has_an_interval_over_persons_and_n_or_says_what_is_missing(lead: Client) -> None:
     shown = lead.get(f"{HERE}&by=language").text
     assert "117 saw a planted error" in shown and "106 saw none" in shown and "52 answered first" in shown
-    assert re.search(r"<strong>29\.9 %</strong> <span class=\"muted nowrap\">8\.6 % to 65\.9 %</span> <span class=\"n nowrap\">n = 117, 5 people", shown)
+    assert re.search(
+        r"<strong>29\.9 %</strong> <span class=\"muted nowrap\">8\.6 % to 65\.9 %</span> <span class=\"n nowrap\">n = 117, 5 people", shown
+    )
     assert "not enough seeds: 33 of 97 needed" in shown and "64 more are needed" in shown
     assert "only the arm &#39;answer_first&#39; tells" in shown and "none yet: they come from random audits" in shown
     for login in HABITS:
@@ -129,7 +131,7 @@ def test_who_only_reviews_plants_nothing(leading: Workspace) -> None:
 
 def test_the_printed_board_says_where_it_is_from(lead: Client, led: Workspace) -> None:
     shown = lead.get(HERE).text
-    assert 'data-print hidden>Print for the evidence pack' in shown
+    assert "data-print hidden>Print for the evidence pack" in shown
     printed = re.search(r'<p class="print-only">(.*?)</p>', shown, re.S)
     assert printed and "settings version 2, guideline 2" in printed[1] and re.search(r"chain [0-9a-f]{64}", printed[1])
 

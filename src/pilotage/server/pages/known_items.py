@@ -141,7 +141,11 @@ def show_round(request: Request, workspace: WorkspaceDep, name: Name, again: Sho
     """The calibration round: who practised, what the guideline changed, and opening one."""
     project = load_project(workspace, name)
     kept: Kept = request.app.state.kept
-    made = kept.get(("round", name, project.number, *known_items.round_now(workspace, name)), lambda: known_items.round_page(workspace, project), again=bool(again))
+    made = kept.get(
+        ("round", name, project.number, *known_items.round_now(workspace, name)),
+        lambda: known_items.round_page(workspace, project),
+        again=bool(again),
+    )
     return page(
         request,
         "measuring/round.html",
