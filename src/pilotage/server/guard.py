@@ -212,7 +212,7 @@ async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> R
     if not given and kind.startswith("application/x-www-form-urlencoded"):
         body = await _read(receive)
         given = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("csrf_token", [""])[0]
-        receive = _replay(body)
+        receive = _replay(body, receive)
     elif not given and kind.startswith("multipart/form-data") and _UPLOAD.fullmatch(request.url.path):
         given, receive = await _first_part(kind, receive)
     if not hmac.compare_digest(given.encode(), visitor.csrf_token.encode()):
@@ -263,14 +263,15 @@ async def _read(receive: Receive) -> bytes:
             return body
 
 
-def _replay(body: bytes) -> Receive:
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What was read, once more; then what comes, which is the end of the connection. Saying so at once would cut an answer off that is a file."""
     sent = False
 
-    async def receive() -> Message:
+    async def again() -> Message:
         nonlocal sent
         if sent:
-            return {"type": "http.disconnect"}
+            return await receive()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return receive
+    return again

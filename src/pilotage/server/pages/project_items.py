@@ -47,8 +47,14 @@ def show_items(
     """Items in the order they are served."""
     project = load_project(workspace, name)
     leads = person.may("run")
-    wanted = {"state": state or "open", "only": only or None, "slice": slice or None, "purpose": purpose or None}
-    found = list_items(workspace, name, **wanted, leads=leads, turn=turn)  # type: ignore[arg-type]
+    # Asked for what is special without saying where, the first state that has any is shown.
+    for looked in (state,) if state else STATES if only else ("open",):
+        wanted = {"state": looked, "only": only or None, "slice": slice or None, "purpose": purpose or None}
+        found = list_items(workspace, name, **wanted, leads=leads, turn=turn)  # type: ignore[arg-type]
+        if found.page.rows or found.cut:
+            break
+    else:
+        wanted["state"] = state or "open"
     return page(
         request,
         "review/items.html",
