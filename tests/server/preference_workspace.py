@@ -43,10 +43,10 @@ class Compared:
 def fill(workspace: Workspace, clock: ManualClock) -> Compared:
     """Fill ``workspace``, whose clock is ``clock``: about 430 answers of six people on 72 pairs of four systems."""
     rng = random.Random(11)
-    for login in VOTERS:
+    for login in sorted(set(VOTERS) - {account.login for account in people.accounts(workspace)}):
         people.add_account(workspace, login=login, roles=["reviewer"], password="correct horse battery staple")
     settings = ProjectSettings(
-        name=PROJECT, title=f"Which reply is better {HOSTILE}", overlap=Overlap(start=3), gold=Gold(share=0), agreement_floor=0.05
+        name=PROJECT, title=f"Which reply is better {HOSTILE}".strip(), overlap=Overlap(start=3), gold=Gold(share=0), agreement_floor=0.05
     )
     create_project(workspace, settings, rubric=RUBRIC, guideline="# Helpful\n\nThe person can go on.\n", salt="a salt for tests")
     chosen = list(itertools.islice(itertools.cycle(itertools.combinations(SYSTEMS, 2)), PAIRS))
@@ -84,7 +84,7 @@ def _payload(number: int, a: tuple[str, str], b: tuple[str, str], rng: random.Ra
         words = " ".join(rng.choices(["your parcel", "arrives", "on Tuesday", "we are sorry", "please wait", "thank you"], k=rng.randrange(4, 14)))
         return {"content": f"{words} {rng.randrange(10_000)}.", "model": system[0], "model_version": system[1]}
 
-    return {"prompt": f"Where is my parcel? (case {number})" if number else HOSTILE, "a": side(a), "b": side(b)}
+    return {"prompt": f"{'' if number else HOSTILE} Where is my parcel? (case {number})", "a": side(a), "b": side(b)}
 
 
 def _preference(login: str, difference: float, sides: str | None, question: str, rng: random.Random) -> dict[str, object]:

@@ -53,7 +53,7 @@ function drawn(task, question, value) {
 }
 
 function taker(task, question, one, index, text) {
-  const made = el("button", { type: "button", class: "wb-small", "data-take": one.alias, "aria-label": `${text}: ${one.alias}, ${question.prompt}` }, el("kbd", { "aria-hidden": "true" }, `⇧${one.alias}`), text);
+  const made = el("button", { type: "button", class: "wb-small", "data-take": one.alias }, el("kbd", { "aria-hidden": "true" }, `⇧${one.alias}`), text, el("span", { class: "sr" }, ` (${one.alias}: ${question.prompt})`));
   made.addEventListener("click", () => take(index, question));
   return made;
 }
