@@ -23,6 +23,7 @@ from take_pictures import CHROMIUM, FLAGS, REPOSITORY, Camera, folder_named
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "server"))
 
+import preference_workspace
 import review_workspace
 import routing_workspace
 
@@ -30,7 +31,9 @@ from pilotage import people
 from pilotage.core import ManualClock
 from pilotage.ledger import create_workspace
 from pilotage.people import passwords
+from pilotage.review.measuring import triage
 from pilotage.server import create_app
+from pilotage.store import Workspace
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - opens a temporary folder on loopback
 NARROW = 390
@@ -40,7 +43,7 @@ NARROW = 390
 class Picture:
     """One picture: of ``page`` (and the links to follow from it, after ``>>``), seen by ``who`` (``ada`` leads; see ``review_workspace.HABITS``).
 
-    ``height`` of the page is kept; None: what the window shows. ``routed``: of the workspace of routed outputs.
+    ``height`` of the page is kept; None: what the window shows. ``press``: keys, before it is taken. ``routed``: of the workspace of routed outputs.
     """
 
     name: str
@@ -49,13 +52,30 @@ class Picture:
     width: int = 1280
     theme: str = "light"
     who: str = "ada"
+    press: str = ""
     routed: bool = False
 
 
 PICTURES = [
     # Projects, items, the trail
-    Picture("review-projects", "/review", 640),
+    Picture("review-projects", "/review", 400),
+    Picture("review-project", "/review/projects/{project}", 1080),
+    Picture("review-project-narrow", "/review/projects/{project}", width=NARROW, theme="dark"),
+    Picture("review-settings", "/review/projects/{project}/settings#questions", 1120),
+    Picture("review-item", "/review/projects/{project}/items?purpose=adjudication >> a[data-row]", 1300),
+    Picture("review-export", "/review/projects/{project}/export", 860),
+    Picture("review-trail", "/review/audit?project={project}", 860),
     # Adjudication, disagreement, people
+    Picture("adjudication", "/review/adjudication", 760),
+    Picture("adjudicating", "/review/{project}?purpose=adjudication", press="Enter"),
+    Picture("adjudicating-narrow", "/review/{project}?purpose=adjudication", width=NARROW, theme="dark", press="Enter"),
+    Picture("disagreement", "/review/disagreement", 900),
+    Picture("disagreement-answers", "/review/disagreement?view=answers", 780),
+    Picture("agreement", "/review/disagreement?view=agreement", 1000),
+    Picture("truth", "/review/projects/{project}/truth?question=tone", 980),
+    Picture("preferences", "/review/projects/comparisons/preferences?question=helpful", 1180),
+    Picture("training", "/review/projects/{project}/training", 900),
+    Picture("disagreement-narrow", "/review/disagreement", width=NARROW, theme="dark"),
     # Bias
     # Routing
     Picture("routing-assessments", "/routing/assessments", 560, routed=True),
@@ -77,14 +97,21 @@ def named(has: review_workspace.Reviewed | routing_workspace.Routed) -> dict[str
     return {"project": has.project, "item": sorted(has.truth)[0], "adjudication": has.adjudications[0] if has.adjudications else ""}
 
 
+def _reviewed(workspace: Workspace, clock: ManualClock) -> review_workspace.Reviewed:
+    has = review_workspace.fill(workspace, clock)
+    triage(workspace, has.project, "failure")
+    preference_workspace.fill(workspace, clock)
+    return has
+
+
 @contextmanager
 def served(folder: Path, *, routed: bool) -> Iterator[tuple[str, review_workspace.Reviewed | routing_workspace.Routed]]:
     """The reviewed (or routed) workspace, without the hostile words that tests need, and the address that opens it."""
-    review_workspace.HOSTILE = routing_workspace.HOSTILE = ""
+    review_workspace.HOSTILE = preference_workspace.HOSTILE = routing_workspace.HOSTILE = ""
     passwords._hasher = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     clock = ManualClock()
     with create_workspace(folder / "workspace", actor="ada", clock=clock) as workspace:
-        has = routing_workspace.fill(workspace, clock) if routed else review_workspace.fill(workspace, clock)
+        has = routing_workspace.fill(workspace, clock) if routed else _reviewed(workspace, clock)
         people.add_account(workspace, login="ada", display_name="Ada", roles=["owner", "operator", "reviewer", "admin"], password=PASSWORD)
         server = uvicorn.Server(uvicorn.Config(create_app(workspace), host="127.0.0.1", port=0, log_level="warning"))
         thread = threading.Thread(target=server.run, daemon=True)
@@ -119,6 +146,9 @@ def _take(chosen: list[Picture], *, routed: bool) -> None:
             camera.open(first)
             for link in links:
                 camera.open(str(camera.page.locator(link).first.get_attribute("href")))
+            for key in each.press.split():
+                camera.page.wait_for_timeout(500)
+                camera.page.keyboard.press(key)
             camera.take(each.name, height=each.height)
             camera.page.context.close()
         browser.close()

@@ -162,6 +162,27 @@ def routed_copy(routed_made: tuple[Path, Any], tmp_path: Path) -> Iterator[Works
 
 
 @pytest.fixture(scope="session")
+def comparisons_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a workspace in which six people compared the replies of four systems."""
+    import preference_workspace
+
+    folder, clock = tmp_path_factory.mktemp("comparisons") / "workspace", ManualClock()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_hasher", lambda: QUICK_HASHER)
+        with create_workspace(folder, actor="ada", clock=clock) as workspace:
+            preference_workspace.fill(workspace, clock)
+    return folder
+
+
+@pytest.fixture
+def compared_copy(comparisons_made: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of the workspace of comparisons."""
+    shutil.copytree(comparisons_made, tmp_path / "compared")
+    with open_workspace(tmp_path / "compared", actor="ada") as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="session")
 def looked_at(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """The filled workspace, for tests that only look."""
     folder = tmp_path_factory.mktemp("looked-at") / "workspace"

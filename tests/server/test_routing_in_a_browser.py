@@ -1,4 +1,4 @@
-"""Pages of routing in a real browser: the threshold moved by keys, mouse and finger; answers that tell what they come to; narrow, dark, and axe."""
+"""Pages of routing in a real browser: the threshold moved by keys, mouse and finger, what comes of an answer as it is given, narrow, dark, axe."""
 
 from __future__ import annotations
 

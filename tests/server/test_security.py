@@ -60,6 +60,21 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/review/projects/{{name}}/{act}"): OPERATORS for act in ("settings", "state", "guideline", "import", "export")},
     **{("POST", f"/review/projects/{{name}}/items/{{item_id}}/{act}"): OPERATORS for act in ("priority", "withdraw", "gold", "adjudicate")},
     ("POST", "/review/projects/{name}/items/{item_id}/reveal"): EVERYBODY,
+    # Review
+    **{("POST", f"/review/adjudication/{{project}}/{act}"): OPERATORS for act in ("open", "reopen")},
+    ("POST", "/review/disagreement/{project}/triage"): OPERATORS,
+    ("POST", "/review/disagreement/{project}/{item_id}/cause"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/truth/{act}"): OPERATORS for act in ("settle", "compare", "adjudicate")},
+    ("POST", "/review/projects/{name}/preferences/export"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/training/{act}"): OPERATORS for act in ("publish", "freeze", "select")},
+    # People measured
+    **{("POST", f"/review/me/{act}"): REVIEWERS for act in ("undo", "exams/{name}/begin", "exams/{name}/finish")},
+    **{("POST", f"/review/team/skills/{act}"): OPERATORS for act in ("grant", "revoke")},
+    ("POST", "/review/bias/plant"): OPERATORS,
+    **{
+        ("POST", f"/review/projects/{{name}}/{act}"): OPERATORS
+        for act in ("gold/add", "gold/settled", "gold/retire", "exam/open", "round/open", "round/close")
+    },
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
@@ -81,6 +96,10 @@ FOR_SOME: dict[str, frozenset[str]] = {
     "/review/audit": EVERYBODY - {"reviewer"},
     **{f"/review/projects/{page}": OPERATORS for page in ("new", "{name}/settings", "{name}/state", "{name}/import", "{name}/export")},
     **{f"/review/projects/{{name}}/import/{{import_id}}{part}": OPERATORS for part in ("", "/live", "/refused.csv")},
+    "/review/me": REVIEWERS,
+    "/review/me/exams/{name}": REVIEWERS,
+    **{f"/review/{page}": OPERATORS for page in ("team", "team/{login}", "bias", "bias/planting")},
+    **{f"/review/projects/{{name}}/{page}": OPERATORS for page in ("gold", "exam", "round", "judges")},
     "/review/{queue}": REVIEWERS,
     "/api/v1/review/history": REVIEWERS,
     "/api/v1/review/tasks/{task_id}": REVIEWERS,

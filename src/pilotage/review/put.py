@@ -27,6 +27,7 @@ from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
+from pilotage.review.sealing import sealed
 from pilotage.review.tables import position_of, review_author, review_gold, review_seed, review_task, suggestion
 from pilotage.store import Workspace, WriteTransaction
 from pilotage.store.prepared import insert_missing
@@ -128,7 +129,8 @@ def put_task(
     report = _write(tx, plan, [(1, task)], [])
     if report.refused:
         raise NotFound("There is no such item.", where=str(item), mend="store the item before its task, or hand in the item itself")
-    return task_id(queue, item if isinstance(item, str) else item.id, plan.rubric.id)
+    of = (T.queue == queue, T.item_id == (item if isinstance(item, str) else item.id), T.rubric_id == plan.rubric.id, T.purpose == "work")
+    return str(tx.conn.execute(select(T.id).where(T.workspace_id == tx.workspace_id, *of)).scalar_one())
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class _Plan:
     asked: dict[str, tuple[str, ...]]  # by role
     settings: ProjectSettings
     due_us: int | None
+    salt: str  # of the project; '' for a queue without one
 
     def overlap(self, task: NewTask) -> int:
         if task.overlap is not None:
@@ -159,9 +162,9 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> _Pla
     asked = find_rubric(tx.conn, rubric if isinstance(rubric, str) else put_rubric(tx, rubric), workspace_id=tx.workspace_id)
     settings = terms.settings if terms is not None else ProjectSettings(name="-")
     roles = roles_of(asked)
-    return _Plan(
-        queue, asked, roles, {role: asked_of(asked, role) for role in roles}, settings, parse_duration(settings.sla.due) if settings.sla else None
-    )
+    due_us = parse_duration(settings.sla.due) if settings.sla else None
+    by_role = {role: asked_of(asked, role) for role in roles}
+    return _Plan(queue, asked, roles, by_role, settings, due_us, terms.salt if terms is not None else "")
 
 
 def _fit(plan: _Plan, chunk: list[tuple[int, NewTask]]) -> tuple[list[tuple[int, NewTask]], list[RefusedRow]]:
@@ -182,6 +185,7 @@ def _fit(plan: _Plan, chunk: list[tuple[int, NewTask]]) -> tuple[list[tuple[int,
 def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], refused: list[RefusedRow]) -> PutReport:
     stored = _stored(tx, [task.item for _, task in rows if isinstance(task.item, str)])
     settled: list[tuple[NewTask, Item]] = []
+    refused = list(refused)  # a job may run twice
     for number, task in rows:
         item = stored.get(task.item) if isinstance(task.item, str) else task.item
         if item is None:
@@ -190,8 +194,9 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
             settled.append((task, item))
     judged_by = _judged_by(tx, [item.id for task, item in settled if task.purpose == "adjudication"])
     made = {row["id"]: (row, task, item) for task, item in settled for row in _task_rows(tx, plan, task, item)}
-    standing = _standing(tx.conn, tx.workspace_id, list(made))
-    new = [entry for made_id, entry in made.items() if made_id not in standing]
+    standing = _standing(tx.conn, tx.workspace_id, plan, {item.id for _, item in settled})
+    new = [entry for entry in made.values() if _key(entry[0]) not in standing]
+    known = [standing[key] for row, _, _ in made.values() if (key := _key(row)) in standing]
     stamp = tx.stamp()
     at = stamp["created_at"]
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
@@ -202,7 +207,7 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
         if isinstance(task.item, Item):
             tables["item"].append({**stamp, "id": item.id, "kind": item.kind, "source_id": item.source_id, "slices": json_text(item.slices)})
             tables["payload"].append({**stamp, "item_id": item.id, "payload": json_text(item.payload)})
-        for login in sorted({*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}):
+        for login in sorted(_spellings({*task.authors, *_named(item.payload), *judged_by.get(item.id, ())})):
             tables["author"].append({**stamp, "task_id": row["id"], "login": login})
         asked = plan.asked[row["role"]]
         planted = {question: value for question, value in task.seed.items() if question in asked}
@@ -219,10 +224,10 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
     opened = Counter(row["role"] for row, task, _ in new if task.purpose in ABOUT_ITEMS)
     for role, many_open in sorted(opened.items()):
         count(tx, plan.queue, role, open=many_open)
-    reopened = [row for row in standing.values() if row["state"] == "withdrawn"]
+    reopened = [row for row in known if row["state"] == "withdrawn"]
     for found in reopened:
         move(tx, found, state="done" if found["answers"] >= found["overlap"] else "open")
-    report = PutReport(put=len(new), known=len(standing) - len(reopened), reopened=len(reopened), refused=tuple(refused))
+    report = PutReport(put=len(new), known=len(known) - len(reopened), reopened=len(reopened), refused=tuple(refused))
     if new or reopened or refused:
         _tell(tx, plan, report, [row["id"] for row, _, _ in new] + sorted(row["id"] for row in reopened))
     return report
@@ -235,7 +240,8 @@ def _tell(tx: WriteTransaction, plan: _Plan, report: PutReport, ids: list[str]) 
         "known": report.known,
         "reopened": report.reopened,
         "refused": len(report.refused),
-        "digest": sha256("\n".join(ids).encode()).hexdigest(),
+        # Keyed in a project: of a short list, such as one known item, an open digest could be guessed.
+        "digest": sha256("\n".join(ids).encode()).hexdigest() if not plan.salt else sealed(plan.salt, put=ids),
     }
     record(tx, type="review.put", subject=plan.queue, body=body)
 
@@ -253,7 +259,7 @@ def _task_rows(tx: WriteTransaction, plan: _Plan, task: NewTask, item: Item) -> 
             continue  # nothing is known to be right of what this role is asked
         shown = {question: value for question, value in proposed.items() if question in asked}
         yield {
-            "id": task_id(plan.queue, item.id, plan.rubric.id, purpose=task.purpose, asks=role if several else None),
+            "id": task_id(plan.queue, item.id, plan.rubric.id, purpose=task.purpose, asks=role if several else None, salt=plan.salt),
             "queue": plan.queue,
             "item_id": item.id,
             "rubric_id": plan.rubric.id,
@@ -292,14 +298,15 @@ def _suggestion_row(item_id: str, given: Suggestion) -> dict[str, Any]:
     }
 
 
-def _standing(conn: Connection, workspace_id: str, ids: list[str]) -> dict[str, Any]:
-    """The tasks that are there already, without what is judged."""
-    wanted = [T[name] for name in ("id", "queue", "role", "purpose", "state", "answers", "overlap")]
-    return {
-        row["id"]: row
-        for part in _parts(ids)
-        for row in conn.execute(select(*wanted).where(T.workspace_id == workspace_id, T.id.in_(part))).mappings()
-    }
+def _key(row: Any) -> tuple[str, str, str]:
+    return row["item_id"], row["asks"], row["purpose"]
+
+
+def _standing(conn: Connection, workspace_id: str, plan: _Plan, items: set[str]) -> dict[tuple[str, str, str], Any]:
+    """The tasks that are there already, without what is judged; by what makes them one task, since a queue may have become a project since."""
+    wanted = [T[name] for name in ("id", "queue", "item_id", "asks", "role", "purpose", "state", "answers", "overlap")]
+    ours = (T.workspace_id == workspace_id, T.queue == plan.queue, T.rubric_id == plan.rubric.id)
+    return {_key(row): row for part in _parts(sorted(items)) for row in conn.execute(select(*wanted).where(*ours, T.item_id.in_(part))).mappings()}
 
 
 def _stored(tx: WriteTransaction, ids: list[str]) -> dict[str, Item]:
@@ -321,6 +328,11 @@ def _judged_by(tx: WriteTransaction, ids: list[str]) -> dict[str, set[str]]:
         for item_id, login in tx.conn.execute(query.where(j.workspace_id == tx.workspace_id, j.item_id.in_(part), r.kind == str(RaterKind.PERSON))):
             found.setdefault(item_id, set()).add(login)
     return found
+
+
+def _spellings(logins: Collection[str]) -> set[str]:
+    """Each as it was given and as accounts spell logins: 'Ann ' is not served the work of 'ann'."""
+    return {*logins, *(login.strip().lower() for login in logins)} - {""}
 
 
 def _named(payload: Any) -> list[str]:

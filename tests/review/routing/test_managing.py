@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from routed import ASSESSMENT, AUTHOR, NAME, OWNER, POLICY, ask, policy, prepare, put_in_force, put_report
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError as BrokenConstraint
 
 from pilotage.core import Conflict, InputError, IntegrityError, ManualClock, NotFound, PilotageError, Refused, parse_declared
@@ -30,7 +30,7 @@ from pilotage.review.routing import (
     tighten,
 )
 from pilotage.review.routing.request import ACTIONS, RouteRequest, strictness
-from pilotage.review.routing.tables import calibration_report, routing_change, routing_policy_version
+from pilotage.review.routing.tables import calibration_report, routing_change, routing_policy, routing_policy_version
 from pilotage.store import Workspace
 
 
@@ -49,6 +49,14 @@ def test_an_owner_who_did_not_write_it_activates_and_the_ledger_says_on_what(wor
     (told,) = entries(workspace, type="policy.activated")
     assert told.body["report"] == made.report_id and told.body["verdict"] == "routable" and told.actor == "olga"
     assert told.body["slices"]["language=fr"]["level"] == "two_person"
+
+
+def test_a_salt_given_with_the_first_draft_is_kept_by_every_later_one(workspace: Workspace) -> None:
+    report = prepare(workspace).id
+    for salt in ("pinch", "another", ""):
+        draft_policy(workspace, policy(report), person=AUTHOR, salt=salt)
+    with workspace.read() as conn:
+        assert conn.execute(select(routing_policy.c.salt).where(routing_policy.c.workspace_id == workspace.id)).scalar() == "pinch"
 
 
 def change_report(**given: Any) -> Callable[[Workspace], str]:
@@ -315,7 +323,8 @@ def test_every_automated_slice_has_a_threshold_in_force(live: Workspace) -> None
 
 
 def test_every_doubt_is_told_and_the_first_is_what_refuses(workspace: Workspace) -> None:
-    from pilotage.review.routing.managing import doubts_of_report, doubts_of_slices, find_version
+    from pilotage.review.routing.fitness import doubts_of_report, doubts_of_slices
+    from pilotage.review.routing.managing import find_version
     from pilotage.review.routing.policy import Policy
     from pilotage.review.routing.reporting import find_report
 

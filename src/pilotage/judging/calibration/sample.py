@@ -176,9 +176,10 @@ class Sample:
         """What the sample holds, as one digest: the same numbers give the same digest."""
         return digest(self.content)
 
-    def where(self, chosen: NDArray[Any]) -> Sample:
+    def where(self, chosen: ArrayLike) -> Sample:
         """The items of a boolean mask or of indices, in that order. Nothing is checked again: a slice may have one confidence only."""
-        rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        given = np.asarray(chosen)
+        rows = np.flatnonzero(given) if given.dtype == bool else given.astype(np.intp)
 
         def pick(column: Floats | None) -> Floats | None:
             return None if column is None else _frozen(column[rows])

@@ -108,7 +108,7 @@ def open_adjudications(
     def job(tx: WriteTransaction) -> list[str]:
         made: list[str] = []
         for (item, asks), questions in chosen.items():
-            made_id = task_id(project, item, rubric.id, purpose="adjudication", asks=asks if several else None)
+            made_id = task_id(project, item, rubric.id, purpose="adjudication", asks=asks if several else None, salt=terms.salt)
             if tx.conn.execute(select(A.task_id).where(A.workspace_id == tx.workspace_id, A.task_id == made_id)).first() is not None:
                 continue
             _put(tx, made_id, project, item, rubric.id, role=terms.settings.adjudicator or asks, asks=asks)

@@ -67,7 +67,7 @@ def project_diff(old: ProjectVersion, new: ProjectVersion) -> ProjectDiff:
     """What changed from one version to another. Pure."""
     before, after = declared_of(old.settings, old.rubric), declared_of(new.settings, new.rubric)
     paths = [*before, *(path for path in after if path not in before)]
-    changed = tuple(Changed(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path))
+    changed = tuple(one for path in paths for one in _changed(path, before.get(path), after.get(path)))
     same = old.guideline.text == new.guideline.text
     return ProjectDiff(changed, None if same else guideline_diff(old.guideline, new.guideline))
 
@@ -76,7 +76,17 @@ def declared_of(settings: ProjectSettings, rubric: Rubric) -> dict[str, Any]:
     """Everything that is declared, by its path; questions by their names, so that moving one is no change of the others."""
     asked = {"order of the questions": [question.name for question in rubric.questions]}
     questions = {f"question {question.name}": question.to_dict() for question in rubric.questions}
-    return dict(_flat({**settings.to_dict(), **asked, **questions}, ""))
+    return {**dict(_flat(settings.to_dict(), "")), **asked, **questions}
+
+
+def _changed(path: str, before: Any, after: Any) -> Iterator[Changed]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict) and before and after:  # a question that is in both: which part of it
+        for name in (*before, *(name for name in after if name not in before)):
+            yield from _changed(f"{path}.{name}", before.get(name), after.get(name))
+    else:
+        yield Changed(path, before, after)
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:

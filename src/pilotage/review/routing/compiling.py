@@ -14,7 +14,8 @@ from pilotage.core import NotFound, Refused, canonical_json, parse_duration
 from pilotage.review.assessment import AUTOMATED, assessment_for, slice_key, strictest
 from pilotage.review.assessment.tables import review_assessment
 from pilotage.review.routing.deciding import CompiledPolicy, SliceRule
-from pilotage.review.routing.managing import active_version, changes_in_force, find_version, level_of
+from pilotage.review.routing.fitness import level_of
+from pilotage.review.routing.managing import active_version, changes_in_force, find_version
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.reporting import find_report
 from pilotage.review.routing.tables import routing_monitor, routing_policy

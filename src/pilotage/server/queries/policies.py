@@ -14,14 +14,13 @@ from pilotage.people import may
 from pilotage.people.permissions import Roles
 from pilotage.review.assessment import slice_key
 from pilotage.review.routing.compiling import preview
+from pilotage.review.routing.fitness import doubts_of_report, doubts_of_slices
 from pilotage.review.routing.managing import (
     Change,
     PolicyVersion,
     active_version,
     changes_in_force,
     changes_of,
-    doubts_of_report,
-    doubts_of_slices,
     policies,
 )
 from pilotage.review.routing.reporting import StoredReport, find_report, reports

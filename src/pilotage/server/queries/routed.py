@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from pilotage.core import MICROSECONDS, NotFound
+from pilotage.core import MICROSECONDS, InputError, NotFound
 from pilotage.ledger.tables import ledger_entry
 from pilotage.review.assessment import Due, due_assessments, slice_key
-from pilotage.review.projects.project import find_terms
 from pilotage.review.routing.asking import Routed, load_route
 from pilotage.review.routing.managing import Change, PolicyVersion, changes_in_force, changes_of, policies
 from pilotage.review.routing.request import ACTIONS
@@ -281,16 +280,13 @@ def _interval(state: SliceState) -> IntervalDrawing | None:
 
 
 def _reviewer_error(workspace: Workspace, project: str, question: str, wrong: Sequence[Any]) -> Evidence | None:
-    """How often reviewers let a wrong output pass: of gold that is known to be wrong, what was not called so. None without such a project."""
-    from pilotage.review.measuring.known import known_answers
-    from pilotage.review.routing.watching import reviewer_error
+    """How often reviewers let a wrong output pass, from gold and planted errors. None without such a project, or where it asks otherwise by now."""
+    from pilotage.review.routing import count_misses
 
-    with workspace.read() as conn:
-        if find_terms(conn, workspace.id, project) is None:
-            return None
-        answers = known_answers(conn, workspace.id, project)
-    known = [one for one in answers if one.question == question and not one.abstained and one.right in wrong]
-    return reviewer_error(wrong=sum(one.value not in wrong for one in known), n=len(known))
+    try:
+        return count_misses(workspace, project, question, wrong=wrong).figure()
+    except (NotFound, InputError):
+        return None
 
 
 def per_hour(monitor: Monitor) -> float | None:
