@@ -139,7 +139,7 @@ def fill(workspace: Workspace, clock: ManualClock) -> Routed:
         clock.advance(seconds=86_400)
     poor = _report(workspace, model="shop-assistant-6", seed=5, flat=True)
     good = _report(workspace, model=MODEL, seed=11)
-    draft_policy(workspace, policy_of(parse_declared(POLICY, file="policy.yaml")), person=OTTO)
+    draft_policy(workspace, policy_of(parse_declared(POLICY, file="policy.yaml")), person=OTTO, salt="fixed")
     activate_policy(workspace, NAME, 1, person=OLGA)
     _live(workspace, clock)
     draft_policy(workspace, policy_of(parse_declared(POLICY.replace("audit: 0.3", "audit: 0.2"), file="policy.yaml")), person=OTTO)
