@@ -58,7 +58,7 @@ PICTURES = [
     Picture("review-projects", "/review", 400),
     Picture("review-project", "/review/projects/{project}", 1080),
     Picture("review-project-narrow", "/review/projects/{project}", width=NARROW, theme="dark"),
-    Picture("review-settings", "/review/projects/{project}/settings#questions", 1120),
+    Picture("review-settings", "/review/projects/{project}/settings#questions"),
     Picture("review-item", "/review/projects/{project}/items?purpose=adjudication >> a[data-row]", 1300),
     Picture("review-export", "/review/projects/{project}/export", 860),
     Picture("review-trail", "/review/audit?project={project}", 860),
