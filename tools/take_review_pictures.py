@@ -73,7 +73,15 @@ PICTURES = [
     Picture("preferences", "/review/projects/comparisons/preferences?question=helpful", 1180),
     Picture("training", "/review/projects/{project}/training", 900),
     Picture("disagreement-narrow", "/review/disagreement", width=NARROW, theme="dark"),
+    # People measured
+    Picture("people-me", "/review/me", 860, who="ben"),
+    Picture("people-team", "/review/team", 1180),
+    Picture("people-team-narrow", "/review/team", width=NARROW, theme="dark"),
+    Picture("people-person", "/review/team/fay?by=language", 1500),
+    Picture("people-known", "/review/projects/{project}/gold?size=6", 1100),
+    Picture("people-judges", "/review/projects/{project}/judges", 1080),
     # Bias
+    Picture("people-bias", "/review/bias?by=language", 1010),
     # Routing
 ]
 
