@@ -1,4 +1,4 @@
-"""Take the pictures of the pages of review and routing, from the reviewed workspace of the tests: the same every time.
+"""Take the pictures of the pages of review and routing, from the reviewed and the routed workspace of the tests: the same every time.
 
     python tools/take_review_pictures.py                  # all of them; needs Playwright and a Chromium (see take_pictures.py)
     python tools/take_review_pictures.py projects people  # those whose name contains one of the words
@@ -25,6 +25,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "server"))
 
 import preference_workspace
 import review_workspace
+import routing_workspace
 
 from pilotage import people
 from pilotage.core import ManualClock
@@ -41,7 +42,7 @@ NARROW = 390
 class Picture:
     """One picture: of ``page`` (and the links to follow from it, after ``>>``), seen by ``who`` (``ada`` leads; see ``review_workspace.HABITS``).
 
-    ``height`` of the page is kept; None: what the window shows. ``press``: keys, before it is taken.
+    ``height`` of the page is kept; None: what the window shows. ``press``: keys, before it is taken. ``routed``: of the workspace of routed outputs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Picture:
     theme: str = "light"
     who: str = "ada"
     press: str = ""
+    routed: bool = False
 
 
 PICTURES = [
@@ -58,7 +60,7 @@ PICTURES = [
     Picture("review-projects", "/review", 400),
     Picture("review-project", "/review/projects/{project}", 1080),
     Picture("review-project-narrow", "/review/projects/{project}", width=NARROW, theme="dark"),
-    Picture("review-settings", "/review/projects/{project}/settings#questions"),
+    Picture("review-settings", "/review/projects/{project}/settings", 1400),
     Picture("review-item", "/review/projects/{project}/items?purpose=adjudication >> a[data-row]", 1300),
     Picture("review-export", "/review/projects/{project}/export", 860),
     Picture("review-trail", "/review/audit?project={project}", 860),
@@ -83,24 +85,39 @@ PICTURES = [
     # Bias
     Picture("people-bias", "/review/bias?by=language", 1010),
     # Routing
+    Picture("routing-assessments", "/routing/assessments", 560, routed=True),
+    Picture("routing-assess", "/routing/assessments/new?from={assessment}", 1180, routed=True),
+    Picture("routing-lab", "/routing/lab/{report}#threshold", None, routed=True),
+    Picture("routing-lab-calibration", "/routing/lab/{report}#reliability", None, routed=True),
+    Picture("routing-policy", "/routing/policies/refund-replies?version=2", 760, routed=True),
+    Picture("routing-monitor", "/routing/monitor", 1180, routed=True),
+    Picture("routing-decisions", "/routing/decisions", 760, routed=True),
+    Picture("routing-lab-narrow", "/routing/lab/{report}?slice=language%3Dde#threshold", None, 390, "dark", routed=True),
+    Picture("routing-monitor-narrow", "/routing/monitor", 1500, 390, routed=True),
 ]
 
 
-def named(has: review_workspace.Reviewed) -> dict[str, str]:
+def named(has: review_workspace.Reviewed | routing_workspace.Routed) -> dict[str, str]:
     """What stands in braces in an address."""
+    if isinstance(has, routing_workspace.Routed):
+        return vars(has)
     return {"project": has.project, "item": sorted(has.truth)[0], "adjudication": has.adjudications[0] if has.adjudications else ""}
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[str, review_workspace.Reviewed]]:
-    """The reviewed workspace, without the hostile words that tests need, and the address that opens it."""
-    review_workspace.HOSTILE = preference_workspace.HOSTILE = ""
+def served(folder: Path, *, routed: bool) -> Iterator[tuple[str, review_workspace.Reviewed | routing_workspace.Routed]]:
+    """The reviewed (or routed) workspace, without the hostile words that tests need, and the address that opens it."""
+    review_workspace.HOSTILE = preference_workspace.HOSTILE = routing_workspace.HOSTILE = ""
     passwords._hasher = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     clock = ManualClock()
     with create_workspace(folder / "workspace", actor="ada", clock=clock) as workspace:
-        has = review_workspace.fill(workspace, clock)
-        triage(workspace, has.project, "failure")
-        preference_workspace.fill(workspace, clock)
+        has: review_workspace.Reviewed | routing_workspace.Routed
+        if routed:
+            has = routing_workspace.fill(workspace, clock)
+        else:
+            has = review_workspace.fill(workspace, clock)
+            triage(workspace, has.project, "failure")
+            preference_workspace.fill(workspace, clock)
         people.add_account(workspace, login="ada", display_name="Ada", roles=["owner", "operator", "reviewer", "admin"], password=PASSWORD)
         server = uvicorn.Server(uvicorn.Config(create_app(workspace), host="127.0.0.1", port=0, log_level="warning"))
         thread = threading.Thread(target=server.run, daemon=True)
@@ -114,7 +131,15 @@ def served(folder: Path) -> Iterator[tuple[str, review_workspace.Reviewed]]:
 
 def main(wanted: list[str]) -> int:
     chosen = [each for each in PICTURES if not wanted or any(word in each.name for word in wanted)]
-    with folder_named("harbour-review") as folder, served(folder) as (address, has), sync_playwright() as driver:
+    for routed in (False, True):
+        if one := [each for each in chosen if each.routed == routed]:
+            _take(one, routed=routed)
+    return 0
+
+
+def _take(chosen: list[Picture], *, routed: bool) -> None:
+    name = "harbour-routing" if routed else "harbour-review"
+    with folder_named(name) as folder, served(folder, routed=routed) as (address, has), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for each in chosen:
             camera = Camera(browser, f"{address}/login", width=each.width, height=844 if each.width < 500 else 860, theme=each.theme)
@@ -133,7 +158,6 @@ def main(wanted: list[str]) -> int:
             camera.take(each.name, height=each.height)
             camera.page.context.close()
         browser.close()
-    return 0
 
 
 if __name__ == "__main__":

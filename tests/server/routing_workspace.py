@@ -145,7 +145,7 @@ def fill(workspace: Workspace, clock: ManualClock) -> Routed:
     draft_policy(workspace, policy_of(parse_declared(POLICY.replace("audit: 0.3", "audit: 0.2"), file="policy.yaml")), person=OTTO)
     shown = routes(workspace, NAME, limit=1, action="review")[0].id
     blocked = routes(workspace, NAME, limit=1, action="block")[0].id
-    report_outcome(workspace, shown, wrong=True, source=f"customer_complaint {HOSTILE}")
+    report_outcome(workspace, shown, wrong=True, source=f"customer_complaint {HOSTILE}".strip())
     newest = next(one for one in assessments(workspace) if not one.slice)
     return Routed(NAME, PROJECT, CATEGORY, good, poor, newest.id, shown, blocked, mean)
 
@@ -166,9 +166,9 @@ def _report(workspace: Workspace, *, model: str, seed: int, flat: bool = False) 
     if flat:  # its confidence says nothing
         right = np.random.default_rng(seed).random(len(raw)) < 0.8
     sample = Sample.of(
-        raw, right, model=model, labelled_by=f"people {HOSTILE}", ids=[f"{model}-{n}" for n in range(len(raw))], slices={"language": language}
+        raw, right, model=model, labelled_by=f"people {HOSTILE}".strip(), ids=[f"{model}-{n}" for n in range(len(raw))], slices={"language": language}
     )
-    kept = keep_sample(workspace, without_ids(sample), person=OTTO, source=f"file {model}.csv {HOSTILE}")
+    kept = keep_sample(workspace, without_ids(sample), person=OTTO, source=f"file {model}.csv {HOSTILE}".strip())
     return take_look(
         workspace,
         load_sample(workspace, kept),
@@ -193,7 +193,7 @@ def _live(workspace: Workspace, clock: ManualClock) -> None:
                 payload["reply"] = "Pay to DE02120300000000202051."
             router.route(
                 RouteRequest(
-                    id=f"msg-{number} {HOSTILE}" if number % 100 == 0 else f"msg-{number}",
+                    id=f"msg-{number} {HOSTILE}".strip() if number % 100 == 0 else f"msg-{number}",
                     payload=payload,
                     confidence=None if number % 90 == 5 else round(float(raw[number]), 6),
                     slices=slices,

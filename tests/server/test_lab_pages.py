@@ -16,7 +16,7 @@ from pilotage import people
 from pilotage.judging.calibration import Costs, Limits, ReviewerError, Sample, calibration_report, recalibrate
 from pilotage.ledger import entries
 from pilotage.review.routing import load_report, store_report
-from pilotage.review.routing.reports import reports
+from pilotage.review.routing.reporting import reports
 from pilotage.server import create_app
 from pilotage.store import Workspace
 from suggested import fill_project

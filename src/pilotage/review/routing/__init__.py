@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from pilotage.review.routing.novelty import Novelty, fit_novelty
     from pilotage.review.routing.policy import Policy, policy_of, read_policy
-    from pilotage.review.routing.reports import StoredReport, load_report, next_look, reports, store_report
+    from pilotage.review.routing.reporting import StoredReport, load_report, next_look, reports, store_report
     from pilotage.review.routing.request import ACTIONS, RouteDecision, RouteRequest
     from pilotage.review.routing.reviewers import Misses, count_misses, reviewer_error
     from pilotage.review.routing.router import Router
@@ -54,7 +54,7 @@ _FROM = {
     ),
     "novelty": ("Novelty", "fit_novelty"),
     "policy": ("Policy", "policy_of", "read_policy"),
-    "reports": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
+    "reporting": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
     "request": ("ACTIONS", "RouteDecision", "RouteRequest"),
     "reviewers": ("Misses", "count_misses", "reviewer_error"),
     "router": ("Router",),

@@ -17,7 +17,7 @@ from pilotage.review.routing.deciding import CompiledPolicy, SliceRule
 from pilotage.review.routing.fitness import level_of
 from pilotage.review.routing.managing import active_version, changes_in_force, find_version
 from pilotage.review.routing.policy import Policy
-from pilotage.review.routing.reports import find_report
+from pilotage.review.routing.reporting import find_report
 from pilotage.review.routing.tables import routing_monitor, routing_policy
 from pilotage.store import Workspace
 

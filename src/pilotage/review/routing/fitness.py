@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from pilotage.core import InputError, Refused, parse_duration
 from pilotage.review.assessment import AUTOMATED, Assessment, Due, assessment_for, at_least, due_in, slice_key, strictest
 from pilotage.review.routing.policy import Policy, PolicySlice
-from pilotage.review.routing.reports import StoredReport, later_look
+from pilotage.review.routing.reporting import StoredReport, later_look
 
 
 def check_fits(policy: Policy, report: StoredReport) -> None:

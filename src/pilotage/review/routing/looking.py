@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pilotage.core import InputError
 from pilotage.people import require
 from pilotage.people.permissions import Roles
-from pilotage.review.routing.reports import StoredReport, next_look, store_report
+from pilotage.review.routing.reporting import StoredReport, next_look, store_report
 from pilotage.review.routing.samples import put_sample
 from pilotage.store import Workspace
 

@@ -21,7 +21,7 @@ from pilotage.review.assessment import slice_key
 from pilotage.review.projects.project import find_terms
 from pilotage.review.routing.fitness import check_fits, require_current, require_levels
 from pilotage.review.routing.policy import Policy
-from pilotage.review.routing.reports import find_report, latest_look
+from pilotage.review.routing.reporting import find_report, latest_look
 from pilotage.review.routing.tables import routing_change, routing_monitor, routing_policy, routing_policy_version
 from pilotage.store import Workspace, WriteTransaction
 

@@ -9,7 +9,7 @@ from pilotage.review.assessment import slice_key, step_of
 from pilotage.review.routing.fitness import require_current
 from pilotage.review.routing.managing import active_version, begin_monitor, change_slice, changes_in_force
 from pilotage.review.routing.policy import Policy
-from pilotage.review.routing.reports import find_report
+from pilotage.review.routing.reporting import find_report
 from pilotage.store import Workspace, WriteTransaction
 
 

@@ -20,7 +20,7 @@ from pilotage.review.assessment import assessment_for, at_least, reassess, slice
 from pilotage.review.routing.managing import active_version, changes_in_force
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.recording import release_held_in
-from pilotage.review.routing.reports import find_report
+from pilotage.review.routing.reporting import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
 from pilotage.review.routing.tightening import tighten
 from pilotage.review.tables import review_task

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from pilotage.core import InputError, NotFound
 from pilotage.ledger.tables import ledger_entry
 from pilotage.review.assessment.tables import review_assessment
-from pilotage.review.routing.reports import StoredReport, later_look, load_report
+from pilotage.review.routing.reporting import StoredReport, later_look, load_report
 from pilotage.review.routing.samples import load_sample
 from pilotage.review.routing.tables import calibration_report, routing_policy_version
 from pilotage.server.queries.curves import CurveDrawing, ReliabilityDrawing, draw_curve, draw_reliability

@@ -23,7 +23,7 @@ from pilotage.review.routing.managing import (
     changes_of,
     policies,
 )
-from pilotage.review.routing.reports import StoredReport, find_report, reports
+from pilotage.review.routing.reporting import StoredReport, find_report, reports
 from pilotage.review.routing.tables import route_decision, routing_policy_version
 from pilotage.store import Workspace
 

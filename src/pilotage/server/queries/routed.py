@@ -191,7 +191,7 @@ def find_monitor(workspace: Workspace, name: str | None) -> Monitor | None:
             n=sum(by_slice.get(state.slice, Counter()).values()),
             tightened=tightened.get(state.slice),
         )
-        for state in states
+        for state in sorted(states, key=lambda one: (one.alarm_at is None, -one.audited, one.slice))
     )
     return Monitor(
         name=name,
