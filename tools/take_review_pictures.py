@@ -57,16 +57,12 @@ PICTURES = [
     # Projects, items, the trail
     Picture("review-projects", "/review", 640),
     # Adjudication, disagreement, people
-    Picture("adjudication", "/review/adjudication", 760),
+    Picture("adjudication", "/review/adjudication?project={project}", 760),
     Picture("adjudicating", "/review/{project}?purpose=adjudication", press="Enter"),
-    Picture("adjudicating-narrow", "/review/{project}?purpose=adjudication", width=NARROW, theme="dark", press="Enter"),
-    Picture("disagreement", "/review/disagreement", 900),
-    Picture("disagreement-answers", "/review/disagreement?view=answers", 780),
-    Picture("agreement", "/review/disagreement?view=agreement", 1000),
+    Picture("disagreement", "/review/disagreement?project={project}", 900),
+    Picture("agreement", "/review/disagreement?project={project}&view=agreement", 1000),
     Picture("truth", "/review/projects/{project}/truth?question=tone", 980),
     Picture("preferences", "/review/projects/comparisons/preferences?question=helpful", 1180),
-    Picture("training", "/review/projects/{project}/training", 900),
-    Picture("disagreement-narrow", "/review/disagreement", width=NARROW, theme="dark"),
     # Bias
     # Routing
 ]
