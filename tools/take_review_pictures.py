@@ -33,7 +33,6 @@ from pilotage.ledger import create_workspace
 from pilotage.people import passwords
 from pilotage.review.measuring import triage
 from pilotage.server import create_app
-from pilotage.store import Workspace
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - opens a temporary folder on loopback
 NARROW = 390
@@ -58,33 +57,33 @@ class Picture:
 
 PICTURES = [
     # Projects, items, the trail
-    Picture("review-projects", "/review", 400),
     Picture("review-project", "/review/projects/{project}", 1080),
     Picture("review-project-narrow", "/review/projects/{project}", width=NARROW, theme="dark"),
-    Picture("review-settings", "/review/projects/{project}/settings#questions", 1120),
+    Picture("review-settings", "/review/projects/{project}/settings", 1400),
     Picture("review-item", "/review/projects/{project}/items?purpose=adjudication >> a[data-row]", 1300),
     Picture("review-export", "/review/projects/{project}/export", 860),
     Picture("review-trail", "/review/audit?project={project}", 860),
     # Adjudication, disagreement, people
-    Picture("adjudication", "/review/adjudication", 760),
+    Picture("adjudication", "/review/adjudication?project={project}", 760),
     Picture("adjudicating", "/review/{project}?purpose=adjudication", press="Enter"),
-    Picture("adjudicating-narrow", "/review/{project}?purpose=adjudication", width=NARROW, theme="dark", press="Enter"),
-    Picture("disagreement", "/review/disagreement", 900),
-    Picture("disagreement-answers", "/review/disagreement?view=answers", 780),
-    Picture("agreement", "/review/disagreement?view=agreement", 1000),
+    Picture("disagreement", "/review/disagreement?project={project}", 900),
+    Picture("agreement", "/review/disagreement?project={project}&view=agreement", 1000),
     Picture("truth", "/review/projects/{project}/truth?question=tone", 980),
     Picture("preferences", "/review/projects/comparisons/preferences?question=helpful", 1180),
-    Picture("training", "/review/projects/{project}/training", 900),
-    Picture("disagreement-narrow", "/review/disagreement", width=NARROW, theme="dark"),
+    # People measured
+    Picture("people-me", "/review/me", 860, who="ben"),
+    Picture("people-team", "/review/team?project={project}", 1180),
+    Picture("people-person", "/review/team/fay?project={project}&by=language", 1500),
+    Picture("people-known", "/review/projects/{project}/gold?size=6", 1100),
+    Picture("people-judges", "/review/projects/{project}/judges", 1080),
     # Bias
+    Picture("people-bias", "/review/bias?project={project}&by=language", 1010),
     # Routing
-    Picture("routing-assessments", "/routing/assessments", 560, routed=True),
     Picture("routing-assess", "/routing/assessments/new?from={assessment}", 1180, routed=True),
     Picture("routing-lab", "/routing/lab/{report}#threshold", None, routed=True),
     Picture("routing-lab-calibration", "/routing/lab/{report}#reliability", None, routed=True),
     Picture("routing-policy", "/routing/policies/refund-replies?version=2", 760, routed=True),
     Picture("routing-monitor", "/routing/monitor", 1180, routed=True),
-    Picture("routing-decisions", "/routing/decisions", 760, routed=True),
     Picture("routing-lab-narrow", "/routing/lab/{report}?slice=language%3Dde#threshold", None, 390, "dark", routed=True),
     Picture("routing-monitor-narrow", "/routing/monitor", 1500, 390, routed=True),
 ]
@@ -97,13 +96,6 @@ def named(has: review_workspace.Reviewed | routing_workspace.Routed) -> dict[str
     return {"project": has.project, "item": sorted(has.truth)[0], "adjudication": has.adjudications[0] if has.adjudications else ""}
 
 
-def _reviewed(workspace: Workspace, clock: ManualClock) -> review_workspace.Reviewed:
-    has = review_workspace.fill(workspace, clock)
-    triage(workspace, has.project, "failure")
-    preference_workspace.fill(workspace, clock)
-    return has
-
-
 @contextmanager
 def served(folder: Path, *, routed: bool) -> Iterator[tuple[str, review_workspace.Reviewed | routing_workspace.Routed]]:
     """The reviewed (or routed) workspace, without the hostile words that tests need, and the address that opens it."""
@@ -111,7 +103,13 @@ def served(folder: Path, *, routed: bool) -> Iterator[tuple[str, review_workspac
     passwords._hasher = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     clock = ManualClock()
     with create_workspace(folder / "workspace", actor="ada", clock=clock) as workspace:
-        has = routing_workspace.fill(workspace, clock) if routed else _reviewed(workspace, clock)
+        has: review_workspace.Reviewed | routing_workspace.Routed
+        if routed:
+            has = routing_workspace.fill(workspace, clock)
+        else:
+            has = review_workspace.fill(workspace, clock)
+            triage(workspace, has.project, "failure")
+            preference_workspace.fill(workspace, clock)
         people.add_account(workspace, login="ada", display_name="Ada", roles=["owner", "operator", "reviewer", "admin"], password=PASSWORD)
         server = uvicorn.Server(uvicorn.Config(create_app(workspace), host="127.0.0.1", port=0, log_level="warning"))
         thread = threading.Thread(target=server.run, daemon=True)

@@ -80,13 +80,13 @@ def test_no_page_complains_or_is_wider_than_the_screen(tab: Any, served: tuple[s
     assert tab.complaints == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_usable_by_those_who_do_not_see_it(tab: Any, served: tuple[str, Workspace], theme: str) -> None:
+@pytest.mark.parametrize(("theme", "pages"), [("light", PAGES), ("dark", [HERE, f"{HERE}/settings", f"{HERE}/guideline?number=2&since=1"])])
+def test_every_page_is_usable_by_those_who_do_not_see_it(tab: Any, served: tuple[str, Workspace], theme: str, pages: list[str]) -> None:
     if not AXE.exists():
         pytest.skip("the accessibility checker was not fetched (python tools/build_web.py --tests)")
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.emulate_media(color_scheme=theme)
-    for page in (*PAGES, f"{HERE}/items/{one_item(served[1])}"):
+    for page in (*pages, f"{HERE}/items/{one_item(served[1])}"):
         tab.goto(page)
         tab.evaluate(AXE.read_text())
         found = tab.evaluate("axe.run(document, {resultTypes: ['violations']}).then((done) => done.violations)")
@@ -115,6 +115,7 @@ def test_reviewing_begins_with_one_key(tab: Any) -> None:
 def test_a_project_is_made_by_clicking_and_its_question_is_seen_as_it_is_written(tab: Any, served: tuple[str, Workspace]) -> None:
     if not (STATIC / "vendor" / "htmx.min.js").exists():
         pytest.skip("the browser code was not built (python tools/build_web.py)")
+    expect = pytest.importorskip("playwright.sync_api").expect
     tab.goto("/review/projects/new")
     tab.fill("#name", "letters")
     tab.evaluate("window.stays = true")
@@ -129,7 +130,8 @@ def test_a_project_is_made_by_clicking_and_its_question_is_seen_as_it_is_written
     tab.wait_for_selector("#questions-1-minimum")
     tab.wait_for_selector("#preview .wb-option:nth-child(5)")
     tab.get_by_role("button", name="Move question 2 up").click()
-    tab.wait_for_function("document.querySelector('#questions-0-prompt').value === 'Which is better?'")
+    expect(tab.locator("#questions-0-prompt")).to_have_value("Which is better?")
+    expect(tab.locator("#questions-1-prompt")).to_have_value("Is it kind?")
     tab.get_by_role("button", name="Make the project").click()
     tab.wait_for_selector("#guideline-error")
     assert tab.input_value("#questions-0-prompt") == "Which is better?"
@@ -149,9 +151,9 @@ def test_a_project_is_made_by_clicking_and_its_question_is_seen_as_it_is_written
 def test_a_file_is_chosen_and_taken_and_an_export_saved(tab: Any, tmp_path: Path) -> None:
     file = tmp_path / "letters.csv"
     file.write_text("task,worker,label\n1,x,yes\n2,x,maybe\n")
-    tab.goto("/review/projects/letters/import")
+    tab.goto(f"{HERE}/import")
     tab.select_option("#format", "table-csv")
-    tab.select_option("#question", "answer")
+    tab.select_option("#question", "failure")
     tab.set_input_files("#file", file)
     tab.get_by_role("button", name="Take it in").click()
     tab.wait_for_selector("text=nothing was")

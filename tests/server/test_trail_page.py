@@ -13,6 +13,7 @@ from sqlalchemy import select
 from pilotage.ledger.tables import ledger_entry
 from pilotage.review.tables import review_task
 from pilotage.server.pages.asking import Turn
+from pilotage.server.queries import trail
 from pilotage.server.queries.trail import ALL, KINDS, list_steps
 from pilotage.store import Workspace
 
@@ -40,7 +41,7 @@ def test_the_whole_trail_is_walked_without_a_gap(led: Workspace, auditor: Client
     seen: list[int] = []
     turn = Turn(size=500)
     while True:
-        page = list_steps(led, turn=turn)
+        page = list_steps(led, turn=turn).page
         seen += [step.seq for step in page.rows]
         if page.next is None:
             break
@@ -48,25 +49,45 @@ def test_the_whole_trail_is_walked_without_a_gap(led: Workspace, auditor: Client
     assert seen == sorted(wanted, reverse=True)
 
 
+def test_what_is_rare_is_looked_for_a_window_at_a_time_and_time_is_found_at_once(led: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail, "WINDOW", 400)
+    monkeypatch.setattr(trail, "_SLACK", 0)
+    seen, turn, pages = [], Turn(size=500), 0
+    while True:
+        found = list_steps(led, kind="declared", turn=turn)
+        seen += [step.seq for step in found.page.rows]
+        pages += 1
+        if found.page.next is None:
+            break
+        turn = Turn(after=found.page.next, size=500)
+    assert pages > 4 and seen == [step.seq for step in list_steps(led, kind="declared", who="ada", turn=Turn(size=500)).page.rows]
+    first_day = list_steps(led, kind="put", until="2023-11-14", turn=Turn(size=500))
+    assert first_day.page.rows and not first_day.cut, "the first day is at the far end of the ledger"
+    upwards = list_steps(led, kind="declared", turn=Turn(before="[1]", size=500))
+    assert [step.seq for step in upwards.page.rows] == [seq for seq in seen if 1 < seq < 401] and upwards.page.previous
+
+
 def test_an_items_trail_says_who_was_served_it_who_looked_and_who_answered(led: Workspace) -> None:
     t = review_task.c
     with led.read() as conn:
         item = conn.execute(select(t.item_id).where(t.workspace_id == led.id, t.state == "done", t.purpose == "work").limit(1)).scalar_one()
-    found = list_steps(led, item=item, turn=Turn(size=500)).rows
+    found = list_steps(led, item=item, turn=Turn(size=500)).page.rows
     by_word = {word: {step.who for step in found if step.word == word} for word in ("served", "viewed", "answered")}
     assert by_word["served"] == by_word["viewed"] == by_word["answered"] and len(by_word["served"]) >= 2
     assert all(item in step.items for step in found if step.word == "served")
 
 
 def test_filters_narrow_the_trail(led: Workspace, auditor: Client) -> None:
-    every = {step.seq for step in list_steps(led, project=PROJECT, turn=Turn(size=500)).rows}
+    every = {step.seq for step in list_steps(led, project=PROJECT, turn=Turn(size=500)).page.rows}
     assert len(every) == 500
-    ben = list_steps(led, who="ben", kind="answered", project=PROJECT, turn=Turn(size=500)).rows
+    ben = list_steps(led, who="ben", kind="answered", project=PROJECT, turn=Turn(size=500)).page.rows
     assert ben and all(step.who == "ben" and step.word == "answered" and step.project == PROJECT for step in ben)
     for kind in KINDS:
         assert auditor.get(f"{HERE}?kind={kind.replace(' ', '+')}").status == 200
-    first_day = list_steps(led, since="2023-11-14", until="2023-11-14", turn=Turn(size=500)).rows
-    assert first_day and not {step.seq for step in list_steps(led, since="2023-11-15", turn=Turn(size=500)).rows} & {step.seq for step in first_day}
+    first_day = list_steps(led, since="2023-11-14", until="2023-11-14", turn=Turn(size=500)).page.rows
+    assert first_day and not {step.seq for step in list_steps(led, since="2023-11-15", turn=Turn(size=500)).page.rows} & {
+        step.seq for step in first_day
+    }
     assert "No act is like that" in auditor.get(f"{HERE}?who=nobody").text
     assert "No act is like that" in auditor.get(f"{HERE}?project=other").text
 

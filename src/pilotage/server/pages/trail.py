@@ -12,7 +12,7 @@ from pilotage.review.projects import projects
 from pilotage.server.context import WorkspaceDep, require
 from pilotage.server.pages.asking import TurnDep, with_query
 from pilotage.server.queries.paging import Page
-from pilotage.server.queries.trail import KINDS, Step, list_steps
+from pilotage.server.queries.trail import KINDS, Trail, list_steps
 from pilotage.server.render import page
 
 router = APIRouter(include_in_schema=False, dependencies=[require("ledger")])
@@ -42,7 +42,7 @@ def show_trail(
         "until": until or None,
     }
     problem: PilotageError | None = None
-    found: Page[Step] = Page()
+    found = Trail(Page(), cut=False)
     try:
         found = list_steps(workspace, **wanted, turn=turn)
     except PilotageError as error:
@@ -51,7 +51,8 @@ def show_trail(
         request,
         "review/trail.html",
         status=200 if problem is None else problem.http_status,
-        steps=found,
+        steps=found.page,
+        cut=found.cut,
         wanted=wanted,
         kinds=KINDS,
         projects=[each.name for each in projects(workspace, archived=True)],

@@ -73,7 +73,6 @@ def list_items(
     """
     _check(state, only, slice, purpose, leads=leads)
     mine = [T.workspace_id == workspace.id, T.queue == project, T.state == state]
-    # Each place of the index names its purposes, so that skipping gold costs nothing.
     if purpose:
         mine.append(T.purpose == purpose)
     elif not (leads and only == "flagged"):  # a flag on a test is for who leads, too
