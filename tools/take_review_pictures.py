@@ -57,7 +57,6 @@ class Picture:
 
 PICTURES = [
     # Projects, items, the trail
-    Picture("review-projects", "/review", 400),
     Picture("review-project", "/review/projects/{project}", 1080),
     Picture("review-project-narrow", "/review/projects/{project}", width=NARROW, theme="dark"),
     Picture("review-settings", "/review/projects/{project}/settings", 1400),
@@ -65,33 +64,26 @@ PICTURES = [
     Picture("review-export", "/review/projects/{project}/export", 860),
     Picture("review-trail", "/review/audit?project={project}", 860),
     # Adjudication, disagreement, people
-    Picture("adjudication", "/review/adjudication", 760),
+    Picture("adjudication", "/review/adjudication?project={project}", 760),
     Picture("adjudicating", "/review/{project}?purpose=adjudication", press="Enter"),
-    Picture("adjudicating-narrow", "/review/{project}?purpose=adjudication", width=NARROW, theme="dark", press="Enter"),
-    Picture("disagreement", "/review/disagreement", 900),
-    Picture("disagreement-answers", "/review/disagreement?view=answers", 780),
-    Picture("agreement", "/review/disagreement?view=agreement", 1000),
+    Picture("disagreement", "/review/disagreement?project={project}", 900),
+    Picture("agreement", "/review/disagreement?project={project}&view=agreement", 1000),
     Picture("truth", "/review/projects/{project}/truth?question=tone", 980),
     Picture("preferences", "/review/projects/comparisons/preferences?question=helpful", 1180),
-    Picture("training", "/review/projects/{project}/training", 900),
-    Picture("disagreement-narrow", "/review/disagreement", width=NARROW, theme="dark"),
     # People measured
     Picture("people-me", "/review/me", 860, who="ben"),
-    Picture("people-team", "/review/team", 1180),
-    Picture("people-team-narrow", "/review/team", width=NARROW, theme="dark"),
-    Picture("people-person", "/review/team/fay?by=language", 1500),
+    Picture("people-team", "/review/team?project={project}", 1180),
+    Picture("people-person", "/review/team/fay?project={project}&by=language", 1500),
     Picture("people-known", "/review/projects/{project}/gold?size=6", 1100),
     Picture("people-judges", "/review/projects/{project}/judges", 1080),
     # Bias
-    Picture("people-bias", "/review/bias?by=language", 1010),
+    Picture("people-bias", "/review/bias?project={project}&by=language", 1010),
     # Routing
-    Picture("routing-assessments", "/routing/assessments", 560, routed=True),
     Picture("routing-assess", "/routing/assessments/new?from={assessment}", 1180, routed=True),
     Picture("routing-lab", "/routing/lab/{report}#threshold", None, routed=True),
     Picture("routing-lab-calibration", "/routing/lab/{report}#reliability", None, routed=True),
     Picture("routing-policy", "/routing/policies/refund-replies?version=2", 760, routed=True),
     Picture("routing-monitor", "/routing/monitor", 1180, routed=True),
-    Picture("routing-decisions", "/routing/decisions", 760, routed=True),
     Picture("routing-lab-narrow", "/routing/lab/{report}?slice=language%3Dde#threshold", None, 390, "dark", routed=True),
     Picture("routing-monitor-narrow", "/routing/monitor", 1500, 390, routed=True),
 ]

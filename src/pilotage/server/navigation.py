@@ -43,21 +43,17 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
     # Review
     Place("Review", "Queues", "/review"),
+    Place("Review", "Adjudication", "/review/adjudication"),
+    Place("Review", "Disagreement", "/review/disagreement"),
     Place("Review", "My page", "/review/me"),
     Place("Review", "Team", "/review/team", also=r"/review/projects/[^/]+/(gold|exam|round|judges)", needs="run"),
     Place("Review", "Bias", "/review/bias", needs="run"),
     Place("Review", "Audit trail", "/review/audit"),
-    Place("Review", "Review", "/review"),
-    Place("Review", "Adjudication", "/review/adjudication"),
-    Place("Review", "Disagreement", "/review/disagreement"),
     # Routing
     Place("Routing", "Assessments", "/routing/assessments"),
     Place("Routing", "Lab", "/routing/lab"),
     Place("Routing", "Policies", "/routing/policies", also="/routing/draft"),
     Place("Routing", "Monitor", "/routing/monitor", also=r"/routing/decisions(/.*)?"),
-    Place("Review", "Adjudication", "/review/adjudication"),
-    Place("Review", "Disagreement", "/review/disagreement"),
-    Place("Review", "Audit trail", "/review/audit"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),

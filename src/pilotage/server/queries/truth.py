@@ -42,8 +42,8 @@ class QuestionLine:
 
     @property
     def lacks_gold(self) -> bool:
-        """Whether there is too little gold to choose a method by."""
-        return self.weighable and self.gold < ENOUGH_GOLD
+        """Whether there is too little gold to choose a method by. Opinions have no right answer, and need none."""
+        return self.weighable and self.question.policy != "soft" and self.gold < ENOUGH_GOLD
 
 
 @dataclass(frozen=True)
