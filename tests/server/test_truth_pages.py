@@ -121,6 +121,6 @@ def test_the_same_work_is_not_begun_twice_and_an_error_is_told(fresh: Workspace)
 
 def test_nothing_settled_says_what_comes_first(fresh: Workspace) -> None:
 
-    create_project(fresh, ProjectSettings(name="new"), rubric=Rubric(name="new", questions=(FAILURE,)), guideline="Be fair.")
-    page = as_somebody(fresh, "olga", "owner").get("/review/projects/new/truth")
+    create_project(fresh, ProjectSettings(name="fresh"), rubric=Rubric(name="fresh", questions=(FAILURE,)), guideline="Be fair.")
+    page = as_somebody(fresh, "olga", "owner").get("/review/projects/fresh/truth")
     assert page.status == 200 and "Nothing is settled yet" in page.text and "Nobody answered yet" in page.text
