@@ -100,7 +100,9 @@ def test_what_cannot_be_asked_is_told_above_the_filters(auditor: Client) -> None
 
 
 def test_who_answers_does_not_read_it(led: Workspace) -> None:
-    assert sign_in_as(led, "ben").get(HERE).status == 403
+    ben = sign_in_as(led, "ben")
+    assert ben.get(HERE).status == 403
+    assert HERE not in ben.get("/review").text, "nor is it offered to them"
     assert sign_in_as(led, "lena").get(HERE).status == 200
 
 

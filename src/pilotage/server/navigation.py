@@ -48,7 +48,7 @@ PLACES: tuple[Place, ...] = (
     Place("Review", "My page", "/review/me"),
     Place("Review", "Team", "/review/team", also=r"/review/projects/[^/]+/(gold|exam|round|judges)", needs="run"),
     Place("Review", "Bias", "/review/bias", needs="run"),
-    Place("Review", "Audit trail", "/review/audit"),
+    Place("Review", "Audit trail", "/review/audit", needs="ledger"),
     # Routing
     Place("Routing", "Assessments", "/routing/assessments"),
     Place("Routing", "Lab", "/routing/lab"),
