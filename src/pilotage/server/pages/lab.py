@@ -16,6 +16,7 @@ from pilotage.server.context import Person, PersonDep, PresentDep, WorkspaceDep,
 from pilotage.server.pages.asking import SentDep, TurnDep, with_query
 from pilotage.server.queries import lab
 from pilotage.server.queries.paging import Turn
+from pilotage.server.queries.thresholds import WhatIf
 from pilotage.server.render import page
 from pilotage.store import Workspace
 
@@ -172,7 +173,7 @@ def show_report(
 ) -> Response:
     """One report: the verdict and why, calibration, ranking, slices, and the threshold that can be moved."""
     counted = lab.parse_missed(missed) or (None, None)
-    asked = lab.WhatIf(slice, at, error, review, delay, counted[0], counted[1], per_hour, minutes, sla)
+    asked = WhatIf(slice, at, error, review, delay, counted[0], counted[1], per_hour, minutes, sla)
     found = lab.find_report(workspace, lab.require_report_name(report_id), asked)
     return page(request, "routing/report.html", found=found, with_query=with_query)
 
