@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pilotage.review.measuring.adjudicating import Adjudication, Overturned, adjudications, open_adjudications, overturns, reopen
     from pilotage.review.measuring.agreement import Agreeing, Change, agreement_change, project_agreement
     from pilotage.review.measuring.combining import Combined, combine
+    from pilotage.review.measuring.comparing import MethodsCompared, compare_methods
+    from pilotage.review.measuring.disputing import dispute
     from pilotage.review.measuring.divergence import PairConfusion
     from pilotage.review.measuring.examinees import ExamStanding, ExamTry, exam_standing, exam_tries
     from pilotage.review.measuring.explorer import Divided, DividedPage, explore
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 # numpy loads when a name that needs it is first used: the claim imports this room for one look-up by key.
 _FROM: dict[str, tuple[str, ...]] = {
+    "comparing": ("MethodsCompared", "compare_methods"),
+    "disputing": ("dispute",),
     "accuracy": (
         "Accuracy",
         "Alert",
@@ -197,6 +201,7 @@ __all__ = [
     "Known",
     "LeakTest",
     "Member",
+    "MethodsCompared",
     "MyPage",
     "Overturned",
     "PairConfusion",
@@ -218,11 +223,13 @@ __all__ = [
     "calibration_tasks",
     "close_round",
     "combine",
+    "compare_methods",
     "confusion",
     "confusion_between",
     "consensus_of",
     "current_exam",
     "current_round",
+    "dispute",
     "exam_standing",
     "exam_tries",
     "explore",
