@@ -105,18 +105,18 @@ def test_gold_enough_shows_how_each_method_did_on_it(reviewed_copy: Workspace, m
 
 def test_the_same_work_is_not_begun_twice_and_an_error_is_told(fresh: Workspace) -> None:
     gate, work = threading.Event(), Jobs(fresh)
-    work.start(("x",), lambda _: gate.wait(20), by="olga")
+    work.start(("x",), lambda *_: gate.wait(20), by="olga")
     with pytest.raises(Conflict, match="under way"):
-        work.start(("x",), lambda _: None, by="rita")
+        work.start(("x",), lambda *_: None, by="rita")
     gate.set()
     work.wait("x", timeout_s=20)
-    work.start(("y",), lambda _: 1 / 0, by="olga")
+    work.start(("y",), lambda *_: 1 / 0, by="olga")
     work.wait("y", timeout_s=20)
     found = work.of("y")
     assert found is not None and found.problem is not None and "ZeroDivision" not in found.problem["what"]
     work.close()
     with pytest.raises(Conflict, match="stopping"):
-        work.start(("z",), lambda _: None, by="olga")
+        work.start(("z",), lambda *_: None, by="olga")
 
 
 def test_nothing_settled_says_what_comes_first(fresh: Workspace) -> None:
