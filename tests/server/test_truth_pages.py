@@ -79,7 +79,7 @@ def test_methods_are_compared_and_what_they_differ_on_goes_to_adjudicators(revie
     labels = {"majority": "yes", "mace": "no"}
     differing = tuple(Disagreement(item, labels, dict.fromkeys(labels, 0.6)) for item in settled)
     told = replace(compared, differing=differing, n_differing=3)
-    background(lead).start(("compare", "replies", "failure"), lambda _: told, by="olga")
+    background(lead).start(("compare", "replies", "failure"), lambda *_: told, by="olga")
     background(lead).wait("compare", "replies", "failure", timeout_s=20)
     assert "3 items on which the methods differ" in lead.get(ADDRESS).text
     before = len(adjudications(reviewed_copy, "replies", limit=500))
