@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from pilotage.core import Clock
 from pilotage.ledger.append import append
@@ -12,7 +12,7 @@ from pilotage.ledger.checking import WHOLE_UP_TO, broken, examine, refusal, veri
 from pilotage.ledger.entry import HEAD
 from pilotage.ledger.keys import held_keys
 from pilotage.ledger.tables import ledger_entry, ledger_head
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 from pilotage.store.schema import workspace as workspace_table
 
 
@@ -36,6 +36,17 @@ def open_workspace(location: str | Path, *, actor: str = "local", clock: Clock |
         If its schema is newer than this version of Pilotage, or older and not yet upgraded.
     """
     return Workspace.open(location, actor=actor, clock=clock, guard=Guard(key_dir=key_dir))
+
+
+_HEAD_OF = (ledger_head.c.workspace_id == workspace_table.c.id) & (ledger_head.c.name == HEAD)
+_STATE = Ready(
+    select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash)
+    .select_from(workspace_table.outerjoin(ledger_head, _HEAD_OF))
+    .where(workspace_table.c.id == bindparam("workspace"))
+)
+_CHAIN_AT = Ready(
+    select(ledger_entry.c.chain_hash).where(ledger_entry.c.workspace_id == bindparam("workspace"), ledger_entry.c.seq == bindparam("seen"))
+)
 
 
 class Guard:
@@ -63,13 +74,8 @@ class Guard:
 
     @staticmethod
     def _state(tx: WriteTransaction) -> tuple[str | None, int, bytes]:
-        joined = (ledger_head.c.workspace_id == workspace_table.c.id) & (ledger_head.c.name == HEAD)
-        row = tx.conn.execute(
-            select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash)
-            .select_from(workspace_table.outerjoin(ledger_head, joined))
-            .where(workspace_table.c.id == tx.workspace_id)
-        ).one()
-        return row.sealed_reason, row.size or 0, row.chain_hash or b""
+        row = _STATE.rows(tx.conn, {"workspace": tx.workspace_id})[0]
+        return row["sealed_reason"], row["size"] or 0, row["chain_hash"] or b""
 
     def _verify(self, tx: WriteTransaction, *, size: int) -> None:
         held = held_keys(tx.workspace_id, key_dir=self._key_dir)
@@ -82,9 +88,8 @@ class Guard:
     def _still_there(self, tx: WriteTransaction, *, size: int) -> bool:
         assert self._seen is not None  # noqa: S101 - the caller looked
         seen_size, seen_chain = self._seen
-        table = ledger_entry.c
-        found = tx.conn.execute(select(table.chain_hash).where(table.workspace_id == tx.workspace_id, table.seq == seen_size)).scalar()
-        return size >= seen_size and found == seen_chain
+        found = _CHAIN_AT.first(tx.conn, {"workspace": tx.workspace_id, "seen": seen_size})
+        return size >= seen_size and found is not None and found["chain_hash"] == seen_chain
 
 
 def reopen(workspace: Workspace, *, reason: str, actor: str | None = None, key_dir: Path | str | None = None) -> int:

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pilotage.core import Clock, PilotageError, Unavailable
+from pilotage.store.ready import inserting
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Participant")
@@ -61,9 +62,15 @@ class WriteTransaction:
 
     def insert(self, table: Table, *rows: dict[str, Any], actor: str | None = None) -> None:
         """Insert ``rows``, stamped."""
-        if rows:
-            stamp = self.stamp(actor=actor)
+        if not rows:
+            return
+        stamp = self.stamp(actor=actor)
+        ready = inserting(table, tuple({**stamp, **rows[0]}))
+        if ready is None:
             self.conn.execute(insert(table), [{**stamp, **row} for row in rows])
+            return
+        statement, defaults = ready
+        statement.run_many(self.conn, [{**stamp, **defaults, **row} for row in rows])
 
     def participant(self, kind: type[P], make: Callable[[], P]) -> P:
         """The transaction's one participant of ``kind``, made at first use."""
