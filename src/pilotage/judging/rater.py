@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -54,6 +55,7 @@ class Rater:
 _CONFIG = Ready(select(rater_table.c.config).where(rater_table.c.workspace_id == bindparam("workspace"), rater_table.c.id == bindparam("rater")))
 
 
+@lru_cache(maxsize=1024)
 def person(login: str) -> Rater:
     """The rater of the person signed in as ``login``."""
     return Rater(kind=RaterKind.PERSON, name=login)

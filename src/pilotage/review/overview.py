@@ -46,7 +46,12 @@ def counts(workspace: Workspace, queue: str, *, purposes: Collection[str] | None
 def progress(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
     """How far the queue is and this person in it, in one read: what a page asks with every claim."""
     with workspace.read() as conn:
-        return Progress(_answered_by(conn, workspace.id, queue, rater, purposes), _counts(conn, workspace.id, queue, purposes))
+        return find_progress(conn, workspace.id, queue, rater, purposes=purposes)
+
+
+def find_progress(conn: Connection, workspace_id: str, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
+    """As :func:`progress`, on a connection that is already open."""
+    return Progress(_answered_by(conn, workspace_id, queue, rater, purposes), _counts(conn, workspace_id, queue, purposes))
 
 
 def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collection[str] | None) -> Counts:

@@ -66,7 +66,7 @@ def visitor_of(request: Request) -> Visitor | None:
     return found
 
 
-# These look nothing up, so they are coroutines: FastAPI gives a plain function a thread of its own, and the change of threads costs more than it does.
+# These look nothing up, so they are coroutines: FastAPI gives a plain function a thread of its own, and changing threads costs more than it does.
 
 
 async def _workspace(request: Request) -> Workspace:

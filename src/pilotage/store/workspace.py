@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from pilotage.core import Clock, InputError, NotFound, SystemClock, Unavailable, new_id
 from pilotage.store.blobs import Blobs
+from pilotage.store.journal import CACHE, PAGES
 from pilotage.store.migrate import check_schema, upgrade
 from pilotage.store.schema import workspace as workspace_table
 from pilotage.store.writer import Job, Writer, WriteTransaction, reading
@@ -220,10 +221,10 @@ def _engine(url: URL) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-65536",
+            f"cache_size={CACHE}",
             "temp_store=MEMORY",
             # Keys are hashes, so a batch touches pages all over an index: copied back every 32 MB they are written once, not once a batch.
-            "wal_autocheckpoint=8192",
+            f"wal_autocheckpoint={PAGES}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -10,6 +10,7 @@ Cost: one disk sync per group, so throughput grows with the number of callers wh
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pilotage.core import Clock, PilotageError, Unavailable
+from pilotage.store.journal import make_room
 from pilotage.store.ready import inserting
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ P = TypeVar("P", bound="Participant")
 
 MAX_JOBS_IN_A_GROUP = 512
 _RETRIES = 8
+_GOES_ON = 32  # who wrote as often in one process will go on writing
 
 
 class Participant(Protocol):
@@ -129,12 +132,14 @@ class Writer:
             thread.join()
 
     def _work(self) -> None:
-        while True:
+        for turn in itertools.count(1):
             group, stop = self._next_group()
             if group:
                 self._write_group(group)
             if stop:
                 return
+            if turn == _GOES_ON:
+                make_room(self._engine)
 
     def _next_group(self) -> tuple[list[tuple[Job[Any], Future[Any]]], bool]:
         group: list[tuple[Job[Any], Future[Any]]] = []
@@ -183,7 +188,9 @@ class Writer:
             tx = WriteTransaction(conn, self._workspace_id, self._actor, self._clock)
             if self._guard is not None:
                 self._guard(tx)
-            outcomes = [self._run(tx, job) for job in jobs]
+            # A job alone needs no savepoint: if it fails, the transaction does.
+            alone = len(jobs) == 1
+            outcomes: list[tuple[Any, BaseException | None]] = [(jobs[0](tx), None)] if alone else [self._run(tx, job) for job in jobs]
             for participant in tx.participants.values():
                 participant.flush(tx)
         return outcomes
