@@ -29,7 +29,7 @@ def make_room(engine: Engine) -> None:
     with contextlib.suppress(DBAPIError), engine.connect().execution_options(pilotage_write=True) as conn:
         conn.exec_driver_sql(f"PRAGMA cache_size={_SMALL_CACHE}")
         try:
-            conn.exec_driver_sql("CREATE TABLE room_in_the_log (nothing BLOB)")
+            conn.exec_driver_sql("CREATE TABLE room_in_the_log (filler BLOB)")
             conn.exec_driver_sql("INSERT INTO room_in_the_log VALUES (zeroblob(?))", (ROOM,))
         finally:
             conn.rollback()
