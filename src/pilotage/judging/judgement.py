@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, select
+from sqlalchemy import Select, bindparam, exists, func, select
 
 from pilotage.core import Conflict, InputError, NotFound, content_id
 from pilotage.judging.item import CHUNK
@@ -319,7 +319,9 @@ _ITEMS = Ready(
 @lru_cache
 def _current(*, by_rater: bool) -> Ready:
     query = _select().where(_OF, judgement_table.c.item_id.in_(bindparam("items", expanding=True)), ~_superseded())
-    return Ready(query.where(judgement_table.c.rater_id.in_(bindparam("raters", expanding=True))) if by_rater else query)
+    # Not the bare column: with it SQLite would go through all that the rater ever said, to find what they said of a few items.
+    rater = func.coalesce(judgement_table.c.rater_id, "")
+    return Ready(query.where(rater.in_(bindparam("raters", expanding=True))) if by_rater else query)
 
 
 def judgements(

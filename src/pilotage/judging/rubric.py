@@ -74,19 +74,19 @@ def load_rubric(workspace: Workspace, ref: str) -> Rubric:
 
 def find_rubric(conn: Connection, ref: str, *, workspace_id: str) -> Rubric:
     """As :func:`load_rubric`, on a connection that is already open (a job's, say)."""
-    found = _FIND.first(conn, {"workspace": workspace_id, "ref": ref})
+    asked = {"workspace": workspace_id, "ref": ref}
+    found = _BY_ID.first(conn, asked) or _NEWEST.first(conn, asked)
     if found is None:
         raise NotFound(f"There is no rubric '{ref}'.", mend="put it into the workspace first, or check the name")
     return _rubric(**found)
 
 
 _R = rubric_table.c
-_FIND = Ready(
-    select(_R.id, _R.name, _R.number, type_coerce(_R.questions, Text).label("questions"), _R.guideline)
-    .where(_R.workspace_id == bindparam("workspace"), (_R.id == bindparam("ref")) | (_R.name == bindparam("ref")))
-    .order_by(_R.number.desc())
-    .limit(1)
+_ALL = select(_R.id, _R.name, _R.number, type_coerce(_R.questions, Text).label("questions"), _R.guideline).where(
+    _R.workspace_id == bindparam("workspace")
 )
+_BY_ID = Ready(_ALL.where(_R.id == bindparam("ref")))
+_NEWEST = Ready(_ALL.where(_R.name == bindparam("ref")).order_by(_R.number.desc()).limit(1))
 
 
 @lru_cache(maxsize=256)

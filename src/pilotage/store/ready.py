@@ -46,6 +46,27 @@ def _fit(value: Any, process: _Processor) -> Any:
     return value if process is None else process(value)
 
 
+def run_text(conn: Connection, text: str, values: Sequence[Any] | None = None) -> None:
+    """Run what needs no compiling: ``BEGIN``, a savepoint. ``values`` as the driver takes them. Errors as ``exec_driver_sql`` raises them."""
+    _hand_over(conn, text, () if values is None else values, many=False)
+
+
+def _hand_over(conn: Connection, text: str, filled: Any, *, many: bool) -> Any:
+    heard = conn.dispatch if conn.dispatch.before_cursor_execute else None  # who counts statements counts these too
+    cursor = conn.connection.cursor()
+    if heard is not None:
+        for told in heard.before_cursor_execute:
+            told(conn, cursor, text, filled, None, many)
+    try:
+        (cursor.executemany if many else cursor.execute)(text, filled)
+    except conn.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError.instance(text, None, error, conn.dialect.loaded_dbapi.Error) from error
+    if heard is not None:
+        for told in heard.after_cursor_execute:
+            told(conn, cursor, text, filled, None, many)
+    return cursor
+
+
 class Ready:
     """A statement whose ``bindparam``s are filled in with every run. Lists are for parameters with ``expanding=True``.
 
@@ -87,24 +108,11 @@ class Ready:
     def run_many(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """The same for each of ``rows``. No lists."""
         form = self._form(conn.dialect, rows[0])
-        self._hand_over(conn, form, [form.fill(row) for row in rows], many=True)
+        _hand_over(conn, form.text, [form.fill(row) for row in rows], many=True)
 
     def _execute(self, conn: Connection, values: Mapping[str, Any]) -> Any:
         form = self._form(conn.dialect, values)
-        return self._hand_over(conn, form, form.fill(values), many=False)
-
-    @staticmethod
-    def _hand_over(conn: Connection, form: _Form, filled: Any, *, many: bool) -> Any:
-        cursor = conn.connection.cursor()
-        for told in conn.dispatch.before_cursor_execute:  # who counts statements counts these too
-            told(conn, cursor, form.text, filled, None, many)
-        try:
-            (cursor.executemany if many else cursor.execute)(form.text, filled)
-        except conn.dialect.loaded_dbapi.Error as error:
-            raise DBAPIError.instance(form.text, None, error, conn.dialect.loaded_dbapi.Error) from error
-        for told in conn.dispatch.after_cursor_execute:
-            told(conn, cursor, form.text, filled, None, many)
-        return cursor
+        return _hand_over(conn, form.text, form.fill(values), many=False)
 
     def _form(self, dialect: Dialect, values: Mapping[str, Any]) -> _Form:
         key: tuple[str | int, ...] = (dialect.name, *(len(values[name]) for name in self._lists))

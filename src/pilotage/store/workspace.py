@@ -27,6 +27,7 @@ from pilotage.core import Clock, InputError, NotFound, SystemClock, Unavailable,
 from pilotage.store.blobs import Blobs
 from pilotage.store.journal import CACHE, PAGES
 from pilotage.store.migrate import check_schema, upgrade
+from pilotage.store.ready import run_text
 from pilotage.store.schema import workspace as workspace_table
 from pilotage.store.writer import Job, Writer, WriteTransaction, reading
 
@@ -231,7 +232,7 @@ def _engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("pilotage_write") else "BEGIN")
+        run_text(conn, "BEGIN IMMEDIATE" if conn.get_execution_options().get("pilotage_write") else "BEGIN")
 
     return engine
 

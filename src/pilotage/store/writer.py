@@ -18,12 +18,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Table, func, insert, select, text
+from sqlalchemy import Connection, Engine, Table, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pilotage.core import Clock, PilotageError, Unavailable
 from pilotage.store.journal import make_room
-from pilotage.store.ready import inserting
+from pilotage.store.ready import inserting, run_text
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Participant")
@@ -184,7 +184,7 @@ class Writer:
         with self._engine.connect().execution_options(pilotage_write=True) as conn, conn.begin():
             if conn.dialect.name == "postgresql":
                 # One writer at a time per workspace, as SQLite has by nature: the ledger's order is the commit order.
-                conn.execute(select(func.pg_advisory_xact_lock(func.hashtext(self._workspace_id))))
+                run_text(conn, "SELECT pg_advisory_xact_lock(hashtext(%s))", [self._workspace_id])
             tx = WriteTransaction(conn, self._workspace_id, self._actor, self._clock)
             if self._guard is not None:
                 self._guard(tx)
@@ -198,21 +198,21 @@ class Writer:
     @staticmethod
     def _run(tx: WriteTransaction, job: Job[Any]) -> tuple[Any, BaseException | None]:
         marks = {kind: participant.mark() for kind, participant in tx.participants.items()}
-        tx.conn.exec_driver_sql("SAVEPOINT job")
+        run_text(tx.conn, "SAVEPOINT job")
         try:
             result = job(tx)
         except OperationalError:
             raise
         except Exception as error:
-            tx.conn.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
-            tx.conn.exec_driver_sql("RELEASE SAVEPOINT job")
+            run_text(tx.conn, "ROLLBACK TO SAVEPOINT job")
+            run_text(tx.conn, "RELEASE SAVEPOINT job")
             for kind, participant in list(tx.participants.items()):
                 if kind in marks:
                     participant.rollback(marks[kind])
                 else:
                     del tx.participants[kind]
             return None, error
-        tx.conn.exec_driver_sql("RELEASE SAVEPOINT job")
+        run_text(tx.conn, "RELEASE SAVEPOINT job")
         return result, None
 
 
@@ -229,5 +229,5 @@ def reading(engine: Engine) -> Any:
     """A connection with one consistent snapshot, for reading only."""
     with engine.connect() as conn, conn.begin():
         if conn.dialect.name == "postgresql":
-            conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            run_text(conn, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield conn
