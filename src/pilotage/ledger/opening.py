@@ -39,13 +39,11 @@ def open_workspace(location: str | Path, *, actor: str = "local", clock: Clock |
 
 
 _HEAD_OF = (ledger_head.c.workspace_id == workspace_table.c.id) & (ledger_head.c.name == HEAD)
+_SEEN_CHAIN = select(ledger_entry.c.chain_hash).where(ledger_entry.c.workspace_id == bindparam("workspace"), ledger_entry.c.seq == bindparam("seen"))
 _STATE = Ready(
-    select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash)
+    select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash, _SEEN_CHAIN.scalar_subquery().label("seen_chain"))
     .select_from(workspace_table.outerjoin(ledger_head, _HEAD_OF))
     .where(workspace_table.c.id == bindparam("workspace"))
-)
-_CHAIN_AT = Ready(
-    select(ledger_entry.c.chain_hash).where(ledger_entry.c.workspace_id == bindparam("workspace"), ledger_entry.c.seq == bindparam("seen"))
 )
 
 
@@ -59,23 +57,20 @@ class Guard:
         self._seen: tuple[int, bytes] | None = None
 
     def __call__(self, tx: WriteTransaction) -> None:
-        sealed, size, chain = self._state(tx)
+        state = _STATE.rows(tx.conn, {"workspace": tx.workspace_id, "seen": self._seen[0] if self._seen else 0})[0]
+        sealed, size, chain = state["sealed_reason"], state["size"] or 0, state["chain_hash"] or b""
         if sealed is not None:
             raise refusal(sealed)
         if self._refusal is not None:
             raise refusal(self._refusal)
         if not self._verified:
             self._verify(tx, size=size)
-        if self._seen is not None and not self._still_there(tx, size=size):
+        # What this process saw last must still be there, as it was.
+        if self._seen is not None and (size < self._seen[0] or state["seen_chain"] != self._seen[1]):
             self._refusal = f"the first {self._seen[0]} entries that this process saw are no longer there: the ledger was put back or exchanged"
             raise refusal(self._refusal)
         # A head seen here is committed: the write lock is held, and our own entries of this transaction come later.
         self._seen = (size, chain) if size else None
-
-    @staticmethod
-    def _state(tx: WriteTransaction) -> tuple[str | None, int, bytes]:
-        row = _STATE.rows(tx.conn, {"workspace": tx.workspace_id})[0]
-        return row["sealed_reason"], row["size"] or 0, row["chain_hash"] or b""
 
     def _verify(self, tx: WriteTransaction, *, size: int) -> None:
         held = held_keys(tx.workspace_id, key_dir=self._key_dir)
@@ -84,12 +79,6 @@ class Guard:
             self._refusal = f"the ledger is broken from entry {result.first_bad_seq} on: {result.why}"
             raise refusal(self._refusal)
         self._verified = True
-
-    def _still_there(self, tx: WriteTransaction, *, size: int) -> bool:
-        assert self._seen is not None  # noqa: S101 - the caller looked
-        seen_size, seen_chain = self._seen
-        found = _CHAIN_AT.first(tx.conn, {"workspace": tx.workspace_id, "seen": seen_size})
-        return size >= seen_size and found is not None and found["chain_hash"] == seen_chain
 
 
 def reopen(workspace: Workspace, *, reason: str, actor: str | None = None, key_dir: Path | str | None = None) -> int:

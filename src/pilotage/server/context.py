@@ -100,7 +100,8 @@ def require(permission: str) -> Any:
     if permission not in PERMISSIONS:
         raise KeyError(permission)
 
-    async def check(person: PersonDep) -> Person:
+    async def check(request: Request) -> Person:
+        person = await _person(request)
         require_permission(person, permission)
         return person
 
