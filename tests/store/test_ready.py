@@ -13,7 +13,9 @@ from pilotage.review.tables import review_counter, review_task
 from pilotage.store import Ready
 
 C = response_cache.c
-FIND = select(response_cache).where(C.workspace_id == bindparam("workspace"), C.cache_key.in_(bindparam("keys", expanding=True))).order_by(C.cache_key)
+FIND = (
+    select(response_cache).where(C.workspace_id == bindparam("workspace"), C.cache_key.in_(bindparam("keys", expanding=True))).order_by(C.cache_key)
+)
 
 
 def put(workspace, *keys):
@@ -52,7 +54,9 @@ def test_bytes_sums_and_nulls_come_as_execute_gives_them(workspace):
 def test_a_change_says_how_many_rows_it_changed_and_none_is_none(workspace):
     put(workspace, "a", "b")
     change = Ready(
-        update(response_cache).where(C.workspace_id == bindparam("of"), C.cache_key.in_(bindparam("keys", expanding=True))).values(reply=bindparam("new"))
+        update(response_cache)
+        .where(C.workspace_id == bindparam("of"), C.cache_key.in_(bindparam("keys", expanding=True)))
+        .values(reply=bindparam("new"))
     )
     assert workspace.write(lambda tx: change.run(tx.conn, {"of": tx.workspace_id, "keys": ["a", "b"], "new": {"x": [1]}})) == 2
     assert workspace.write(lambda tx: change.run(tx.conn, {"of": tx.workspace_id, "keys": ["z"], "new": None})) == 0
@@ -62,7 +66,16 @@ def test_a_change_says_how_many_rows_it_changed_and_none_is_none(workspace):
 
 
 def test_an_inserted_row_has_the_defaults_that_its_table_declares(workspace):
-    given = {"id": "jdg_1", "item_id": "i", "question": "q", "rater_id": "r", "rubric_id": "u", "value": {"a": 1}, "supersedes": "", "idempotency_key": "k"}
+    given = {
+        "id": "jdg_1",
+        "item_id": "i",
+        "question": "q",
+        "rater_id": "r",
+        "rubric_id": "u",
+        "value": {"a": 1},
+        "supersedes": "",
+        "idempotency_key": "k",
+    }
     workspace.write(lambda tx: tx.insert(judgement, given))
     with workspace.read() as conn:
         row = conn.execute(select(judgement).where(judgement.c.workspace_id == workspace.id)).one()

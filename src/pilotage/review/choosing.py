@@ -99,6 +99,14 @@ def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bo
 
 
 @lru_cache
+def gold_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Ready:
+    """As :func:`open_to`, only known items that the person had nothing to do with, the least ``exposed`` first, with the ``cap`` of each."""
+    exposed = (T.claims + T.answers).label("exposed")
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(exposed, T.overlap.label("cap"))
+    return Ready(query.where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD))
+
+
+@lru_cache
 def _served() -> Ready:
     """How many tasks of the queue the person was served so far. One index range, and only asked where known items are hidden among the work."""
     where = (A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"))
@@ -134,24 +142,23 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     places = [is_gold_turn(terms.salt, login, turn + place, terms.settings.gold.share) for place in range(len(found))]
     if not any(places):
         return list(found)
-    exposed = (T.claims + T.answers).label("exposed")
-    known = (
-        open_to(**kind)
-        .add_columns(exposed, T.overlap.label("cap"))
-        .where(T.purpose == "gold", A.state.is_(None))
-        .order_by(exposed, T.id)
-        .limit(_MOST_GOLD)
-    )
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
-    gold = sorted(conn.execute(known, filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
+    known = gold_for(**kind).rows(conn, filled)
+    gold = sorted(known, key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
     return _hidden(found, _under_cap(conn, workspace_id, gold[: sum(places) + _SPARE_GOLD]), places)
 
 
 def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowLike]) -> list[RowLike]:
     """Those that fewer people have seen than may: who skipped an item or let it lapse holds no place any more, but knows it."""
-    seen = select(A.task_id, func.count()).where(A.workspace_id == workspace_id, A.task_id.in_([row["id"] for row in gold])).group_by(A.task_id)
-    by = {row[0]: int(row[1]) for row in conn.execute(seen)}
+    seen = _seen_by().rows(conn, {"workspace": workspace_id, "ids": [row["id"] for row in gold]})
+    by = {row["task_id"]: int(row["seen"]) for row in seen}
     return [row for row in gold if by.get(row["id"], 0) < row["cap"]]
+
+
+@lru_cache
+def _seen_by() -> Ready:
+    where = (A.workspace_id == bindparam("workspace"), A.task_id.in_(bindparam("ids", expanding=True)))
+    return Ready(select(A.task_id, func.count().label("seen")).where(*where).group_by(A.task_id))
 
 
 def _hidden(work: Sequence[RowLike], gold: Sequence[RowLike], places: Sequence[bool]) -> list[RowLike]:
