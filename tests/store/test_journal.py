@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from pilotage.models.tables import response_cache
-from pilotage.store import Workspace
+from pilotage.store import Workspace, writer
 from pilotage.store.journal import ROOM, make_room
 
 
@@ -33,7 +33,8 @@ def numbers(workspace):
         return sorted(conn.execute(select(response_cache.c.reply)).scalars())
 
 
-def test_who_goes_on_writing_writes_into_a_log_that_does_not_grow(here):
+def test_who_goes_on_writing_writes_into_a_log_that_does_not_grow(here, monkeypatch):
+    monkeypatch.setattr(writer, "_GOES_ON", 32)
     for number in range(40):
         write(here, number)
     size = log_of(here).stat().st_size
@@ -44,8 +45,17 @@ def test_who_goes_on_writing_writes_into_a_log_that_does_not_grow(here):
     assert numbers(here) == list(range(80))
 
 
+def test_a_server_has_its_room_when_it_starts(here):
+    here.expect_writing()
+    size = log_of(here).stat().st_size
+    assert size >= ROOM
+    for number in range(20):
+        write(here, number)
+    assert log_of(here).stat().st_size == size
+
+
 def test_who_writes_a_little_leaves_the_log_small(here):
-    for number in range(5):
+    for number in range(20):
         write(here, number)
     assert log_of(here).stat().st_size < ROOM // 10
 
@@ -61,7 +71,8 @@ def test_nothing_of_it_stays_in_the_database(here):
     assert Path(here.engine.url.database).stat().st_size < ROOM // 10
 
 
-def test_what_is_committed_before_beside_and_after_is_all_there(here):
+def test_what_is_committed_before_beside_and_after_is_all_there(here, monkeypatch):
+    monkeypatch.setattr(writer, "_GOES_ON", 16)
     ready = threading.Barrier(2)
 
     def other():

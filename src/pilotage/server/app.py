@@ -182,6 +182,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(workspace.expect_writing)
         if background is not None:
             background.start()
         yield

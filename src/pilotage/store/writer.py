@@ -30,7 +30,7 @@ P = TypeVar("P", bound="Participant")
 
 MAX_JOBS_IN_A_GROUP = 512
 _RETRIES = 8
-_GOES_ON = 32  # who wrote as often in one process will go on writing
+_GOES_ON = 512  # a process that wrote as often will go on writing
 
 
 class Participant(Protocol):
