@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, bindparam, exists, func, select
 
 from pilotage.core import Conflict, InputError, NotFound, content_id
 from pilotage.judging.item import CHUNK
@@ -21,7 +22,7 @@ from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import judgement as judgement_table
 from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, RowLike, Workspace, WriteTransaction
 
 ABOUT_ITEMS = ("work", "adjudication", "audit")
 ABOUT_RATERS = ("gold", "qualification", "calibration", "seeded")
@@ -144,16 +145,17 @@ class _Standing:
     @classmethod
     def before(cls, tx: WriteTransaction, wanted: list[Judgement]) -> _Standing:
         made = cls()
-        t = judgement_table
         keys = sorted({judgement.idempotency_key for judgement in wanted if judgement.idempotency_key})
         items = sorted({judgement.item_id for judgement in wanted})
         raters = {judgement.rater_id for judgement in wanted}
-        of_raters = [t.c.rater_id.in_(sorted(raters))] if len(raters) <= CHUNK else []
+        of_raters = sorted(raters) if len(raters) <= CHUNK else None
         for start in range(0, len(keys), CHUNK):
-            for found in _read(tx, t.c.idempotency_key.in_(keys[start : start + CHUNK])):
-                made.by_key[found.idempotency_key] = found
+            for row in _BY_KEY.rows(tx.conn, {"workspace": tx.workspace_id, "keys": keys[start : start + CHUNK]}):
+                made.by_key[row["idempotency_key"]] = _judgement(row)
         for start in range(0, len(items), CHUNK):
-            for found in _read(tx, t.c.item_id.in_(items[start : start + CHUNK]), *of_raters, ~_superseded()):
+            wanted_of = {"workspace": tx.workspace_id, "items": items[start : start + CHUNK], "raters": of_raters}
+            for row in _current(by_rater=of_raters is not None).rows(tx.conn, wanted_of):
+                found = _judgement(row)
                 made.current[_chain(found)] = found
         return made
 
@@ -275,19 +277,17 @@ def _record(tx: WriteTransaction, judgement: Judgement, made: str, shown: dict[s
 
 
 def _known_raters(tx: WriteTransaction, ids: set[str]) -> dict[str, tuple[str, str]]:
-    t = rater_table
-    rows = tx.conn.execute(select(t.c.id, t.c.kind, t.c.name).where(t.c.workspace_id == tx.workspace_id, t.c.id.in_(sorted(ids))))
-    known = {row.id: (row.kind, row.name) for row in rows}
+    known = {row["id"]: (row["kind"], row["name"]) for row in _RATERS.rows(tx.conn, {"workspace": tx.workspace_id, "ids": sorted(ids)})}
     for missing in sorted(ids - set(known)):
         raise NotFound(f"There is no rater {missing}.", mend="call ensure_rater first")
     return known
 
 
 def _require_items(tx: WriteTransaction, ids: set[str]) -> None:
-    t, ordered = item_table, sorted(ids)
+    ordered = sorted(ids)
     for start in range(0, len(ordered), CHUNK):
         part = ordered[start : start + CHUNK]
-        known = set(tx.conn.execute(select(t.c.id).where(t.c.workspace_id == tx.workspace_id, t.c.id.in_(part))).scalars())
+        known = {row["id"] for row in _ITEMS.rows(tx.conn, {"workspace": tx.workspace_id, "ids": part})}
         for missing in part:
             if missing not in known:
                 raise NotFound(f"There is no item {missing}.", mend="call put_item first")
@@ -299,14 +299,29 @@ def _superseded() -> Any:
     return exists().where(*same, later.c.supersedes == t.c.id)
 
 
-def _read(tx: WriteTransaction, *conditions: Any) -> list[Judgement]:
-    found = tx.conn.execute(_select().where(judgement_table.c.workspace_id == tx.workspace_id, *conditions))
-    return [_judgement(row) for row in found]
-
-
 def _select() -> Select[Any]:
     t, r = judgement_table, rater_table
     return select(t, r.c.kind.label("rater_kind")).join(r, (r.c.workspace_id == t.c.workspace_id) & (r.c.id == t.c.rater_id))
+
+
+_OF = judgement_table.c.workspace_id == bindparam("workspace")
+_BY_KEY = Ready(_select().where(_OF, judgement_table.c.idempotency_key.in_(bindparam("keys", expanding=True))))
+_RATERS = Ready(
+    select(rater_table.c.id, rater_table.c.kind, rater_table.c.name).where(
+        rater_table.c.workspace_id == bindparam("workspace"), rater_table.c.id.in_(bindparam("ids", expanding=True))
+    )
+)
+_ITEMS = Ready(
+    select(item_table.c.id).where(item_table.c.workspace_id == bindparam("workspace"), item_table.c.id.in_(bindparam("ids", expanding=True)))
+)
+
+
+@lru_cache
+def _current(*, by_rater: bool) -> Ready:
+    query = _select().where(_OF, judgement_table.c.item_id.in_(bindparam("items", expanding=True)), ~_superseded())
+    # Not the bare column: with it SQLite would go through all that the rater ever said, to find what they said of a few items.
+    rater = func.coalesce(judgement_table.c.rater_id, "")
+    return Ready(query.where(rater.in_(bindparam("raters", expanding=True))) if by_rater else query)
 
 
 def judgements(
@@ -345,7 +360,7 @@ def judgements(
         else:
             ids = sorted(set(item_ids))
             rows = [row for start in range(0, len(ids), CHUNK) for row in conn.execute(base.where(t.c.item_id.in_(ids[start : start + CHUNK])))]
-    return sorted((_judgement(row) for row in rows), key=lambda judgement: (judgement.created_at, judgement.id))
+    return sorted((_judgement(row._mapping) for row in rows), key=lambda judgement: (judgement.created_at, judgement.id))
 
 
 def load_judgement(workspace: Workspace, judgement_id: str) -> Judgement:
@@ -355,30 +370,30 @@ def load_judgement(workspace: Workspace, judgement_id: str) -> Judgement:
         found = conn.execute(_select().where(t.c.workspace_id == workspace.id, t.c.id == judgement_id)).first()
     if found is None:
         raise NotFound(f"There is no judgement {judgement_id}.")
-    return _judgement(found)
+    return _judgement(found._mapping)
 
 
-def _judgement(row: Any) -> Judgement:
+def _judgement(row: RowLike) -> Judgement:
     return Judgement(
-        item_id=row.item_id,
-        question=row.question,
-        rater_id=row.rater_id,
-        rubric_id=row.rubric_id,
-        value=row.value,
-        abstained=bool(row.abstained),
-        confidence=row.confidence,
-        reason=row.reason,
-        suggestion=row.suggestion,
-        arm=row.arm,
-        active_ms=row.active_ms,
-        first_key_ms=row.first_key_ms,
-        sides=row.sides,
-        served_order=row.served_order,
-        guideline_id=row.guideline_id,
-        purpose=row.purpose,
-        idempotency_key=row.idempotency_key,
-        supersedes=row.supersedes or None,
-        id=row.id,
-        created_at=row.created_at,
-        rater_kind=row.rater_kind,
+        item_id=row["item_id"],
+        question=row["question"],
+        rater_id=row["rater_id"],
+        rubric_id=row["rubric_id"],
+        value=row["value"],
+        abstained=bool(row["abstained"]),
+        confidence=row["confidence"],
+        reason=row["reason"],
+        suggestion=row["suggestion"],
+        arm=row["arm"],
+        active_ms=row["active_ms"],
+        first_key_ms=row["first_key_ms"],
+        sides=row["sides"],
+        served_order=row["served_order"],
+        guideline_id=row["guideline_id"],
+        purpose=row["purpose"],
+        idempotency_key=row["idempotency_key"],
+        supersedes=row["supersedes"] or None,
+        id=row["id"],
+        created_at=row["created_at"],
+        rater_kind=row["rater_kind"],
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from pilotage.core import Conflict, InputError, NotFound, content_id
 from pilotage.judging.tables import rater as rater_table
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 
 
 class RaterKind(StrEnum):
@@ -51,6 +52,10 @@ class Rater:
         return self.kind == RaterKind.PERSON
 
 
+_CONFIG = Ready(select(rater_table.c.config).where(rater_table.c.workspace_id == bindparam("workspace"), rater_table.c.id == bindparam("rater")))
+
+
+@lru_cache(maxsize=1024)
 def person(login: str) -> Rater:
     """The rater of the person signed in as ``login``."""
     return Rater(kind=RaterKind.PERSON, name=login)
@@ -64,11 +69,10 @@ def ensure_rater(tx: WriteTransaction, rater: Rater) -> str:
     Conflict
         If the same kind, name and version is known with another configuration.
     """
-    t = rater_table
-    found = tx.conn.execute(select(t.c.config).where(t.c.workspace_id == tx.workspace_id, t.c.id == rater.id)).first()
+    found = _CONFIG.first(tx.conn, {"workspace": tx.workspace_id, "rater": rater.id})
     if found is None:
-        tx.insert(t, {"id": rater.id, "kind": rater.kind, "name": rater.name, "version": rater.version, "config": rater.config})
-    elif found.config != rater.config:
+        tx.insert(rater_table, {"id": rater.id, "kind": rater.kind, "name": rater.name, "version": rater.version, "config": rater.config})
+    elif found["config"] != rater.config:
         raise Conflict(
             f"The {rater.kind} '{rater.name}' version '{rater.version}' is known with another configuration.",
             where=f"rater {rater.id}",

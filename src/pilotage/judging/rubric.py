@@ -5,15 +5,17 @@ Two rubrics that ask the same in the same words are one version; any other wordi
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Text, bindparam, func, select, type_coerce
 
 from pilotage.core import InputError, NotFound, content_id
 from pilotage.judging.question import Option, Question, Scale
 from pilotage.judging.tables import rubric as rubric_table
 from pilotage.ledger import record
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 
 __all__ = ["Option", "Question", "Rubric", "Scale", "find_rubric", "load_rubric", "put_rubric"]
 
@@ -72,16 +74,23 @@ def load_rubric(workspace: Workspace, ref: str) -> Rubric:
 
 def find_rubric(conn: Connection, ref: str, *, workspace_id: str) -> Rubric:
     """As :func:`load_rubric`, on a connection that is already open (a job's, say)."""
-    t = rubric_table
-    found = conn.execute(
-        select(t).where(t.c.workspace_id == workspace_id, (t.c.id == ref) | (t.c.name == ref)).order_by(t.c.number.desc()).limit(1)
-    ).first()
+    asked = {"workspace": workspace_id, "ref": ref}
+    found = _BY_ID.first(conn, asked) or _NEWEST.first(conn, asked)
     if found is None:
         raise NotFound(f"There is no rubric '{ref}'.", mend="put it into the workspace first, or check the name")
-    return Rubric(
-        name=found.name,
-        number=found.number,
-        questions=tuple(Question.from_dict(question) for question in found.questions),
-        guideline=found.guideline,
-        id=found.id,
-    )
+    return _rubric(**found)
+
+
+_R = rubric_table.c
+_ALL = select(_R.id, _R.name, _R.number, type_coerce(_R.questions, Text).label("questions"), _R.guideline).where(
+    _R.workspace_id == bindparam("workspace")
+)
+_BY_ID = Ready(_ALL.where(_R.id == bindparam("ref")))
+_NEWEST = Ready(_ALL.where(_R.name == bindparam("ref")).order_by(_R.number.desc()).limit(1))
+
+
+@lru_cache(maxsize=256)
+def _rubric(*, id: str, name: str, number: int, questions: str, guideline: str) -> Rubric:
+    """Read once for each row there is: checking that the id is that of the content costs more than finding it."""
+    asked = tuple(Question.from_dict(question) for question in json.loads(questions))
+    return Rubric(name=name, number=number, questions=asked, guideline=guideline, id=id)

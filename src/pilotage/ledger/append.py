@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, select, update
 
 from pilotage.core import InputError, IntegrityError, canonical_json
 from pilotage.ledger.entry import HEAD, leaf_bytes
@@ -19,11 +19,19 @@ from pilotage.ledger.tables import ledger_entry, ledger_head, ledger_payload
 from pilotage.ledger.verify import GENESIS, CompactRange
 from pilotage.ledger.verify import chain_hash as chained
 from pilotage.ledger.verify import leaf_hash as hashed
-from pilotage.store import WriteTransaction
+from pilotage.store import Ready, WriteTransaction
 
 OWN_PREFIX = "ledger."
 _SALT_BYTES = 32
 _LONGEST_NAME = 500
+_H = ledger_head.c
+_IS_HEAD = (_H.workspace_id == bindparam("workspace"), _H.name == HEAD)
+_HEAD_NOW = Ready(select(_H.size, _H.chain_hash, _H.frontier).where(*_IS_HEAD))
+_MOVED = Ready(
+    update(ledger_head)
+    .where(*_IS_HEAD, _H.size == bindparam("old_size"), _H.chain_hash == bindparam("old_chain"))
+    .values(size=bindparam("new_size"), chain_hash=bindparam("new_chain"), frontier=bindparam("new_frontier"))
+)
 
 
 def record(
@@ -124,18 +132,14 @@ class Pending:
     @classmethod
     def begin(cls, tx: WriteTransaction) -> Pending:
         """Read the head. The writer holds the database's write lock by now, so nobody else can add to it before the commit."""
-        row = tx.conn.execute(
-            select(ledger_head.c.size, ledger_head.c.chain_hash, ledger_head.c.frontier).where(
-                ledger_head.c.workspace_id == tx.workspace_id, ledger_head.c.name == HEAD
-            )
-        ).first()
+        row = _HEAD_NOW.first(tx.conn, {"workspace": tx.workspace_id})
         if row is None:
             return cls(size=0, chain=GENESIS, tree=CompactRange())
         try:
-            tree = CompactRange.from_bytes(row.frontier, size=row.size)
+            tree = CompactRange.from_bytes(row["frontier"], size=row["size"])
         except ValueError as error:
             raise IntegrityError(f"The ledger's head is damaged: {error}.", mend="run 'pilotage verify'") from error
-        return cls(size=row.size, chain=row.chain_hash, tree=tree)
+        return cls(size=row["size"], chain=row["chain_hash"], tree=tree)
 
     def mark(self) -> int:
         return len(self.acts)
@@ -167,7 +171,6 @@ class Pending:
             tree.append(leaf)
             rows.append(
                 {
-                    "workspace_id": tx.workspace_id,
                     "seq": seq,
                     "type": act.type,
                     "actor": act.actor,
@@ -181,23 +184,14 @@ class Pending:
                     "created_at": act.time,
                 }
             )
-        tx.conn.execute(insert(ledger_entry), rows)
+        tx.insert(ledger_entry, *rows)
         self._move_head(tx, size=tree.size, chain=chain, frontier=tree.to_bytes())
 
     def _move_head(self, tx: WriteTransaction, *, size: int, chain: bytes, frontier: bytes) -> None:
-        values = {"size": size, "chain_hash": chain, "frontier": frontier}
         if self.size == 0:
-            tx.insert(ledger_head, {"name": HEAD, **values})
+            tx.insert(ledger_head, {"name": HEAD, "size": size, "chain_hash": chain, "frontier": frontier})
             return
-        moved = tx.conn.execute(
-            update(ledger_head)
-            .where(
-                ledger_head.c.workspace_id == tx.workspace_id,
-                ledger_head.c.name == HEAD,
-                ledger_head.c.size == self.size,
-                ledger_head.c.chain_hash == self._chain,
-            )
-            .values(**values)
-        )
-        if moved.rowcount != 1:
+        moved_to = {"new_size": size, "new_chain": chain, "new_frontier": frontier}
+        moved = _MOVED.run(tx.conn, {"workspace": tx.workspace_id, "old_size": self.size, "old_chain": self._chain, **moved_to})
+        if moved != 1:
             raise IntegrityError("The ledger's head moved while an entry was being added.", mend="run 'pilotage verify'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from pilotage.core import Clock
 from pilotage.ledger.append import append
@@ -12,7 +12,7 @@ from pilotage.ledger.checking import WHOLE_UP_TO, broken, examine, refusal, veri
 from pilotage.ledger.entry import HEAD
 from pilotage.ledger.keys import held_keys
 from pilotage.ledger.tables import ledger_entry, ledger_head
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 from pilotage.store.schema import workspace as workspace_table
 
 
@@ -38,6 +38,15 @@ def open_workspace(location: str | Path, *, actor: str = "local", clock: Clock |
     return Workspace.open(location, actor=actor, clock=clock, guard=Guard(key_dir=key_dir))
 
 
+_HEAD_OF = (ledger_head.c.workspace_id == workspace_table.c.id) & (ledger_head.c.name == HEAD)
+_SEEN_CHAIN = select(ledger_entry.c.chain_hash).where(ledger_entry.c.workspace_id == bindparam("workspace"), ledger_entry.c.seq == bindparam("seen"))
+_STATE = Ready(
+    select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash, _SEEN_CHAIN.scalar_subquery().label("seen_chain"))
+    .select_from(workspace_table.outerjoin(ledger_head, _HEAD_OF))
+    .where(workspace_table.c.id == bindparam("workspace"))
+)
+
+
 class Guard:
     """Called by the writer at the start of every transaction; raises ``IntegrityError`` where nothing may be written."""
 
@@ -48,28 +57,20 @@ class Guard:
         self._seen: tuple[int, bytes] | None = None
 
     def __call__(self, tx: WriteTransaction) -> None:
-        sealed, size, chain = self._state(tx)
+        state = _STATE.rows(tx.conn, {"workspace": tx.workspace_id, "seen": self._seen[0] if self._seen else 0})[0]
+        sealed, size, chain = state["sealed_reason"], state["size"] or 0, state["chain_hash"] or b""
         if sealed is not None:
             raise refusal(sealed)
         if self._refusal is not None:
             raise refusal(self._refusal)
         if not self._verified:
             self._verify(tx, size=size)
-        if self._seen is not None and not self._still_there(tx, size=size):
+        # What this process saw last must still be there, as it was.
+        if self._seen is not None and (size < self._seen[0] or state["seen_chain"] != self._seen[1]):
             self._refusal = f"the first {self._seen[0]} entries that this process saw are no longer there: the ledger was put back or exchanged"
             raise refusal(self._refusal)
         # A head seen here is committed: the write lock is held, and our own entries of this transaction come later.
         self._seen = (size, chain) if size else None
-
-    @staticmethod
-    def _state(tx: WriteTransaction) -> tuple[str | None, int, bytes]:
-        joined = (ledger_head.c.workspace_id == workspace_table.c.id) & (ledger_head.c.name == HEAD)
-        row = tx.conn.execute(
-            select(workspace_table.c.sealed_reason, ledger_head.c.size, ledger_head.c.chain_hash)
-            .select_from(workspace_table.outerjoin(ledger_head, joined))
-            .where(workspace_table.c.id == tx.workspace_id)
-        ).one()
-        return row.sealed_reason, row.size or 0, row.chain_hash or b""
 
     def _verify(self, tx: WriteTransaction, *, size: int) -> None:
         held = held_keys(tx.workspace_id, key_dir=self._key_dir)
@@ -78,13 +79,6 @@ class Guard:
             self._refusal = f"the ledger is broken from entry {result.first_bad_seq} on: {result.why}"
             raise refusal(self._refusal)
         self._verified = True
-
-    def _still_there(self, tx: WriteTransaction, *, size: int) -> bool:
-        assert self._seen is not None  # noqa: S101 - the caller looked
-        seen_size, seen_chain = self._seen
-        table = ledger_entry.c
-        found = tx.conn.execute(select(table.chain_hash).where(table.workspace_id == tx.workspace_id, table.seq == seen_size)).scalar()
-        return size >= seen_size and found == seen_chain
 
 
 def reopen(workspace: Workspace, *, reason: str, actor: str | None = None, key_dir: Path | str | None = None) -> int:

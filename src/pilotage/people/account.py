@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.people.permissions import ROLES
 from pilotage.people.tables import account as account_table
-from pilotage.store import Workspace
+from pilotage.store import Ready, RowLike, Workspace
 
+_ANYBODY = Ready(select(account_table.c.id).where(account_table.c.workspace_id == bindparam("workspace")).limit(1))
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
@@ -36,7 +37,7 @@ class Account:
 def has_accounts(workspace: Workspace) -> bool:
     """Whether anybody was ever given an account; disabled ones count, or disabling the last would open the door to everybody."""
     with workspace.read() as conn:
-        return conn.execute(select(account_table.c.id).where(account_table.c.workspace_id == workspace.id).limit(1)).first() is not None
+        return _ANYBODY.first(conn, {"workspace": workspace.id}) is not None
 
 
 def local_account(workspace: Workspace) -> Account:
@@ -55,7 +56,7 @@ def local_account(workspace: Workspace) -> Account:
 def accounts(workspace: Workspace) -> list[Account]:
     """Every account, by login."""
     with workspace.read() as conn:
-        return [account_of(row) for row in conn.execute(query_accounts(workspace).order_by(account_table.c.login))]
+        return [account_of(row) for row in conn.execute(query_accounts(workspace).order_by(account_table.c.login)).mappings()]
 
 
 def find_account(workspace: Workspace, login: str) -> Account:
@@ -64,7 +65,7 @@ def find_account(workspace: Workspace, login: str) -> Account:
         found = conn.execute(query_accounts(workspace).where(account_table.c.login == login.strip().lower())).first()
     if found is None:
         raise NotFound(f"There is no account {login!r}.", mend="see 'pilotage user list'")
-    return account_of(found)
+    return account_of(found._mapping)
 
 
 def query_accounts(workspace: Workspace) -> Select[Any]:
@@ -72,17 +73,12 @@ def query_accounts(workspace: Workspace) -> Select[Any]:
     return select(account_table).where(account_table.c.workspace_id == workspace.id)
 
 
-def account_of(row: Any) -> Account:
-    """The record of a row. The password's hash stays behind."""
-    return Account(
-        id=row.id,
-        login=row.login,
-        display_name=row.display_name,
-        roles=frozenset(row.roles),
-        disabled_at=row.disabled_at,
-        created_at=row.created_at,
-        lock_version=row.lock_version,
-    )
+ACCOUNT_COLUMNS = [account_table.c[name] for name in ("id", "login", "display_name", "roles", "disabled_at", "created_at", "lock_version")]
+
+
+def account_of(row: RowLike) -> Account:
+    """The record of a row that has :data:`ACCOUNT_COLUMNS`. The password's hash stays behind."""
+    return Account(**{**{column.name: row[column.name] for column in ACCOUNT_COLUMNS}, "roles": frozenset(row["roles"])})
 
 
 def require_login(login: str) -> str:

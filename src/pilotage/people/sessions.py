@@ -5,17 +5,23 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from pilotage.core import MICROSECONDS, NotFound
 from pilotage.ledger import record
-from pilotage.people.account import Account, account_of, query_accounts
+from pilotage.people.account import ACCOUNT_COLUMNS, Account, account_of
 from pilotage.people.secret import new_secret, secret_hash
 from pilotage.people.tables import account as account_table
 from pilotage.people.tables import account_session
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 
 SESSION_HOURS = 12.0
+_S = account_session.c
+_WHOSE = Ready(
+    select(_S.csrf_token, _S.expires_at, *ACCOUNT_COLUMNS)
+    .join(account_table, (account_table.c.workspace_id == _S.workspace_id) & (account_table.c.id == _S.account_id))
+    .where(_S.workspace_id == bindparam("workspace"), _S.token_hash == bindparam("hash"), account_table.c.disabled_at.is_(None))
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def open_session(workspace: Workspace, *, account_id: str, hours: float = SESSIO
         row = {"token_hash": secret_hash(token), "account_id": account_id, "csrf_token": csrf_token, "expires_at": expires_at}
         tx.insert(account_session, row, actor=found.login)
         record(tx, type="account.signed_in", subject=account_id, body={"login": found.login, "until": expires_at}, actor=found.login)
-        return account_of(found)
+        return account_of(found._mapping)
 
     return Session(account=workspace.write(job), token=token, csrf_token=csrf_token, expires_at=expires_at)
 
@@ -60,15 +66,10 @@ def open_session(workspace: Workspace, *, account_id: str, hours: float = SESSIO
 def find_session(workspace: Workspace, token: str) -> Session | None:
     """The session with this token, or None if there is none, it has ended, or the account is disabled."""
     with workspace.read() as conn:
-        found = conn.execute(
-            select(account_session).where(account_session.c.workspace_id == workspace.id, account_session.c.token_hash == secret_hash(token))
-        ).first()
-        if found is None or found.expires_at <= workspace.clock.now_us():
-            return None
-        account = conn.execute(query_accounts(workspace).where(account_table.c.id == found.account_id, account_table.c.disabled_at.is_(None))).first()
-    if account is None:
+        found = _WHOSE.first(conn, {"workspace": workspace.id, "hash": secret_hash(token)})
+    if found is None or found["expires_at"] <= workspace.clock.now_us():
         return None
-    return Session(account=account_of(account), token=token, csrf_token=found.csrf_token, expires_at=found.expires_at)
+    return Session(account=account_of(found), token=token, csrf_token=found["csrf_token"], expires_at=found["expires_at"])
 
 
 def close_session(workspace: Workspace, token: str) -> None:

@@ -48,7 +48,7 @@ def authenticate(workspace: Workspace, login: str, *, password: str) -> Account:
         raise Refused("The login or the password is wrong.", mend="try again, or ask an admin")
     stronger = hash_password(password) if is_outdated(found.password_hash) else None
     workspace.write(lambda tx: _forget_failures(tx, login, account_id=found.id, old=found.password_hash, stronger=stronger))
-    return account_of(found)
+    return account_of(found._mapping)
 
 
 def wait_after(failures: int) -> int:

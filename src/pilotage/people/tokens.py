@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import desc, select, update
+from sqlalchemy import bindparam, desc, select, update
 
 from pilotage.core import MICROSECONDS, InputError, NotFound, Refused
 from pilotage.ledger import record
-from pilotage.people.account import Account, account_of, query_accounts
+from pilotage.people.account import ACCOUNT_COLUMNS, Account, account_of
 from pilotage.people.permissions import require
 from pilotage.people.secret import new_secret, secret_hash
 from pilotage.people.tables import account as account_table
 from pilotage.people.tables import api_token
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 
 TOKEN_PREFIX = "plt_"  # noqa: S105  (not a secret: what every one begins with)
 MAX_DAYS = 3650
+_T = api_token.c
+_WHOSE = Ready(
+    select(_T.expires_at.label("until"), *ACCOUNT_COLUMNS)
+    .join(account_table, (account_table.c.workspace_id == _T.workspace_id) & (account_table.c.id == _T.account_id))
+    .where(
+        _T.workspace_id == bindparam("workspace"),
+        _T.token_hash == bindparam("hash"),
+        _T.revoked_at.is_(None),
+        account_table.c.disabled_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -79,15 +90,10 @@ def find_token(workspace: Workspace, token: str) -> Account | None:
     if not token.startswith(TOKEN_PREFIX):
         return None
     with workspace.read() as conn:
-        found = conn.execute(
-            select(api_token).where(
-                api_token.c.workspace_id == workspace.id, api_token.c.token_hash == secret_hash(token), api_token.c.revoked_at.is_(None)
-            )
-        ).first()
-        if found is None or (found.expires_at is not None and found.expires_at <= workspace.clock.now_us()):
-            return None
-        account = conn.execute(query_accounts(workspace).where(account_table.c.id == found.account_id, account_table.c.disabled_at.is_(None))).first()
-    return None if account is None else account_of(account)
+        found = _WHOSE.first(conn, {"workspace": workspace.id, "hash": secret_hash(token)})
+    if found is None or (found["until"] is not None and found["until"] <= workspace.clock.now_us()):
+        return None
+    return account_of(found)
 
 
 def tokens(workspace: Workspace, account: Account) -> list[ApiToken]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from pilotage.core import Conflict, InputError, PilotageError, Refused, digest
 from pilotage.judging import Judgement, Rater, add_judgements, ensure_rater
@@ -25,7 +25,7 @@ from pilotage.review.rows import check_person, check_role, load_assignment, load
 from pilotage.review.sealing import sealing
 from pilotage.review.serving import seen_by
 from pilotage.review.task import CORRECTION, Answered
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Row, RowLike, Workspace, WriteTransaction
 
 
 def answer(
@@ -213,7 +213,7 @@ def commit(
     return outcome
 
 
-def _in_hand(tx: WriteTransaction, task_id: str, rater: Rater, rater_id: str, roles: Collection[str] | None) -> tuple[RowMapping, RowMapping]:
+def _in_hand(tx: WriteTransaction, task_id: str, rater: Rater, rater_id: str, roles: Collection[str] | None) -> tuple[Row, Row]:
     """The task and what this person has to do with it. Raises ``Refused`` if they never claimed it or no longer hold its role."""
     task = load_task(tx.conn, tx.workspace_id, task_id)
     assignment = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
@@ -230,7 +230,7 @@ def _in_hand(tx: WriteTransaction, task_id: str, rater: Rater, rater_id: str, ro
     return task, assignment
 
 
-def _fit(tx: WriteTransaction, task: RowMapping, values: dict[str, Any]) -> dict[str, Any]:
+def _fit(tx: WriteTransaction, task: RowLike, values: dict[str, Any]) -> dict[str, Any]:
     """The answers as they are kept. Raises ``InputError`` where one does not fit, is missing, or was not asked."""
     rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
     payload = payload_for(tx.conn, tx.workspace_id, rubric, task["item_id"])
@@ -245,7 +245,7 @@ def _fit(tx: WriteTransaction, task: RowMapping, values: dict[str, Any]) -> dict
 
 
 def _check_reason(
-    tx: WriteTransaction, terms: Terms | None, task: RowMapping, seen: dict[str, Any] | None, values: dict[str, Any], reason: str | None
+    tx: WriteTransaction, terms: Terms | None, task: RowLike, seen: dict[str, Any] | None, values: dict[str, Any], reason: str | None
 ) -> None:
     if terms is None or not terms.settings.countermeasures.reason_on_accept or not seen or (reason and reason.strip()):
         return
@@ -263,7 +263,7 @@ def _check_reason(
         )
 
 
-def _refusal(task: RowMapping, assignment: RowMapping) -> Conflict | None:
+def _refusal(task: RowLike, assignment: RowLike) -> Conflict | None:
     if assignment["state"] == "answered":
         return Conflict("You have answered this item already.", where=task["id"], mend="undo that answer first if it should be another")
     if assignment["state"] == "skipped":

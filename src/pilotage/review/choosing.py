@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
@@ -19,6 +19,7 @@ from pilotage.review.projects.project import Terms
 from pilotage.review.projects.settings import Rotation
 from pilotage.review.rows import A, T
 from pilotage.review.tables import review_assignment, review_author, review_task
+from pilotage.store import Ready, RowLike
 
 AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by a slice
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
@@ -50,6 +51,8 @@ class Asking:
             filled["in_roles"] = sorted({"", *self.roles})
         if self.skills is not None:
             filled["in_skills"] = sorted({"", *self.skills})
+        if self.purposes is not None:
+            filled["for_purposes"] = sorted(self.purposes)
         return filled
 
 
@@ -83,17 +86,34 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
 
 
 @lru_cache
-def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
-    """As :func:`open_to`, only work, in the order of service, ``most`` of them. ``turn`` counts what the person was served."""
-    m = review_assignment.alias("served").c
-    served = (m.workspace_id == bindparam("workspace"), m.rater_id == bindparam("by"), m.queue == bindparam("of_queue"))
-    turn = select(func.count()).where(*served).scalar_subquery().label("turn")
-    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(turn)
+def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool = False, with_slices: bool = False) -> Ready:
+    """As :func:`open_to`, only work, in the order of service, ``most`` of them; ``with_slices``: of the item, for who goes by them."""
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
-    return query.where(T.purpose.not_in(TEST_PURPOSES)).order_by(T.position).limit(bindparam("most"))
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).where(T.purpose.not_in(TEST_PURPOSES))
+    if by_purpose:
+        query = query.where(T.purpose.in_(bindparam("for_purposes", expanding=True)))
+    if with_slices:
+        i = item_table.c
+        query = query.add_columns(i.slices).join(item_table, (i.workspace_id == T.workspace_id) & (i.id == T.item_id))
+    return Ready(query.order_by(T.position).limit(bindparam("most")))
 
 
-def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, n: int) -> list[RowMapping]:
+@lru_cache
+def gold_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Ready:
+    """As :func:`open_to`, only known items that the person had nothing to do with, the least ``exposed`` first, with the ``cap`` of each."""
+    exposed = (T.claims + T.answers).label("exposed")
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(exposed, T.overlap.label("cap"))
+    return Ready(query.where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD))
+
+
+@lru_cache
+def _served() -> Ready:
+    """How many tasks of the queue the person was served so far. One index range, and only asked where known items are hidden among the work."""
+    where = (A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"))
+    return Ready(select(func.count().label("turn")).where(*where))
+
+
+def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, n: int) -> list[RowLike]:
     """Up to ``n`` tasks for this person, in the order they are to be served. While they have to practise the guideline, only its calibration round.
 
     Cost: an index walk from the head of the queue to the first ``n`` tasks this person may have, so it grows with the open tasks they already
@@ -108,56 +128,51 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     ):
         practice = open_to(**kind).where(T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id)))
         rows = conn.execute(practice, filled).mappings().all()
-        return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
-    work = work_for(**kind)
-    if asking.purposes is not None:
-        work = work.where(T.purpose.in_(sorted(asking.purposes)))
+        return list(sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n])
     rotation = terms.settings.rotation if terms is not None else None
+    work = work_for(**kind, by_purpose=asking.purposes is not None, with_slices=rotation is not None)
     if rotation is None:
-        found: Sequence[RowMapping] = conn.execute(work, {**filled, "most": n}).mappings().all()
+        found: Sequence[RowLike] = work.rows(conn, {**filled, "most": n})
     else:
         found = _varied(conn, workspace_id, work, filled, asking, rotation, n)
     if terms is None or not found or asking.purposes is not None or not terms.settings.gold.share:
         return list(found)
     login = asking.rater.name
-    places = [is_gold_turn(terms.salt, login, found[0]["turn"] + place, terms.settings.gold.share) for place in range(len(found))]
+    turn = _served().rows(conn, filled)[0]["turn"]
+    places = [is_gold_turn(terms.salt, login, turn + place, terms.settings.gold.share) for place in range(len(found))]
     if not any(places):
         return list(found)
-    exposed = (T.claims + T.answers).label("exposed")
-    known = (
-        open_to(**kind)
-        .add_columns(exposed, T.overlap.label("cap"))
-        .where(T.purpose == "gold", A.state.is_(None))
-        .order_by(exposed, T.id)
-        .limit(_MOST_GOLD)
-    )
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
-    gold = sorted(conn.execute(known, filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
+    known = gold_for(**kind).rows(conn, filled)
+    gold = sorted(known, key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
     return _hidden(found, _under_cap(conn, workspace_id, gold[: sum(places) + _SPARE_GOLD]), places)
 
 
-def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowMapping]) -> list[RowMapping]:
+def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowLike]) -> list[RowLike]:
     """Those that fewer people have seen than may: who skipped an item or let it lapse holds no place any more, but knows it."""
-    seen = select(A.task_id, func.count()).where(A.workspace_id == workspace_id, A.task_id.in_([row["id"] for row in gold])).group_by(A.task_id)
-    by = {row[0]: int(row[1]) for row in conn.execute(seen)}
+    seen = _seen_by().rows(conn, {"workspace": workspace_id, "ids": [row["id"] for row in gold]})
+    by = {row["task_id"]: int(row["seen"]) for row in seen}
     return [row for row in gold if by.get(row["id"], 0) < row["cap"]]
 
 
-def _hidden(work: Sequence[RowMapping], gold: Sequence[RowMapping], places: Sequence[bool]) -> list[RowMapping]:
+@lru_cache
+def _seen_by() -> Ready:
+    where = (A.workspace_id == bindparam("workspace"), A.task_id.in_(bindparam("ids", expanding=True)))
+    return Ready(select(A.task_id, func.count().label("seen")).where(*where).group_by(A.task_id))
+
+
+def _hidden(work: Sequence[RowLike], gold: Sequence[RowLike], places: Sequence[bool]) -> list[RowLike]:
     """The work with known items in the places drawn for them. Only among work: alone they would tell themselves apart."""
     rest = iter(work)
     known = iter(gold[: sum(places)])
     return [(next(known, None) or next(rest)) if place else next(rest) for place in places]
 
 
-def _varied(
-    conn: Connection, workspace_id: str, work: Select[Any], filled: dict[str, Any], asking: Asking, rotation: Rotation, n: int
-) -> list[RowMapping]:
+def _varied(conn: Connection, workspace_id: str, work: Ready, filled: dict[str, Any], asking: Asking, rotation: Rotation, n: int) -> list[RowLike]:
     """The next tasks, those of a value the person has had too much of put behind the others."""
     i = item_table.c
     of_item = (i.workspace_id == T.workspace_id) & (i.id == T.item_id)
-    query = work.add_columns(i.slices).join(item_table, of_item)
-    candidates = conn.execute(query, {**filled, "most": max(n * _LOOK_AHEAD, rotation.over)}).mappings().all()
+    candidates = work.rows(conn, {**filled, "most": max(n * _LOOK_AHEAD, rotation.over)})
     recent = (
         select(T.id, i.slices)
         .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
@@ -170,8 +185,8 @@ def _varied(
     value_of = _values(conn, workspace_id, rotation.by, [*candidates, *had_rows])
     had = Counter(value_of[row["id"]] for row in had_rows)
     most = max(1, int(rotation.most * rotation.over))
-    chosen: list[RowMapping] = []
-    behind: list[RowMapping] = []
+    chosen: list[RowLike] = []
+    behind: list[RowLike] = []
     for row in candidates:
         value = value_of[row["id"]]
         if value and had[value] >= most:

@@ -8,8 +8,10 @@ overlap) says so a second time.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import and_, case, select, update
+from sqlalchemy import and_, bindparam, case, select, update
 
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
@@ -21,10 +23,11 @@ from pilotage.review.serving import load_claimed, serve
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_task
 from pilotage.review.task import Claimed
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 
 MAX_CLAIM = 50
 LEASE_S = 600
+_LAPSED = Ready(select(A.task_id, A.rater_id).where(A.workspace_id == bindparam("workspace"), A.state == "claimed", A.expires_at <= bindparam("now")))
 
 
 def claim(
@@ -131,10 +134,9 @@ def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> in
 
 def release_expired(tx: WriteTransaction) -> int:
     """Free the places of claims that lapsed; return how many. Cost grows with their number, not with the queue."""
-    query = select(A.task_id, A.rater_id).where(A.workspace_id == tx.workspace_id, A.state == "claimed", A.expires_at <= tx.clock.now_us())
-    lapsed = tx.conn.execute(query).all()
-    for task_id, rater_id in lapsed:
-        _let_go(tx, task_id, rater_id)
+    lapsed = _LAPSED.rows(tx.conn, {"workspace": tx.workspace_id, "now": tx.clock.now_us()})
+    for row in lapsed:
+        _let_go(tx, row["task_id"], row["rater_id"])
     return len(lapsed)
 
 
@@ -157,16 +159,34 @@ def _renew(
     """What the person still holds under this name (or anywhere, to take it over), in the queue's order, with the lease drawn out."""
     if not holder and not take_over:
         return []
-    where = [A.workspace_id == tx.workspace_id, A.rater_id == rater_id, A.queue == queue, A.state == "claimed"]
-    if not take_over:
-        where.append(A.holder == holder)
-    in_order = select(A.task_id).join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(*where).order_by(T.position)
-    if roles is not None:  # a role that was taken away takes its tasks along, when their leases lapse
-        in_order = in_order.where(T.role.in_({"", *roles}))
+    whose: dict[str, Any] = {"workspace": tx.workspace_id, "by": rater_id, "of_queue": queue, "of_holder": holder}
+    if roles is not None:
+        whose["in_roles"] = sorted({"", *roles})
     if purposes is not None:
-        in_order = in_order.where(T.purpose.in_(sorted(purposes)))
-    held = list(tx.conn.execute(in_order).scalars())
-    # Drawn out, never shortened: an exam's items are held for as long as the try runs.
-    later = case((A.expires_at < until, until), else_=A.expires_at)
-    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=later, holder=holder))
+        whose["for_purposes"] = sorted(purposes)
+    found = _holding(anywhere=take_over, by_role=roles is not None, by_purpose=purposes is not None).rows(tx.conn, whose)
+    held = [row["task_id"] for row in found]
+    if held:
+        _drawing_out().run(tx.conn, {"workspace": tx.workspace_id, "by": rater_id, "ids": held, "until": until, "now_with": holder})
     return held
+
+
+@lru_cache
+def _holding(*, anywhere: bool, by_role: bool, by_purpose: bool) -> Ready:
+    where = [A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"), A.state == "claimed"]
+    if not anywhere:
+        where.append(A.holder == bindparam("of_holder"))
+    if by_role:  # a role that was taken away takes its tasks along, when their leases lapse
+        where.append(T.role.in_(bindparam("in_roles", expanding=True)))
+    if by_purpose:
+        where.append(T.purpose.in_(bindparam("for_purposes", expanding=True)))
+    of_task = and_(T.workspace_id == A.workspace_id, T.id == A.task_id)
+    return Ready(select(A.task_id).join(review_task, of_task).where(*where).order_by(T.position))
+
+
+@lru_cache
+def _drawing_out() -> Ready:
+    # Drawn out, never shortened: an exam's items are held for as long as the try runs.
+    later = case((A.expires_at < bindparam("until"), bindparam("until")), else_=A.expires_at)
+    where = (A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.task_id.in_(bindparam("ids", expanding=True)))
+    return Ready(update(review_assignment).where(*where).values(expires_at=later, holder=bindparam("now_with")))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import RowMapping
-
 from pilotage.core import Conflict, InputError, PilotageError, Refused, new_id
 from pilotage.judging import Rater
 from pilotage.ledger import record
 from pilotage.review.tables import review_decision
 from pilotage.review.task import Answered
-from pilotage.store import WriteTransaction
+from pilotage.store import RowLike, WriteTransaction
 
 MAX_ACTIVE_MS = 24 * 3600 * 1000
 MAX_KEY = 200
@@ -33,7 +31,7 @@ def decide(
     tx: WriteTransaction,
     rater: Rater,
     kind: str,
-    task: RowMapping,
+    task: RowLike,
     *,
     key: str,
     request: str,
@@ -78,7 +76,7 @@ def decide(
     return made
 
 
-def again(before: RowMapping, request: str) -> Answered | PilotageError:
+def again(before: RowLike, request: str) -> Answered | PilotageError:
     if before["request"] != request:
         return Conflict(
             "This request's key was used for another decision.",

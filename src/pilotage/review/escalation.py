@@ -19,7 +19,7 @@ from pilotage.review.rows import T, check_person, count, load_assignment, load_d
 from pilotage.review.tables import MAX_PRIORITY, position_of, review_task
 from pilotage.review.task import Answered
 from pilotage.review.webhooks.outbox import emit
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import RowLike, Workspace, WriteTransaction
 
 CHUNK = 500
 MAX_REASON = 10_000
@@ -125,7 +125,7 @@ def escalate_overdue(workspace: Workspace, project: str | None = None) -> list[O
     return [Overdue(queue, raised, handed) for queue, (raised, handed) in sorted(done.items())]
 
 
-def _raise(tx: WriteTransaction, task: RowMapping, sla: Sla) -> bool:
+def _raise(tx: WriteTransaction, task: RowLike, sla: Sla) -> bool:
     """Raise the task in the queue and, if nobody holds it, hand it over; True if it was handed over."""
     priority = min(MAX_PRIORITY, task["priority"] + sla.raise_priority)
     values: dict[str, Any] = {

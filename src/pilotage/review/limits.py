@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from pilotage.core import earliest_id, parse_duration
 from pilotage.review.projects.project import Terms
 from pilotage.review.rows import A, D
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_decision
+from pilotage.store import Ready
 
 DAY_US = 86_400_000_000
+_OF_PERSON = (D.workspace_id == bindparam("workspace"), D.rater_id == bindparam("by"), D.queue == bindparam("of_queue"))
+_ANSWERED = (*_OF_PERSON, D.kind == "answered", D.undone == 0)
+_LAST = Ready(select(D.created_at).where(*_ANSWERED).order_by(D.id.desc()).limit(bindparam("most")))
+_TODAY = Ready(select(func.count().label("answered")).select_from(review_decision).where(*_ANSWERED, D.id >= bindparam("first")))
+_HELD = Ready(
+    select(func.count().label("held"))
+    .select_from(review_assignment)
+    .where(A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"), A.state == "claimed")
+)
 
 
 @dataclass(frozen=True)
@@ -61,28 +71,19 @@ def allowance(conn: Connection, workspace_id: str, terms: Terms | None, rater_id
 
 
 def _count(conn: Connection, workspace_id: str, rater_id: str, queue: str) -> int:
-    where = (A.workspace_id == workspace_id, A.rater_id == rater_id, A.queue == queue, A.state == "claimed")
-    return int(conn.execute(select(func.count()).select_from(review_assignment).where(*where)).scalar_one())
+    return int(_HELD.rows(conn, {"workspace": workspace_id, "by": rater_id, "of_queue": queue})[0]["held"])
 
 
 def _answered_since(conn: Connection, workspace_id: str, rater_id: str, queue: str, since: int) -> int:
-    where = (
-        D.workspace_id == workspace_id,
-        D.rater_id == rater_id,
-        D.queue == queue,
-        D.id >= earliest_id("dec", at_us=since),
-        D.kind == "answered",
-        D.undone == 0,
-    )
-    return int(conn.execute(select(func.count()).select_from(review_decision).where(*where)).scalar_one())
+    of = {"workspace": workspace_id, "by": rater_id, "of_queue": queue, "first": earliest_id("dec", at_us=since)}
+    return int(_TODAY.rows(conn, of)[0]["answered"])
 
 
 def _streak(conn: Connection, workspace_id: str, rater_id: str, queue: str, *, most: int, pause_us: int, now: int) -> int:
     """How many answers the person gave without a pause until ``now``, counted up to ``most``."""
-    where = (D.workspace_id == workspace_id, D.rater_id == rater_id, D.queue == queue, D.kind == "answered", D.undone == 0)
-    times = conn.execute(select(D.created_at).where(*where).order_by(D.id.desc()).limit(most)).scalars()
     streak, later = 0, now
-    for at in times:
+    for row in _LAST.rows(conn, {"workspace": workspace_id, "by": rater_id, "of_queue": queue, "most": most}):
+        at = row["created_at"]
         if later - at >= pause_us:
             break
         streak, later = streak + 1, at

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from pilotage.judging import ABOUT_ITEMS, Question, RaterKind, Rubric
 from pilotage.judging.aggregation.posterior import posterior_of
 from pilotage.judging.tables import judgement
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review.projects.settings import Overlap
-from pilotage.store import WriteTransaction
+from pilotage.store import RowLike, WriteTransaction
 
 J, R = judgement.c, rater_table.c
 MAX_VALUES = 1000
 
 
-def one_more(tx: WriteTransaction, overlap: Overlap, rubric: Rubric, task: RowMapping) -> int:
+def one_more(tx: WriteTransaction, overlap: Overlap, rubric: Rubric, task: RowLike) -> int:
     """1 if the task should ask for one more person now that an answer was added, else 0.
 
     Asked once the last place is answered. Everybody counts as right with the accuracy the project assumes (one coin, see
@@ -54,7 +54,7 @@ def values_of(question: Question) -> int | None:
     return None
 
 
-def _answers(tx: WriteTransaction, task: RowMapping, question: str) -> list[Any]:
+def _answers(tx: WriteTransaction, task: RowLike, question: str) -> list[Any]:
     """What people say of the item now, the newest judgement of each."""
     query = (
         select(J.id, J.supersedes, J.value, J.abstained, J.purpose)

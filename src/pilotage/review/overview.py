@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, RowMapping, and_, case, exists, func, select
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, exists, func, select
 
 from pilotage.core import Refused
 from pilotage.judging import Rater
@@ -18,9 +18,20 @@ from pilotage.review.serving import load_claimed
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
 from pilotage.review.task import Claimed, Counts, Decision, Progress, Standing, TaskPage, TaskRow, Waiting
-from pilotage.store import Workspace
+from pilotage.store import Ready, Workspace
 
+C = review_counter.c
 _LIST = [T[name] for name in TaskRow.__dataclass_fields__]
+_COUNTERS = Ready(
+    select(*(func.coalesce(func.sum(C[name]), 0).label(name) for name in ("open", "done", "withdrawn", "answers", "flags"))).where(
+        C.workspace_id == bindparam("workspace"), C.queue == bindparam("of_queue")
+    )
+)
+_ANSWERED = Ready(
+    select(func.count().label("answered"))
+    .select_from(review_assignment)
+    .where(A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"), A.state == "answered")
+)
 
 
 def counts(workspace: Workspace, queue: str, *, purposes: Collection[str] | None = None) -> Counts:
@@ -35,7 +46,12 @@ def counts(workspace: Workspace, queue: str, *, purposes: Collection[str] | None
 def progress(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
     """How far the queue is and this person in it, in one read: what a page asks with every claim."""
     with workspace.read() as conn:
-        return Progress(_answered_by(conn, workspace.id, queue, rater, purposes), _counts(conn, workspace.id, queue, purposes))
+        return find_progress(conn, workspace.id, queue, rater, purposes=purposes)
+
+
+def find_progress(conn: Connection, workspace_id: str, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
+    """As :func:`progress`, on a connection that is already open."""
+    return Progress(_answered_by(conn, workspace_id, queue, rater, purposes), _counts(conn, workspace_id, queue, purposes))
 
 
 def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collection[str] | None) -> Counts:
@@ -43,11 +59,8 @@ def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collectio
         of_state = select(T.state, func.count(), func.sum(T.answers)).where(T.workspace_id == workspace_id, T.queue == queue)
         found = {row[0]: row for row in conn.execute(of_state.where(T.purpose.in_(sorted(purposes))).group_by(T.state))}
         return Counts(**{state: int(row[1]) for state, row in found.items()}, answers=sum(int(row[2]) for row in found.values()))
-    c = review_counter.c
-    names = ("open", "done", "withdrawn", "answers", "flags")
-    query = select(*(func.coalesce(func.sum(c[name]), 0) for name in names)).where(c.workspace_id == workspace_id, c.queue == queue)
-    row = conn.execute(query).one()
-    return Counts(**{name: int(value) for name, value in zip(names, row, strict=True)})
+    row = _COUNTERS.rows(conn, {"workspace": workspace_id, "of_queue": queue})[0]
+    return Counts(**{name: int(value) for name, value in row.items()})
 
 
 def waiting(workspace: Workspace, queue: str | None = None) -> list[Waiting]:
@@ -174,11 +187,11 @@ def answered_by(workspace: Workspace, queue: str, rater: Rater, *, purposes: Col
 
 def _answered_by(conn: Connection, workspace_id: str, queue: str, rater: Rater, purposes: Collection[str] | None) -> int:
     # A person has no version: their id follows from their login.
-    where = (A.workspace_id == workspace_id, A.rater_id == rater.id, A.queue == queue, A.state == "answered")
-    query = select(func.count()).select_from(review_assignment).where(*where)
-    if purposes is not None:
-        query = query.join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(T.purpose.in_(sorted(purposes)))
-    return int(conn.execute(query).scalar_one())
+    if purposes is None:
+        return int(_ANSWERED.rows(conn, {"workspace": workspace_id, "by": rater.id, "of_queue": queue})[0]["answered"])
+    where = (A.workspace_id == workspace_id, A.rater_id == rater.id, A.queue == queue, A.state == "answered", T.purpose.in_(sorted(purposes)))
+    of_task = and_(T.workspace_id == A.workspace_id, T.id == A.task_id)
+    return int(conn.execute(select(func.count()).select_from(review_assignment).join(review_task, of_task).where(*where)).scalar_one())
 
 
 def look(workspace: Workspace, task_id: str, rater: Rater, *, roles: Collection[str] | None = None) -> Claimed:

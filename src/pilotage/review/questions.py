@@ -20,17 +20,17 @@ MAX_TEXT = 100_000  # characters of a free-text answer
 MAX_PARTS = 10_000  # spans, options or candidates of one answer
 _FIT_BY_RUBRIC = ("choice", "choices", "rating", "bool", "text")
 _MANY = 256
-_rubrics: dict[str, Rubric] = {}
+_rubrics: dict[tuple[str, str], Rubric] = {}
 
 
 def rubric_of(conn: Connection, workspace_id: str, rubric_id: str) -> Rubric:
-    """The rubric with this id, remembered: an id is the digest of its content, so what was read once stays true."""
-    found = _rubrics.get(rubric_id)
+    """The workspace's rubric with this id, remembered: an id is the digest of its content, so what was read once stays true."""
+    found = _rubrics.get((workspace_id, rubric_id))
     if found is None:
         found = find_rubric(conn, rubric_id, workspace_id=workspace_id)
         if len(_rubrics) >= _MANY:
             _rubrics.clear()
-        _rubrics[found.id] = found
+        _rubrics[workspace_id, found.id] = found
     return found
 
 

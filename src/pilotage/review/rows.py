@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import ABOUT_ITEMS, Rater
 from pilotage.review.tables import review_assignment, review_counter, review_decision, review_task
 from pilotage.review.webhooks.outbox import tell_done
-from pilotage.store import WriteTransaction
+from pilotage.store import Ready, Row, RowLike, WriteTransaction
 
 A = review_assignment.c
 D = review_decision.c
 T = review_task.c
+_NUMBERS = ("claims", "answers", "flags", "overlap")
 
-# Made once: building a statement costs as much as running it, and these run with every answer.
 _OF: BindParameter[str] = bindparam("workspace")
-_TASK = select(review_task).where(T.workspace_id == _OF, T.id == bindparam("task"))
-_ASSIGNMENT = select(review_assignment).where(A.workspace_id == _OF, A.task_id == bindparam("task"), A.rater_id == bindparam("by"))
-_DECISION = select(review_decision).where(D.workspace_id == _OF, D.rater_id == bindparam("by"), D.key == bindparam("key"))
+_TASK = Ready(select(review_task).where(T.workspace_id == _OF, T.id == bindparam("task")))
+_ASSIGNMENT = Ready(select(review_assignment).where(A.workspace_id == _OF, A.task_id == bindparam("task"), A.rater_id == bindparam("by")))
+_DECISION = Ready(select(review_decision).where(D.workspace_id == _OF, D.rater_id == bindparam("by"), D.key == bindparam("key")))
 
 
 def check_person(rater: Rater) -> None:
@@ -34,15 +35,15 @@ def check_person(rater: Rater) -> None:
         )
 
 
-def load_task(conn: Connection, workspace_id: str, task_id: str) -> RowMapping:
+def load_task(conn: Connection, workspace_id: str, task_id: str) -> Row:
     """The task's row. Raises ``NotFound`` if there is none."""
-    row = conn.execute(_TASK, {"workspace": workspace_id, "task": task_id}).mappings().first()
+    row = _TASK.first(conn, {"workspace": workspace_id, "task": task_id})
     if row is None:
         raise NotFound("There is no such review task.", where=task_id, mend="claim one from the queue")
     return row
 
 
-def check_role(task: RowMapping, roles: Collection[str] | None) -> None:
+def check_role(task: RowLike, roles: Collection[str] | None) -> None:
     """Raise ``Refused`` unless ``roles`` hold the one the task needs: a role may have been taken away since the task was claimed."""
     if roles is not None and task["role"] and task["role"] not in roles:
         raise Refused(
@@ -53,25 +54,31 @@ def check_role(task: RowMapping, roles: Collection[str] | None) -> None:
         )
 
 
-def load_assignment(conn: Connection, workspace_id: str, task_id: str, rater_id: str) -> RowMapping | None:
+def load_assignment(conn: Connection, workspace_id: str, task_id: str, rater_id: str) -> Row | None:
     """What this person has to do with this task, or None."""
-    return conn.execute(_ASSIGNMENT, {"workspace": workspace_id, "task": task_id, "by": rater_id}).mappings().first()
+    return _ASSIGNMENT.first(conn, {"workspace": workspace_id, "task": task_id, "by": rater_id})
 
 
-def load_decision(conn: Connection, workspace_id: str, rater_id: str, key: str) -> RowMapping | None:
+def load_decision(conn: Connection, workspace_id: str, rater_id: str, key: str) -> Row | None:
     """The decision this person made under the idempotency key ``key``, or None."""
-    return conn.execute(_DECISION, {"workspace": workspace_id, "by": rater_id, "key": key}).mappings().first()
+    return _DECISION.first(conn, {"workspace": workspace_id, "by": rater_id, "key": key})
 
 
 def set_assignment(tx: WriteTransaction, task_id: str, rater_id: str, **values: Any) -> None:
     """Change the assignment's columns."""
-    where = (A.workspace_id == tx.workspace_id, A.task_id == task_id, A.rater_id == rater_id)
-    tx.conn.execute(update(review_assignment).where(*where).values(**values))
+    of = {"of_workspace": tx.workspace_id, "of_task": task_id, "of_rater": rater_id}
+    _setting(tuple(values)).run(tx.conn, {**of, **{f"new_{name}": value for name, value in values.items()}})
+
+
+@lru_cache
+def _setting(columns: tuple[str, ...]) -> Ready:
+    of = (A.workspace_id == bindparam("of_workspace"), A.task_id == bindparam("of_task"), A.rater_id == bindparam("of_rater"))
+    return Ready(update(review_assignment).where(*of).values({name: bindparam(f"new_{name}") for name in columns}))
 
 
 def move(
     tx: WriteTransaction,
-    task: RowMapping,
+    task: RowLike,
     *,
     claims: int = 0,
     answers: int = 0,
@@ -85,12 +92,8 @@ def move(
     """
     enough = task["answers"] + answers >= task["overlap"] + overlap
     settled = state or ("withdrawn" if task["state"] == "withdrawn" else "done" if enough else "open")
-    added = {"claims": claims, "answers": answers, "flags": flags, "overlap": overlap}
-    tx.conn.execute(
-        update(review_task)
-        .where(T.workspace_id == tx.workspace_id, T.id == task["id"])
-        .values(state=settled, **{name: T[name] + change for name, change in added.items() if change})
-    )
+    added = {name: change for name, change in zip(_NUMBERS, (claims, answers, flags, overlap), strict=True) if change}
+    _moving(tuple(added)).run(tx.conn, {"of_workspace": tx.workspace_id, "of_task": task["id"], "settled": settled, **_plus(added)})
     changes = {"flags": flags}
     if task["purpose"] in ABOUT_ITEMS:
         changes["answers"] = answers
@@ -103,6 +106,18 @@ def move(
     return settled
 
 
+@lru_cache
+def _moving(changed: tuple[str, ...]) -> Ready:
+    of = (T.workspace_id == bindparam("of_workspace"), T.id == bindparam("of_task"))
+    return Ready(
+        update(review_task).where(*of).values({"state": bindparam("settled"), **{name: T[name] + bindparam(f"plus_{name}") for name in changed}})
+    )
+
+
+def _plus(changes: Mapping[str, int]) -> dict[str, int]:
+    return {f"plus_{name}": change for name, change in changes.items()}
+
+
 def _open(tx: WriteTransaction, queue: str) -> int:
     c = review_counter.c
     return int(tx.conn.execute(select(func.sum(c.open)).where(c.workspace_id == tx.workspace_id, c.queue == queue)).scalar() or 0)
@@ -113,11 +128,13 @@ def count(tx: WriteTransaction, queue: str, role: str, **changes: int) -> None:
     changes = {name: change for name, change in changes.items() if change}
     if not changes:
         return
-    c = review_counter.c
-    done = tx.conn.execute(
-        update(review_counter)
-        .where(c.workspace_id == tx.workspace_id, c.queue == queue, c.role == role)
-        .values(**{name: c[name] + change for name, change in changes.items()})
-    )
-    if done.rowcount == 0:
+    of = {"of_workspace": tx.workspace_id, "of_queue": queue, "of_role": role}
+    if not _counting(tuple(changes)).run(tx.conn, {**of, **_plus(changes)}):
         tx.insert(review_counter, {"queue": queue, "role": role, **changes})
+
+
+@lru_cache
+def _counting(changed: tuple[str, ...]) -> Ready:
+    c = review_counter.c
+    of = (c.workspace_id == bindparam("of_workspace"), c.queue == bindparam("of_queue"), c.role == bindparam("of_role"))
+    return Ready(update(review_counter).where(*of).values({name: c[name] + bindparam(f"plus_{name}") for name in changed}))

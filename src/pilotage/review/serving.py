@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from pilotage.judging import Rater
 from pilotage.judging.answers import at_path, candidate_ids
@@ -19,11 +19,11 @@ from pilotage.review.measuring.standing_of import adjudication_context
 from pilotage.review.new_task import rank
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, payload_for, rubric_of
-from pilotage.review.rows import A, T
+from pilotage.review.rows import A, T, set_assignment
 from pilotage.review.sealing import seal_of_serving
 from pilotage.review.tables import review_assignment, review_guideline, review_seed, review_task, suggestion
 from pilotage.review.task import Claimed, SuggestedBy
-from pilotage.store import WriteTransaction
+from pilotage.store import Ready, Row, RowLike, WriteTransaction
 
 # What the machine said stands in some payloads too. Who is not to see it must not see it there.
 _SAID_IN_PAYLOAD = ("verdict", "proposed_correction")
@@ -40,7 +40,7 @@ class Showing:
     order: dict[str, list[str]] | None = None  # of each ranking question: its candidates, from the top
 
 
-def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping], *, until: int, holder: str) -> list[str]:
+def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowLike], *, until: int, holder: str) -> list[str]:
     """Write the claims on ``tasks`` for this person and return the tasks' ids. One entry in the ledger says what was served."""
     if not tasks:
         return []
@@ -62,16 +62,15 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
         if task["mine"] is None:
             rows.append({"task_id": task["id"], "rater_id": rater.id, "queue": task["queue"], **claim, **fresh})
         else:  # what was shown once stays what was shown
-            where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
-            again = claim if task["had"] is not None else {**claim, **fresh}
-            tx.conn.execute(update(review_assignment).where(*where).values(**again))
+            set_assignment(tx, task["id"], rater.id, **(claim if task["had"] is not None else {**claim, **fresh}))
             if task["had"] is not None:
+                where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
                 showing = Showing(*tx.conn.execute(select(A.arm, A.shown, A.sides).where(*where)).one())
         # Who may read the ledger must not find the planted ones there.
         how = {"arm": showing.arm} if terms is None else {"seal": _seal(terms.salt, task["id"], rater, showing)}
         told.append({"task": task["id"], "item": task["item_id"], **how})
     tx.insert(review_assignment, *rows)
-    tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(ids)).values(claims=T.claims + 1))
+    _taking().run(tx.conn, {"workspace": tx.workspace_id, "ids": ids})
     body: dict[str, Any] = {"tasks": told}
     if terms is not None:
         body |= {"project": terms.number, "guideline": terms.guideline_id}
@@ -79,11 +78,18 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     return ids
 
 
+@lru_cache
+def _taking() -> Ready:
+    return Ready(
+        update(review_task).where(T.workspace_id == bindparam("workspace"), T.id.in_(bindparam("ids", expanding=True))).values(claims=T.claims + 1)
+    )
+
+
 def _seal(salt: str, task_id: str, rater: Rater, showing: Showing) -> str:
     return seal_of_serving(salt, task=task_id, login=rater.name, arm=showing.arm, shown=showing.shown)
 
 
-def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping]) -> dict[str, Showing]:
+def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowLike]) -> dict[str, Showing]:
     if terms is None:
         return {
             task["id"]: Showing(SHOWN if task["suggestion"] else None, task["suggestion"], *_places(tx.conn, tx.workspace_id, task, "", rater))
@@ -117,7 +123,7 @@ def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     return showings
 
 
-def _places(conn: Connection, workspace_id: str, task: RowMapping, salt: str, rater: Rater) -> tuple[str | None, dict[str, list[str]] | None]:
+def _places(conn: Connection, workspace_id: str, task: RowLike, salt: str, rater: Rater) -> tuple[str | None, dict[str, list[str]] | None]:
     """Where the sides of a pair stand, and in which order the candidates of rankings do. The payload is read for rankings only."""
     rubric = rubric_of(conn, workspace_id, task["rubric_id"])
     asked = asked_of(rubric, task["asks"])
@@ -151,7 +157,7 @@ def load_claimed(
     """
     if not task_ids:
         return []
-    rows = {row["id"]: row for row in conn.execute(_in_hand(), {"workspace": workspace_id, "ids": task_ids, "by": rater_id}).mappings()}
+    rows = {row["id"]: row for row in _in_hand().rows(conn, {"workspace": workspace_id, "ids": task_ids, "by": rater_id})}
     terms = dict(known or {})
     terms |= {queue: find_terms(conn, workspace_id, queue) for queue in {row["queue"] for row in rows.values()} - terms.keys()}
     by = _suggested_by(conn, workspace_id, [row for row in rows.values() if terms[row["queue"]] is not None], terms)
@@ -159,12 +165,12 @@ def load_claimed(
 
 
 @lru_cache
-def _in_hand() -> Select[Any]:
+def _in_hand() -> Ready:
     i, p, g = item_table.c, item_payload.c, review_guideline.c
     wanted = [
         A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "served_order", "guideline_id")
     ]
-    return (
+    return Ready(
         select(review_task, A.state.label("mine"), *wanted, i.kind, i.slices, p.payload, g.number.label("guideline_number"))
         .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
         .join(item_table, (i.workspace_id == T.workspace_id) & (i.id == T.item_id))
@@ -174,7 +180,7 @@ def _in_hand() -> Select[Any]:
     )
 
 
-def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms | None, by: dict[str, dict[str, SuggestedBy]]) -> Claimed:
+def _claimed(conn: Connection, workspace_id: str, row: RowLike, terms: Terms | None, by: dict[str, dict[str, SuggestedBy]]) -> Claimed:
     seen = seen_by(row, row)
     answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
     payload = row["payload"]
@@ -232,34 +238,34 @@ def _blind(payload: Any) -> Any:
 
 
 @lru_cache
-def _suggested() -> Select[Any]:
+def _suggested() -> Ready:
     s = suggestion.c
     wanted = (s.item_id, s.question, s.model, s.model_version, s.score, s.probability)
     where = (s.workspace_id == bindparam("workspace"), s.item_id.in_(bindparam("ids", expanding=True)))
-    return select(*wanted).where(*where).order_by(s.created_at, s.id)
+    return Ready(select(*wanted).where(*where).order_by(s.created_at, s.id))
 
 
-def _suggested_by(conn: Connection, workspace_id: str, rows: list[RowMapping], terms: dict[str, Terms | None]) -> dict[str, dict[str, SuggestedBy]]:
+def _suggested_by(conn: Connection, workspace_id: str, rows: list[RowLike], terms: dict[str, Terms | None]) -> dict[str, dict[str, SuggestedBy]]:
     """Who suggests what is shown, by item and question. A planted suggestion has the same source as the one it stands for."""
     if not any(seen_by(row, row) for row in rows):
         return {}
     hidden = {row["item_id"] for row in rows if (found := terms[row["queue"]]) is not None and found.settings.countermeasures.hide_confidence}
-    best: dict[str, dict[str, Any]] = {}
-    for row in conn.execute(_suggested(), {"workspace": workspace_id, "ids": [row["item_id"] for row in rows]}):
-        of_item = best.setdefault(row.item_id, {})
-        standing = of_item.get(row.question)
-        if standing is None or rank(row.probability, row.score) > rank(standing.probability, standing.score):
-            of_item[row.question] = row
+    best: dict[str, dict[str, Row]] = {}
+    for said in _suggested().rows(conn, {"workspace": workspace_id, "ids": [row["item_id"] for row in rows]}):
+        of_item = best.setdefault(said["item_id"], {})
+        standing = of_item.get(said["question"])
+        if standing is None or rank(said["probability"], said["score"]) > rank(standing["probability"], standing["score"]):
+            of_item[said["question"]] = said
     return {
         item_id: {
             question: SuggestedBy(
                 question,
-                row.model,
-                row.model_version,
-                score=None if item_id in hidden else row.score,
-                probability=None if item_id in hidden else row.probability,
+                said["model"],
+                said["model_version"],
+                score=None if item_id in hidden else said["score"],
+                probability=None if item_id in hidden else said["probability"],
             )
-            for question, row in of_item.items()
+            for question, said in of_item.items()
         }
         for item_id, of_item in best.items()
     }

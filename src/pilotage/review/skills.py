@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from pilotage.core import InputError
 from pilotage.ledger import record
 from pilotage.review.tables import review_skill
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import Ready, Workspace, WriteTransaction
 
 S = review_skill.c
 SOURCES = ("exam", "granted")
+_NAMES = Ready(
+    select(S.skill).where(
+        S.workspace_id == bindparam("workspace"), S.login == bindparam("of_login"), S.expires_at.is_(None) | (S.expires_at > bindparam("now"))
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -83,5 +88,4 @@ def skills_of(workspace: Workspace, login: str) -> list[Skill]:
 
 def skill_names(conn: Connection, workspace_id: str, login: str, now: int) -> frozenset[str]:
     """The names of the person's skills at ``now``."""
-    where = (S.workspace_id == workspace_id, S.login == login, S.expires_at.is_(None) | (S.expires_at > now))
-    return frozenset(conn.execute(select(S.skill).where(*where)).scalars())
+    return frozenset(row["skill"] for row in _NAMES.rows(conn, {"workspace": workspace_id, "of_login": login, "now": now}))

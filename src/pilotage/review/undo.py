@@ -13,7 +13,7 @@ from pilotage.review.projects.project import find_terms
 from pilotage.review.rows import D, check_person, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.tables import review_decision
 from pilotage.review.task import Answered
-from pilotage.store import Workspace, WriteTransaction
+from pilotage.store import RowLike, Workspace, WriteTransaction
 
 
 def skip(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: str | None = None, reason: str | None = None) -> Answered:
@@ -92,7 +92,7 @@ def undo(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
     return raise_or_return(workspace.write(job))
 
 
-def _abstain(tx: WriteTransaction, task: RowMapping, question: str, rater_id: str, key: str, purpose: str) -> str:
+def _abstain(tx: WriteTransaction, task: RowLike, question: str, rater_id: str, key: str, purpose: str) -> str:
     return add_judgement(
         tx,
         Judgement(

@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
-from pilotage.judging import Rater, load_rubric, person
+from pilotage.judging import Rater, Rubric, person
 from pilotage.review.limits import until_break
 from pilotage.review.measuring import feedback, must_calibrate
 from pilotage.review.projects import Guideline, find_terms
 from pilotage.review.projects.project import find_guideline
+from pilotage.review.questions import rubric_of
 from pilotage.review.tables import review_task
 from pilotage.review.viewing import consented
-from pilotage.store import Workspace
+from pilotage.store import Ready, Workspace
 
 # Purposes of which somebody may be told afterwards what was expected. Work is never among them, and asking costs nothing for it.
 TOLD_OF = ("gold", "calibration", "qualification")
 _AGREED: set[tuple[str, str, str, str]] = set()
 _MANY = 10_000
+_PURPOSE = Ready(select(review_task.c.purpose).where(review_task.c.workspace_id == bindparam("workspace"), review_task.c.id == bindparam("task")))
 
 
-def rubrics_of(workspace: Workspace, ids: set[str]) -> dict[str, Any]:
+def rubrics_of(conn: Connection, workspace_id: str, ids: set[str]) -> dict[str, Any]:
     """The rubrics by id, with everything a page needs to ask their questions."""
-    found = {rubric_id: load_rubric(workspace, rubric_id) for rubric_id in sorted(ids)}
+    return {rubric_id: _asking(rubric_of(conn, workspace_id, rubric_id)) for rubric_id in sorted(ids)}
+
+
+@lru_cache(maxsize=256)
+def _asking(rubric: Rubric) -> dict[str, Any]:
     return {
-        rubric_id: {
-            "name": rubric.name,
-            "number": rubric.number,
-            "guideline": rubric.guideline,
-            "questions": [{**question.to_dict(), "required": question.required} for question in rubric.questions],
-        }
-        for rubric_id, rubric in found.items()
+        "name": rubric.name,
+        "number": rubric.number,
+        "guideline": rubric.guideline,
+        "questions": [{**question.to_dict(), "required": question.required} for question in rubric.questions],
     }
 
 
-def project_for(workspace: Workspace, queue: str, login: str) -> dict[str, Any] | None:
+def project_for(conn: Connection, workspace: Workspace, queue: str, login: str) -> dict[str, Any] | None:
     """What the queue's project asks of who answers. None for a queue without one.
 
     ``consent`` is the text to agree to and ``consented`` whether this person did, on whatever machine; ``round`` is there in a calibration round;
     ``break_for`` is how long a pause is, and ``before_break`` how many more answers come before it.
     """
-    with workspace.read() as conn:
-        terms = find_terms(conn, workspace.id, queue)
-        if terms is None:
-            return None
-        practising = must_calibrate(conn, workspace.id, queue, login, terms.guideline_id)
-        left = until_break(conn, workspace.id, terms, person(login).id, workspace.clock.now_us())
-        text = terms.settings.consent
-        agreed = bool(text) and _agreed(conn, workspace.id, queue, login, text)
+    terms = find_terms(conn, workspace.id, queue)
+    if terms is None:
+        return None
+    practising = must_calibrate(conn, workspace.id, queue, login, terms.guideline_id)
+    left = until_break(conn, workspace.id, terms, person(login).id, workspace.clock.now_us())
+    text = terms.settings.consent
+    agreed = bool(text) and _agreed(conn, workspace.id, queue, login, text)
     return {
         "consent": text or None,
         "consented": agreed,
@@ -79,10 +82,9 @@ def load_guideline(workspace: Workspace, guideline_id: str) -> Guideline:
 
 def feedback_on(workspace: Workspace, task_id: str, rater: Rater) -> dict[str, Any] | None:
     """What the person is told of the answer they just gave: whether it was right, what was expected, and why. None where they are told nothing."""
-    t = review_task.c
     with workspace.read() as conn:
-        purpose = conn.execute(select(t.purpose).where(t.workspace_id == workspace.id, t.id == task_id)).scalar_one_or_none()
-    if purpose not in TOLD_OF:
+        found = _PURPOSE.first(conn, {"workspace": workspace.id, "task": task_id})
+    if found is None or found["purpose"] not in TOLD_OF:
         return None
     told = feedback(workspace, task_id, rater)
     if not told:

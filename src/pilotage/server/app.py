@@ -23,6 +23,7 @@ from pilotage.server.jobs import Jobs
 from pilotage.server.kept import Kept
 from pilotage.server.pages import (
     adjudication,
+    answering,
     assessments,
     batches,
     bias,
@@ -73,6 +74,9 @@ from pilotage.store import Workspace
 
 # Whose routes are tried first stands first.
 ROUTED = (
+    # What is asked most often: each route that stands before it is tried with every request
+    review_routes,
+    route_api,
     login,
     overview,
     # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
@@ -98,9 +102,8 @@ ROUTED = (
     truth,
     preferences,
     training,
-    review_routes,
+    answering,
     projects_api,
-    route_api,
     # Routing
     assessments,
     lab,
@@ -175,6 +178,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(workspace.expect_writing)
         if background is not None:
             background.start()
         yield

@@ -67,25 +67,28 @@ def visitor_of(request: Request) -> Visitor | None:
     return found
 
 
-def _workspace(request: Request) -> Workspace:
+# These look nothing up, so they are coroutines: FastAPI gives a plain function a thread of its own, and changing threads costs more than it does.
+
+
+async def _workspace(request: Request) -> Workspace:
     workspace: Workspace = request.app.state.workspace
     return workspace
 
 
-def _jobs(request: Request) -> Jobs:
+async def _jobs(request: Request) -> Jobs:
     jobs: Jobs = request.app.state.jobs
     return jobs
 
 
-def _person(request: Request) -> Person:
+async def _person(request: Request) -> Person:
     visitor = visitor_of(request)
     if visitor is None:
         raise SignInNeeded
     return visitor.person
 
 
-def _present(request: Request) -> Person:
-    person = _person(request)
+async def _present(request: Request) -> Person:
+    person = await _person(request)
     visitor = visitor_of(request)
     if visitor is None or visitor.via != "cookie":
         raise Refused("Only a person decides this.", why="a token acts without anybody looking", mend="sign in to the workbench and decide there")
@@ -104,7 +107,8 @@ def require(permission: str) -> Any:
     if permission not in PERMISSIONS:
         raise KeyError(permission)
 
-    def check(person: PersonDep) -> Person:
+    async def check(request: Request) -> Person:
+        person = await _person(request)
         require_permission(person, permission)
         return person
 

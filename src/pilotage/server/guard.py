@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Iterable
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,6 +48,18 @@ SECURITY_HEADERS = {
 }
 
 
+_SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_OURS = frozenset(name for name, _ in _SECURITY_HEADERS)
+
+
+def guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with ours: nothing that stands there under their names stays, and what does not say otherwise is not kept by anybody."""
+    theirs = [(name, value) for name, value in headers if name.lower() not in _OURS]
+    if not any(name.lower() == b"cache-control" for name, _ in theirs):
+        theirs.append((b"cache-control", b"private, no-cache"))
+    return theirs + _SECURITY_HEADERS
+
+
 def cookie_name(host: str) -> str:
     """The session cookie's name. It holds the port, because browsers share cookies between all ports of one host."""
     port = host.rpartition(":")[2] if ":" in host.rpartition("]")[2] else ""
@@ -80,10 +92,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("cache-control", "private, no-cache")
+                message["headers"] = guarded(message.get("headers", []))
             await send(message)
 
         scope.setdefault("state", {})
@@ -104,7 +113,7 @@ class Guard:
     async def _check(self, request: Request, receive: Receive) -> tuple[Response | None, Receive]:
         """An answer that ends the request here, or None; and what the routes shall read the body from."""
         self._check_host(request)
-        path = request.url.path
+        path: str = request.scope["path"]
         changes = request.method not in SAFE_METHODS
         uploads = request.method == "POST" and _UPLOAD.fullmatch(path) is not None
         if not uploads:

@@ -1,26 +1,24 @@
-"""The review screen: its one page, and the few requests its script makes.
+"""The few requests that the review screen's script makes.
 
-The page is a shell; ``static/review/`` fills it, keeps the next items ready and sends what people decide until it is acknowledged. Every request
-that decides something carries an idempotency key, so that sending it again is harmless.
+Every request that decides something carries an idempotency key, so that sending it again is harmless.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import select
 from starlette.responses import Response
 
 from pilotage import review
 from pilotage.core import NotFound
 from pilotage.judging import Rater, person
-from pilotage.readiness.tables import pilot as pilot_table
+from pilotage.review.overview import find_progress
 from pilotage.review.projects import load_project
 from pilotage.server.answering import feedback_on, load_guideline, project_for, rubrics_of
 from pilotage.server.context import PersonDep, WorkspaceDep, require
-from pilotage.server.render import page
+from pilotage.store import json_text
 
 router = APIRouter(dependencies=[require("review")])
 
@@ -95,26 +93,13 @@ class ReleaseBody(_Body):
     task_ids: list[Identifier] = Field(max_length=50)
 
 
-@router.get("/review/{queue}", include_in_schema=False)
-def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: PersonDep, purpose: Purpose | None = None) -> Response:
-    """The review screen of one queue; with a purpose, of its tasks for that alone."""
-    with workspace.read() as conn:
-        c = pilot_table.c
-        found = conn.execute(select(c.name, c.title).where(c.workspace_id == workspace.id, c.name == queue)).first()
-    return page(
-        request,
-        "review.html",
-        queue=queue,
-        queue_title=found.title if found else queue,
-        pilot_name=found.name if found else None,
-        workspace_id=workspace.id,
-        login=who.login,
-        purpose=purpose,
-    )
+def _told(value: dict[str, Any]) -> Response:
+    """``value``, records and all, as JSON, written once. To check and copy it first, as FastAPI does with a dict, takes longer than the writing."""
+    return Response(json_text(value), media_type="application/json")
 
 
-@router.post("/api/v1/review/claim")
-def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+@router.post("/api/v1/review/claim", response_model=dict[str, Any])
+def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> Response:
     """Lease tasks to the person who asks. With nothing to lease, ``standing`` says why."""
     rater = person(who.login)
     purposes = None if body.purpose is None else {body.purpose}
@@ -130,19 +115,25 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         skipped_too=body.skipped_too,
         purposes=purposes,
     )
-    progress = review.progress(workspace, body.queue, rater, purposes=purposes)
-    return {
-        "project": project_for(workspace, body.queue, who.login),
-        "tasks": [task.to_dict() for task in claimed],
-        "rubrics": rubrics_of(workspace, {task.rubric_id for task in claimed}),
-        "answered": progress.answered,
-        "counts": progress.counts.to_dict(),
-        "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles, purposes=purposes).to_dict(),
-    }
+    with workspace.read() as conn:
+        progress = find_progress(conn, workspace.id, body.queue, rater, purposes=purposes)
+        project = project_for(conn, workspace, body.queue, who.login)
+        rubrics = rubrics_of(conn, workspace.id, {task.rubric_id for task in claimed})
+    standing = None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles, purposes=purposes)
+    return _told(
+        {
+            "project": project,
+            "tasks": claimed,
+            "rubrics": rubrics,
+            "answered": progress.answered,
+            "counts": progress.counts,
+            "standing": standing,
+        }
+    )
 
 
-@router.post("/api/v1/review/answer")
-def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
+@router.post("/api/v1/review/answer", response_model=dict[str, Any])
+def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> Response:
     """Record answers. 409 where the place was taken or the answer cannot stand; it is then kept in the person's history.
 
     ``feedback`` says what was expected, where the project tells people (a calibration round, say); null otherwise.
@@ -160,7 +151,7 @@ def answer(body: AnswerBody, workspace: WorkspaceDep, who: PersonDep) -> dict[st
         reason=body.reason,
         roles=who.roles,
     )
-    return {**done.to_dict(), "feedback": feedback_on(workspace, body.task_id, rater)}
+    return _told({**done.to_dict(), "feedback": feedback_on(workspace, body.task_id, rater)})
 
 
 @router.post("/api/v1/review/commit")
@@ -260,4 +251,5 @@ def look(task_id: str, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any
     """A task the person was served, to look at again."""
     rater: Rater = person(who.login)
     task = review.look(workspace, task_id, rater, roles=who.roles)
-    return {"task": task.to_dict(), "rubrics": rubrics_of(workspace, {task.rubric_id})}
+    with workspace.read() as conn:
+        return {"task": task.to_dict(), "rubrics": rubrics_of(conn, workspace.id, {task.rubric_id})}

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 
 from pilotage import people
-from pilotage.core import MICROSECONDS
+from pilotage.core import MICROSECONDS, Refused
 from pilotage.people import has_accounts
 from pilotage.server.context import Person, Visitor
 from pilotage.store import Workspace
@@ -68,9 +68,13 @@ class Sessions:
         """Whose session it is, or None if there is no such session or it has ended."""
         local = self._local.get(_hash(session_token))
         if local is not None:
-            if local.expires_at <= self._workspace.clock.now_us() or not self.offers_local:
+            if local.expires_at <= self._workspace.clock.now_us():
                 return None
-            return Visitor(_person(people.local_account(self._workspace)), "cookie", local.csrf_token, session_token)
+            try:
+                account = people.local_account(self._workspace)
+            except Refused:  # there are accounts by now
+                return None
+            return Visitor(_person(account), "cookie", local.csrf_token, session_token)
         session = people.find_session(self._workspace, session_token)
         if session is None:
             return None

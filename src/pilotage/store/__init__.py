@@ -2,12 +2,14 @@
 
 Rows are written only through :meth:`Workspace.write`, by one thread with group commit: when it returns, the rows are durable. Reading is any number
 of connections, each with a consistent snapshot. Rows that several people may edit carry ``lock_version`` and change through
-:func:`update_if_unchanged`. Where rows come by the thousand, statements are :class:`Prepared`. Files are content-addressed blobs.
+:func:`update_if_unchanged`. Where rows come by the thousand, statements are :class:`Prepared`; what runs with every
+request is :class:`Ready`. Files are content-addressed blobs.
 """
 
 from pilotage.store.blobs import Blobs
 from pilotage.store.optimistic import update_if_unchanged
 from pilotage.store.prepared import Prepared, insert_missing
+from pilotage.store.ready import Ready, Row, RowLike
 from pilotage.store.schema import JsonText, TimeUs, json_text, metadata, table
 from pilotage.store.workspace import Workspace
 from pilotage.store.writer import Job, Participant, WriteTransaction
@@ -18,6 +20,9 @@ __all__ = [
     "JsonText",
     "Participant",
     "Prepared",
+    "Ready",
+    "Row",
+    "RowLike",
     "TimeUs",
     "Workspace",
     "WriteTransaction",

@@ -5,11 +5,15 @@ own savepoint: a job that fails is undone alone. :meth:`Writer.submit` returns a
 WAL with ``synchronous=FULL``; PostgreSQL: ``synchronous_commit=on``), never before.
 
 Cost: one disk sync per group, so throughput grows with the number of callers while each waits for about one or two syncs.
+
+No write goes without its sync, small as it may be. Each may add to the ledger, whose head others read, copy and anchor at once: were an entry lost in a
+power cut after that, the ledger that is left would contradict its own anchor.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
 from collections.abc import Callable
@@ -17,16 +21,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Table, func, insert, select, text
+from sqlalchemy import Connection, Engine, Table, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pilotage.core import Clock, PilotageError, Unavailable
+from pilotage.store.journal import make_room
+from pilotage.store.ready import inserting, run_text
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Participant")
 
 MAX_JOBS_IN_A_GROUP = 512
 _RETRIES = 8
+_GOES_ON = 512  # a process that wrote as often will go on writing
 
 
 class Participant(Protocol):
@@ -61,9 +68,15 @@ class WriteTransaction:
 
     def insert(self, table: Table, *rows: dict[str, Any], actor: str | None = None) -> None:
         """Insert ``rows``, stamped."""
-        if rows:
-            stamp = self.stamp(actor=actor)
+        if not rows:
+            return
+        stamp = self.stamp(actor=actor)
+        ready = inserting(table, tuple({**stamp, **rows[0]}))
+        if ready is None:
             self.conn.execute(insert(table), [{**stamp, **row} for row in rows])
+            return
+        statement, defaults = ready
+        statement.run_many(self.conn, [{**stamp, **defaults, **row} for row in rows])
 
     def participant(self, kind: type[P], make: Callable[[], P]) -> P:
         """The transaction's one participant of ``kind``, made at first use."""
@@ -122,12 +135,14 @@ class Writer:
             thread.join()
 
     def _work(self) -> None:
-        while True:
+        for turn in itertools.count(1):
             group, stop = self._next_group()
             if group:
                 self._write_group(group)
             if stop:
                 return
+            if turn == _GOES_ON:
+                make_room(self._engine)
 
     def _next_group(self) -> tuple[list[tuple[Job[Any], Future[Any]]], bool]:
         group: list[tuple[Job[Any], Future[Any]]] = []
@@ -172,11 +187,13 @@ class Writer:
         with self._engine.connect().execution_options(pilotage_write=True) as conn, conn.begin():
             if conn.dialect.name == "postgresql":
                 # One writer at a time per workspace, as SQLite has by nature: the ledger's order is the commit order.
-                conn.execute(select(func.pg_advisory_xact_lock(func.hashtext(self._workspace_id))))
+                run_text(conn, "SELECT pg_advisory_xact_lock(hashtext(%s))", [self._workspace_id])
             tx = WriteTransaction(conn, self._workspace_id, self._actor, self._clock)
             if self._guard is not None:
                 self._guard(tx)
-            outcomes = [self._run(tx, job) for job in jobs]
+            # A job alone needs no savepoint: if it fails, the transaction does.
+            alone = len(jobs) == 1
+            outcomes: list[tuple[Any, BaseException | None]] = [(jobs[0](tx), None)] if alone else [self._run(tx, job) for job in jobs]
             for participant in tx.participants.values():
                 participant.flush(tx)
         return outcomes
@@ -184,21 +201,21 @@ class Writer:
     @staticmethod
     def _run(tx: WriteTransaction, job: Job[Any]) -> tuple[Any, BaseException | None]:
         marks = {kind: participant.mark() for kind, participant in tx.participants.items()}
-        tx.conn.exec_driver_sql("SAVEPOINT job")
+        run_text(tx.conn, "SAVEPOINT job")
         try:
             result = job(tx)
         except OperationalError:
             raise
         except Exception as error:
-            tx.conn.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
-            tx.conn.exec_driver_sql("RELEASE SAVEPOINT job")
+            run_text(tx.conn, "ROLLBACK TO SAVEPOINT job")
+            run_text(tx.conn, "RELEASE SAVEPOINT job")
             for kind, participant in list(tx.participants.items()):
                 if kind in marks:
                     participant.rollback(marks[kind])
                 else:
                     del tx.participants[kind]
             return None, error
-        tx.conn.exec_driver_sql("RELEASE SAVEPOINT job")
+        run_text(tx.conn, "RELEASE SAVEPOINT job")
         return result, None
 
 
@@ -215,5 +232,5 @@ def reading(engine: Engine) -> Any:
     """A connection with one consistent snapshot, for reading only."""
     with engine.connect() as conn, conn.begin():
         if conn.dialect.name == "postgresql":
-            conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            run_text(conn, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield conn

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select
 
 from pilotage.judging import person
 from pilotage.review.measuring.tables import review_adjudication, review_round, review_round_task
 from pilotage.review.tables import review_assignment, review_author, review_gold, review_task
+from pilotage.store import Ready
 
 
 def elsewhere(rater_id: Any) -> ColumnElement[bool]:
@@ -19,15 +21,14 @@ def elsewhere(rater_id: Any) -> ColumnElement[bool]:
     their answer to work.
     """
     t, other, held = review_task.c, review_task.alias("other").c, review_assignment.alias("held").c
-    return exists().where(
-        other.workspace_id == t.workspace_id,
-        other.item_id == t.item_id,
-        other.purpose != t.purpose,
-        held.workspace_id == t.workspace_id,
+    # One inside the other, not a join: SQLite would join from all that the person ever held, for each task it looks at.
+    theirs = exists().where(
+        held.workspace_id == other.workspace_id,
         held.task_id == other.id,
         held.rater_id == rater_id,
         held.state.in_(("claimed", "answered")),
     )
+    return exists().where(other.workspace_id == t.workspace_id, other.item_id == t.item_id, other.purpose != t.purpose, theirs)
 
 
 def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str, guideline_id: str, *, roles: Collection[str] | None = None) -> bool:
@@ -37,9 +38,8 @@ def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str
 
     False where no round is open for the guideline. Cost: one look-up by key; while a round is open, one more over its few tasks.
     """
-    r, rt, a, author = review_round.c, review_round_task.c, review_assignment.c, review_author.c
-    where = (r.workspace_id == workspace_id, r.project == project, r.guideline_id == guideline_id, r.state == "open")
-    found = conn.execute(select(r.id, r.needed).where(*where)).first()
+    rt, a, author = review_round_task.c, review_assignment.c, review_author.c
+    found = _open_round().first(conn, {"workspace": workspace_id, "of_project": project, "guideline": guideline_id})
     if found is None:
         return False
     answered = and_(a.workspace_id == rt.workspace_id, a.task_id == rt.task_id, a.rater_id == person(login).id, a.state == "answered")
@@ -55,11 +55,18 @@ def must_calibrate(conn: Connection, workspace_id: str, project: str, login: str
         .join(review_task, and_(t.workspace_id == rt.workspace_id, t.id == rt.task_id))
         .outerjoin(review_assignment, answered)
         .outerjoin(review_author, own)
-        .where(rt.workspace_id == workspace_id, rt.round_id == found.id, *theirs)
+        .where(rt.workspace_id == workspace_id, rt.round_id == found["id"], *theirs)
     )
     done, possible = conn.execute(query).one()
     # Who settled most of the round's items themselves cannot practise on them, and must not wait for ever.
-    return bool(done < min(found.needed, possible))
+    return bool(done < min(found["needed"], possible))
+
+
+@lru_cache
+def _open_round() -> Ready:
+    r = review_round.c
+    where = (r.workspace_id == bindparam("workspace"), r.project == bindparam("of_project"), r.guideline_id == bindparam("guideline"))
+    return Ready(select(r.id, r.needed).where(*where, r.state == "open"))
 
 
 def calibration_tasks(conn: Connection, workspace_id: str, project: str, guideline_id: str) -> list[str]:

@@ -14,7 +14,7 @@ from pilotage.judging import Rubric
 from pilotage.judging.rubric import find_rubric
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.tables import review_guideline, review_project, review_project_version
-from pilotage.store import Workspace
+from pilotage.store import Ready, Workspace
 
 P, V, G = review_project.c, review_project_version.c, review_guideline.c
 STATES = ("active", "paused", "archived")
@@ -118,11 +118,8 @@ def projects(workspace: Workspace, *, archived: bool = False) -> list[Project]:
 
 def find_terms(conn: Connection, workspace_id: str, name: str) -> Terms | None:
     """The project's terms, or None for a queue without a project. One look-up by key."""
-    row = conn.execute(_TERMS, {"workspace": workspace_id, "name": name}).first()
-    if row is None:
-        return None
-    settings = _settings(row.settings)
-    return Terms(name, row.number, row.state, settings, row.rubric_id, row.guideline_id, row.guideline_number, row.salt)
+    row = _TERMS.first(conn, {"workspace": workspace_id, "name": name})
+    return None if row is None else Terms(**{**row, "name": name, "settings": _settings(row["settings"])})
 
 
 def find_guideline(conn: Connection, workspace_id: str, guideline_id: str) -> Guideline:
@@ -161,7 +158,7 @@ def no_project(name: str) -> NotFound:
     return NotFound(f"There is no project '{name}'.", mend="see 'pilotage project list'")
 
 
-_TERMS = (
+_TERMS = Ready(
     select(
         P.number,
         P.state,

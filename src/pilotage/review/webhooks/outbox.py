@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from pilotage.core import InputError, iso, new_id
 from pilotage.review.webhooks.tables import webhook, webhook_delivery
-from pilotage.store import WriteTransaction
+from pilotage.store import Ready, WriteTransaction
 
 # What can be subscribed to.
 EVENTS: dict[str, str] = {
@@ -20,6 +20,7 @@ EVENTS: dict[str, str] = {
     "project.exported": "a project's items left as a file",
 }
 W, D = webhook.c, webhook_delivery.c
+_ANYBODY = Ready(select(W.id).where(W.workspace_id == bindparam("workspace"), W.state == "active").limit(1))
 
 
 def emit(tx: WriteTransaction, event: str, *, subject: str, project: str, data: dict[str, Any]) -> int:
@@ -43,7 +44,7 @@ def emit(tx: WriteTransaction, event: str, *, subject: str, project: str, data: 
 
 def tell_done(tx: WriteTransaction, *, task_id: str, project: str, item_id: str, left: Callable[[], int]) -> None:
     """A task is done. ``left`` counts the open ones of its project, and is asked only where somebody wants to know."""
-    if tx.conn.execute(select(W.id).where(W.workspace_id == tx.workspace_id, W.state == "active").limit(1)).first() is None:
+    if _ANYBODY.first(tx.conn, {"workspace": tx.workspace_id}) is None:
         return
     remaining = left()
     emit(tx, "task.done", subject=task_id, project=project, data={"item": item_id, "left": remaining})
