@@ -134,11 +134,11 @@ def test_what_is_not_there_or_put_away_takes_no_items(workspace: Workspace, rubr
 
 def test_more_than_a_chunk_streams_and_loses_nothing(tmp_path: Any, rubric: Rubric, item: Make) -> None:
     with Workspace.create(tmp_path) as workspace:
-        report = put_tasks(workspace, "bulk", (NewTask(Item("output", str(n), {"n": n})) for n in range(4_500)), rubric=rubric)
-        assert report.put == 4_500 == counts(workspace, "bulk").open
+        report = put_tasks(workspace, "bulk", (NewTask(Item("output", str(n), {"n": n})) for n in range(10_500)), rubric=rubric)
+        assert report.put == 10_500 == counts(workspace, "bulk").open
         assert len(entries(workspace, type="review.put")) == 3
         with workspace.read() as conn:
-            assert conn.execute(select(func.count()).select_from(review_task)).scalar_one() == 4_500
+            assert conn.execute(select(func.count()).select_from(review_task)).scalar_one() == 10_500
 
 
 @given(st.lists(st.tuples(st.one_of(st.none(), st.floats(0, 1)), st.one_of(st.none(), st.floats(-5, 5))), min_size=1, max_size=8))

@@ -8,45 +8,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, bindparam, func, literal_column, select, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from pilotage.core import InputError, NotFound, Refused, content_id, parse_duration
+from pilotage.core import InputError, NotFound, Refused, parse_duration
 from pilotage.judging import ABOUT_ITEMS, Item, RaterKind, Rubric, put_rubric
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload, judgement
 from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
-from pilotage.review.new_task import TEST_PURPOSES, NewTask, PutReport, RefusedRow, Suggestion, shown_of, task_id, unfit
+from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id, unfit
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
+from pilotage.review.put_rows import INSERT_SUGGESTION, INSERT_TASK, Plan, TaskRow
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
-from pilotage.review.tables import position_of, review_author, review_gold, review_seed, review_task, suggestion
+from pilotage.review.tables import position_of, review_author, review_gold, review_seed
 from pilotage.store import Workspace, WriteTransaction
-from pilotage.store.prepared import insert_missing
+from pilotage.store.prepared import Rows, insert_missing
 from pilotage.store.schema import json_text
 
-CHUNK = 2_000  # rows a transaction: others wait for no longer than it takes
+CHUNK = 5_000  # rows a transaction: others wait for no longer than it takes
+CHUNK_BYTES = 32 << 20  # of payloads, as text: long ones make a shorter chunk
 _KEYS = 500  # SQLite takes at least 999 parameters in one statement
 
-_INSERT = {
-    name: insert_missing(table)
-    for name, table in {
-        "item": item_table,
-        "payload": item_payload,
-        "task": review_task,
-        "author": review_author,
-        "suggestion": suggestion,
-        "seed": review_seed,
-        "gold": review_gold,
-    }.items()
-}
+_INSERT_ITEM = Rows(item_table, ("workspace_id", "id", "kind", "source_id", "slices", "created_by", "created_at"))
+_INSERT_PAYLOAD = Rows(item_payload, ("workspace_id", "item_id", "payload", "created_by", "created_at"))
+_INSERT = {"author": insert_missing(review_author), "seed": insert_missing(review_seed), "gold": insert_missing(review_gold)}
+_NO_SLICES = json_text({})
 
 
 def put_tasks(where: Workspace | WriteTransaction, project: str, items: Iterable[NewTask], *, rubric: Rubric | str | None = None) -> PutReport:
@@ -60,7 +55,7 @@ def put_tasks(where: Workspace | WriteTransaction, project: str, items: Iterable
     project
         The project, or a queue without one.
     items
-        Read as they are needed; never all in memory.
+        Read as they are needed; never all in memory. What comes next is read while a chunk is being written.
     rubric
         What is asked; None for the project's.
 
@@ -76,17 +71,23 @@ def put_tasks(where: Workspace | WriteTransaction, project: str, items: Iterable
     Refused
         If the project is archived.
 
-    Cost: some 60 µs an item on SQLite; memory for one chunk and for the rows refused.
+    Cost: some 30 µs an item on SQLite; memory for two chunks and for the rows refused.
     """
-    plan = where.write(lambda tx: _plan(tx, project, rubric)) if isinstance(where, Workspace) else _plan(where, project, rubric)
+    if not isinstance(where, Workspace):
+        plan = _plan(where, project, rubric)
+        return sum((_write(where, plan, batch) for batch in _batches(plan, items)), PutReport())
+    plan = where.write(lambda tx: _plan(tx, project, rubric))
     report = PutReport()
-    numbered = enumerate(items, start=1)
-    while chunk := list(islice(numbered, CHUNK)):
-        rows, refused = _fit(plan, chunk)
-        if isinstance(where, Workspace):
-            report += where.write(lambda tx, rows=rows, refused=refused: _write(tx, plan, rows, refused))  # type: ignore[misc]
-        else:
-            report += _write(where, plan, rows, refused)
+    written: Future[PutReport] | None = None
+    try:
+        for batch in _batches(plan, items):
+            if written is not None:
+                earlier, written = written, None
+                report += earlier.result()
+            written = where.submit(lambda tx, batch=batch: _write(tx, plan, batch))  # type: ignore[misc]
+    finally:  # whatever the items raise, what was handed over is on the disk once this returns
+        if written is not None:
+            report += written.result()
     return report
 
 
@@ -125,28 +126,61 @@ def put_task(
         )
     for field, what in unfit(task, plan.rubric):
         raise InputError(what, where=f"queue '{queue}' field '{field}'")
-    report = _write(tx, plan, [(1, task)], [])
+    batch = _Batch()
+    batch.add(plan, 1, task)
+    report = _write(tx, plan, batch)
     if report.refused:
         raise NotFound("There is no such item.", where=str(item), mend="store the item before its task, or hand in the item itself")
     return task_id(queue, item if isinstance(item, str) else item.id, plan.rubric.id)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    queue: str
-    rubric: Rubric
-    roles: tuple[str, ...]
-    asked: dict[str, tuple[str, ...]]  # by role
-    settings: ProjectSettings
-    due_us: int | None
+@dataclass(slots=True)
+class _Ready:
+    """A task that fits and, where its item is at hand, its rows."""
 
-    def overlap(self, task: NewTask) -> int:
-        if task.overlap is not None:
-            return task.overlap
-        return self.settings.gold.exposure_cap if task.purpose in TEST_PURPOSES else self.settings.overlap.start
+    number: int
+    task: NewTask
+    item: Item | None  # None: stored, to be looked up
+    rows: list[TaskRow] = field(default_factory=list)
+    payload: str = ""
 
 
-def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> _Plan:
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction writes. Not changed once handed over: the transaction may run again."""
+
+    ready: list[_Ready] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+    length: int = 0  # of the payloads
+
+    def add(self, plan: Plan, number: int, given: NewTask) -> None:
+        task = plan.fit(number, given)
+        if isinstance(task, RefusedRow):
+            self.refused.append(task)
+        elif isinstance(task.item, str):
+            self.ready.append(_Ready(number, task, None))
+        else:
+            payload = json_text(task.item.payload)
+            self.length += len(payload)
+            self.ready.append(_Ready(number, task, task.item, list(plan.task_rows(task, task.item)), payload))
+
+    @property
+    def full(self) -> bool:
+        return len(self.ready) + len(self.refused) >= CHUNK or self.length >= CHUNK_BYTES
+
+
+def _batches(plan: Plan, items: Iterable[NewTask]) -> Iterator[_Batch]:
+    batch = _Batch()
+    for number, task in enumerate(items, start=1):
+        batch.add(plan, number, task)
+        if batch.full:
+            yield batch
+            batch = _Batch()
+    if batch.ready or batch.refused:
+        yield batch
+
+
+def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> Plan:
     if not queue:
         raise InputError("A review task needs a queue.", mend="give the project's or the pilot's name")
     terms: Terms | None = find_terms(tx.conn, tx.workspace_id, queue)
@@ -159,64 +193,46 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> _Pla
     asked = find_rubric(tx.conn, rubric if isinstance(rubric, str) else put_rubric(tx, rubric), workspace_id=tx.workspace_id)
     settings = terms.settings if terms is not None else ProjectSettings(name="-")
     roles = roles_of(asked)
-    return _Plan(
-        queue, asked, roles, {role: asked_of(asked, role) for role in roles}, settings, parse_duration(settings.sla.due) if settings.sla else None
-    )
+    asked_by = {role: asked_of(asked, role) for role in roles}
+    due_us = parse_duration(settings.sla.due) if settings.sla else None
+    return Plan(tx.workspace_id, tx.actor, queue, asked, roles, asked_by, settings, due_us)
 
 
-def _fit(plan: _Plan, chunk: list[tuple[int, NewTask]]) -> tuple[list[tuple[int, NewTask]], list[RefusedRow]]:
-    """The rows that fit, with their slices in their items; and those that do not."""
-    rows: list[tuple[int, NewTask]] = []
-    refused: list[RefusedRow] = []
-    for number, task in chunk:
-        wrong = next(unfit(task, plan.rubric), None)
-        if wrong is not None:
-            refused.append(RefusedRow(number, task.item if isinstance(task.item, str) else task.item.id, *wrong))
-        elif task.slices and isinstance(task.item, Item):
-            rows.append((number, replace(task, item=replace(task.item, slices={**task.item.slices, **task.slices}, id=""))))
-        else:
-            rows.append((number, task))
-    return rows, refused
-
-
-def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], refused: list[RefusedRow]) -> PutReport:
-    stored = _stored(tx, [task.item for _, task in rows if isinstance(task.item, str)])
-    settled: list[tuple[NewTask, Item]] = []
-    for number, task in rows:
-        item = stored.get(task.item) if isinstance(task.item, str) else task.item
-        if item is None:
-            refused.append(RefusedRow(number, str(task.item), "item", "There is no such item."))
-        else:
-            settled.append((task, item))
-    judged_by = _judged_by(tx, [item.id for task, item in settled if task.purpose == "adjudication"])
-    made = {row["id"]: (row, task, item) for task, item in settled for row in _task_rows(tx, plan, task, item)}
+def _write(tx: WriteTransaction, plan: Plan, batch: _Batch) -> PutReport:
+    settled, refused = _settle(tx, plan, batch)
+    judged_by = _judged_by(tx, [item.id for ready, item, _ in settled if ready.task.purpose == "adjudication"])
+    made = {row.id: (row, ready, item) for ready, item, rows in settled for row in rows}
     standing = _standing(tx.conn, tx.workspace_id, list(made))
-    new = [entry for made_id, entry in made.items() if made_id not in standing]
+    new = [entry for made_id, entry in made.items() if made_id not in standing] if standing else list(made.values())
     stamp = tx.stamp()
-    at = stamp["created_at"]
-    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
-    for place, (row, task, item) in enumerate(new):
-        # A microsecond apart, so that they are served in the order they came.
-        row |= {**stamp, "created_at": at + place, "position": position_of(row["priority"], at + place, row["id"])}
-        tables["task"].append(row)
-        if isinstance(task.item, Item):
-            tables["item"].append({**stamp, "id": item.id, "kind": item.kind, "source_id": item.source_id, "slices": json_text(item.slices)})
-            tables["payload"].append({**stamp, "item_id": item.id, "payload": json_text(item.payload)})
-        for login in sorted({*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}):
-            tables["author"].append({**stamp, "task_id": row["id"], "login": login})
-        asked = plan.asked[row["role"]]
-        planted = {question: value for question, value in task.seed.items() if question in asked}
-        if planted:
-            tables["seed"].append({**stamp, "task_id": row["id"], "planted": json_text(planted), "made_from": task.made_from})
-        for question, value in task.gold.items():
-            if question in asked:
-                gold = {"question": question, "value": json_text(value), "explanation": task.explanation, "state": "active"}
-                tables["gold"].append({**stamp, "task_id": row["id"], **gold})
-    for task, item in settled:  # a new model's suggestion about an item that waits already is kept too
-        tables["suggestion"] += [{**stamp, **_suggestion_row(item.id, given)} for given in task.suggestions if given.model]
-    for name, many in tables.items():
+    workspace_id, actor, at = stamp["workspace_id"], stamp["created_by"], stamp["created_at"]
+    # A microsecond apart, so that they are served in the order they came.
+    tasks = [
+        row.at(position_of(ready.task.priority, created_at, row.id), created_at, plan.due_us)
+        for created_at, (row, ready, _) in enumerate(new, start=at)
+    ]
+    items: list[tuple[Any, ...]] = []
+    payloads: list[tuple[Any, ...]] = []
+    asides: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
+    for row, ready, item in new:
+        task = ready.task
+        if ready.item is not None:
+            items.append((workspace_id, item.id, item.kind, item.source_id, json_text(item.slices) if item.slices else _NO_SLICES, actor, at))
+            payloads.append((workspace_id, item.id, ready.payload, actor, at))
+        logins = {*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}
+        asides["author"] += [{**stamp, "task_id": row.id, "login": login} for login in sorted(logins)]
+        if task.seed or task.gold:
+            _known(plan, asides, {**stamp, "task_id": row.id}, row.role, task)
+    # A model's suggestion about an item that waits already is kept too.
+    suggestions = [(*plan.suggestion_row(item.id, given), at) for ready, item, _ in settled for given in ready.task.suggestions if given.model]
+    # The ids are hashes: in their order, rows that share a page of an index come one after the other.
+    _INSERT_ITEM.run(tx.conn, sorted(items, key=_second))
+    _INSERT_PAYLOAD.run(tx.conn, sorted(payloads, key=_second))
+    INSERT_TASK.run(tx.conn, tasks)
+    INSERT_SUGGESTION.run(tx.conn, sorted(suggestions, key=_second))
+    for name, many in asides.items():
         _INSERT[name].run(tx.conn, many)
-    opened = Counter(row["role"] for row, task, _ in new if task.purpose in ABOUT_ITEMS)
+    opened = Counter(row.role for row, ready, _ in new if ready.task.purpose in ABOUT_ITEMS)
     for role, many_open in sorted(opened.items()):
         count(tx, plan.queue, role, open=many_open)
     reopened = [row for row in standing.values() if row["state"] == "withdrawn"]
@@ -224,11 +240,42 @@ def _write(tx: WriteTransaction, plan: _Plan, rows: list[tuple[int, NewTask]], r
         move(tx, found, state="done" if found["answers"] >= found["overlap"] else "open")
     report = PutReport(put=len(new), known=len(standing) - len(reopened), reopened=len(reopened), refused=tuple(refused))
     if new or reopened or refused:
-        _tell(tx, plan, report, [row["id"] for row, _, _ in new] + sorted(row["id"] for row in reopened))
+        _tell(tx, plan, report, [row.id for row, _, _ in new] + sorted(row["id"] for row in reopened))
     return report
 
 
-def _tell(tx: WriteTransaction, plan: _Plan, report: PutReport, ids: list[str]) -> None:
+def _second(row: tuple[Any, ...]) -> str:
+    return str(row[1])
+
+
+def _settle(tx: WriteTransaction, plan: Plan, batch: _Batch) -> tuple[list[tuple[_Ready, Item, list[TaskRow]]], list[RefusedRow]]:
+    """Each task with its item and rows; and what is refused, now that stored items are looked up too."""
+    stored = _stored(tx, [ready.task.item for ready in batch.ready if isinstance(ready.task.item, str)])
+    settled: list[tuple[_Ready, Item, list[TaskRow]]] = []
+    refused = list(batch.refused)
+    for ready in batch.ready:
+        if ready.item is not None:
+            settled.append((ready, ready.item, ready.rows))
+        elif (item := stored.get(str(ready.task.item))) is not None:
+            settled.append((ready, item, list(plan.task_rows(ready.task, item))))
+        else:
+            refused.append(RefusedRow(ready.number, str(ready.task.item), "item", "There is no such item."))
+    return settled, refused
+
+
+def _known(plan: Plan, asides: dict[str, list[dict[str, Any]]], stamp: dict[str, Any], role: str, task: NewTask) -> None:
+    """The rows of what is planted and of what is known to be right, of the questions this role is asked."""
+    asked = plan.asked[role]
+    planted = {question: value for question, value in task.seed.items() if question in asked}
+    if planted:
+        asides["seed"].append({**stamp, "planted": json_text(planted), "made_from": task.made_from})
+    for question, value in task.gold.items():
+        if question in asked:
+            gold = {"question": question, "value": json_text(value), "explanation": task.explanation, "state": "active"}
+            asides["gold"].append({**stamp, **gold})
+
+
+def _tell(tx: WriteTransaction, plan: Plan, report: PutReport, ids: list[str]) -> None:
     body = {
         "rubric": plan.rubric.id,
         "put": report.put,
@@ -240,66 +287,24 @@ def _tell(tx: WriteTransaction, plan: _Plan, report: PutReport, ids: list[str]) 
     record(tx, type="review.put", subject=plan.queue, body=body)
 
 
-def _task_rows(tx: WriteTransaction, plan: _Plan, task: NewTask, item: Item) -> Iterator[dict[str, Any]]:
-    """One row per role, but for what every row is stamped with."""
-    proposed = {question: given.value for question, given in shown_of(task.suggestions).items()}
-    due_at = task.due_at
-    if due_at is None and plan.due_us is not None:
-        due_at = tx.clock.now_us() + plan.due_us
-    several = len(plan.roles) > 1
-    for role in plan.roles:
-        asked = plan.asked[role]
-        if task.purpose in TEST_PURPOSES and several and not any(question in asked for question in task.gold):
-            continue  # nothing is known to be right of what this role is asked
-        shown = {question: value for question, value in proposed.items() if question in asked}
-        yield {
-            "id": task_id(plan.queue, item.id, plan.rubric.id, purpose=task.purpose, asks=role if several else None),
-            "queue": plan.queue,
-            "item_id": item.id,
-            "rubric_id": plan.rubric.id,
-            "role": role,
-            "asks": role if several else "",
-            "why": json_text(list(task.why)),
-            "suggestion": json_text(shown) if shown else None,
-            "harmful": int(task.harmful),
-            "priority": task.priority,
-            "overlap": plan.overlap(task),
-            "claims": 0,
-            "answers": 0,
-            "flags": 0,
-            "state": "open",
-            "due_at": due_at,
-            "escalated_at": None,
-            "purpose": task.purpose,
-            # Who has yet to earn the skill must be served the exam, and everybody practises.
-            "skill": "" if task.purpose in ("qualification", "calibration") else plan.settings.skill_of(item.slices),
-            "selected_by": task.selected_by,
-            "route_id": task.route_id,
-        }
-
-
-def _suggestion_row(item_id: str, given: Suggestion) -> dict[str, Any]:
-    of = {"item": item_id, "question": given.question, "model": given.model, "version": given.model_version}
-    return {
-        "id": content_id("sug", of),
-        "item_id": item_id,
-        "question": given.question,
-        "value": json_text(given.value),
-        "score": given.score,
-        "probability": given.probability,
-        "model": given.model,
-        "model_version": given.model_version,
-    }
-
-
 def _standing(conn: Connection, workspace_id: str, ids: list[str]) -> dict[str, Any]:
     """The tasks that are there already, without what is judged."""
-    wanted = [T[name] for name in ("id", "queue", "role", "purpose", "state", "answers", "overlap")]
-    return {
-        row["id"]: row
-        for part in _parts(ids)
-        for row in conn.execute(select(*wanted).where(T.workspace_id == workspace_id, T.id.in_(part))).mappings()
-    }
+    found = conn.execute(
+        _STANDING[conn.dialect.name], {"workspace": workspace_id, "ids": ids if conn.dialect.name == "postgresql" else json_text(ids)}
+    )
+    return {row["id"]: row for row in found.mappings()}
+
+
+def _standing_query(among: Any) -> Any:
+    wanted = [T[name] for name in ("id", "queue", "role", "purpose", "state", "answers", "overlap", "item_id")]
+    return select(*wanted).where(T.workspace_id == bindparam("workspace"), T.id.in_(among))
+
+
+# The ids go as one parameter, so that one statement asks for all of them.
+_STANDING = {
+    "sqlite": _standing_query(select(literal_column("value")).select_from(func.json_each(bindparam("ids", type_=Text)))),
+    "postgresql": _standing_query(select(func.unnest(type_coerce(bindparam("ids", type_=ARRAY(Text)), ARRAY(Text))))),
+}
 
 
 def _stored(tx: WriteTransaction, ids: list[str]) -> dict[str, Item]:
