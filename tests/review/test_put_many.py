@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from pilotage.core import InputError, NotFound, Refused
-from pilotage.judging import Item, Option, Question, Rubric, person
+from pilotage.core import InputError, NotFound, Refused, content_id
+from pilotage.judging import Item, Option, Question, Rubric, person, put_item
 from pilotage.ledger import entries
 from pilotage.review import NewTask, Suggestion, answer, claim, counts, put_tasks, tasks
-from pilotage.review.new_task import shown_of, unfit
+from pilotage.review.new_task import shown_of, task_id, unfit
 from pilotage.review.projects import Gold, ProjectSettings, Sla, archive_project, create_project
+from pilotage.review.put import CHUNK
+from pilotage.review.put_rows import ID, Plan
 from pilotage.review.tables import review_author, review_gold, review_seed, review_task, suggestion
 from pilotage.store import Workspace
 
@@ -158,3 +160,74 @@ def test_an_option_is_checked_without_a_workspace() -> None:
     rubric = Rubric(name="r", questions=(Question(name="q", prompt="?", kind="choice", options=(Option("a"), Option("b"))),))
     assert list(unfit(NewTask(Item("row", "1", {}), [Suggestion("q", "a")]), rubric)) == []
     assert next(unfit(NewTask(Item("row", "1", {}), [Suggestion("q", "c")]), rubric))[0] == "suggestions[0].q"
+
+
+@given(
+    queue=st.text(min_size=1),
+    item_id=st.text(),
+    purpose=st.sampled_from(["work", "gold", "audit"]),
+    asks=st.sampled_from(["", "lawyer"]),
+    several=st.booleans(),
+)
+def test_ids_put_together_from_halves_are_those_of_the_whole(queue: str, item_id: str, purpose: str, asks: str, several: bool) -> None:
+    questions = tuple(
+        Question(name=role or "q", prompt="?", kind="bool", required_role=role or None) for role in (("", "lawyer") if several else ("",))
+    )
+    rubric = Rubric(name="r", questions=questions)
+    roles = ("", "lawyer") if several else ("",)
+    plan = Plan("ws", "ann", queue, rubric, roles, {role: tuple(q.name for q in questions) for role in roles}, ProjectSettings(name="-"), None)
+    item = Item("output", "1", {}, {}, item_id or "x")
+    gold = {question.name: True for question in questions} if purpose == "gold" else {}
+    rows = list(plan.task_rows(NewTask(item, purpose=purpose, gold=gold), item))
+    assert [row[ID] for row in rows] == [task_id(queue, item.id, rubric.id, purpose=purpose, asks=role if several else None) for role in roles]
+    given_ = Suggestion(queue, "x", model=asks, model_version=item_id)
+    of = {"item": item.id, "question": queue, "model": asks, "version": item_id}
+    assert plan.suggestion_row(item.id, given_)[5] == content_id("sug", of)
+
+
+def test_a_task_twice_in_a_batch_is_as_it_came_last(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    report = put_tasks(workspace, "bulk", [NewTask(item("a"), authors=["ann"], priority=1), NewTask(item("a"), priority=2)], rubric=rubric)
+    assert report.put == 1
+    (row,) = rows_of(workspace, review_task)
+    assert row["priority"] == 2 and not rows_of(workspace, review_author)
+
+
+def test_records_and_stored_items_keep_the_order_they_came_in(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    stored = item("stored")
+    workspace.write(lambda tx: put_item(tx, stored))
+    report = put_tasks(workspace, "bulk", [NewTask(item("first")), NewTask(stored.id), NewTask("itm_nobody"), NewTask(item("last"))], rubric=rubric)
+    assert [refused.row for refused in report.refused] == [3]
+    asked = [task.payload["conversation"][0]["content"] for task in claim(workspace, "bulk", ANN, n=9)]
+    assert asked == ["first", "stored", "last"]
+
+
+def test_what_was_read_before_the_items_failed_is_put(tmp_path: Any, rubric: Rubric) -> None:
+    def items() -> Any:
+        yield from (NewTask(Item("output", str(n), {"n": n})) for n in range(CHUNK + 1))
+        raise ValueError("the file ends in the middle")
+
+    with Workspace.create(tmp_path) as workspace:
+        with pytest.raises(ValueError, match="in the middle"):
+            put_tasks(workspace, "bulk", items(), rubric=rubric)
+        assert counts(workspace, "bulk").open == CHUNK
+
+
+def test_long_payloads_make_short_transactions(workspace: Workspace, rubric: Rubric, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilotage.review.put.CHUNK_BYTES", 1_000)
+    put_tasks(workspace, "bulk", (NewTask(Item("output", str(n), {"text": "x" * 600})) for n in range(4)), rubric=rubric)
+    assert [entry.body["put"] for entry in entries(workspace, type="review.put")] == [2, 2]
+
+
+@given(
+    value=st.sampled_from(["yes", "no", "maybe", None, 1, ["yes"]]),
+    probability=st.one_of(st.none(), st.floats()),
+    score=st.one_of(st.none(), st.floats()),
+    priority=st.integers(-2_000_000, 2_000_000),
+    overlap=st.one_of(st.none(), st.integers(-1, 2)),
+)
+def test_what_is_told_to_fit_at_a_glance_has_nothing_wrong_with_it(value: Any, probability: Any, score: Any, priority: int, overlap: Any) -> None:
+    options = (Option("yes"), Option("no"))
+    asked = Rubric(name="r", questions=(Question(name="q", prompt="?", kind="choice", options=options),))
+    plan = Plan("ws", "ann", "bulk", asked, ("",), {"": ("q",)}, ProjectSettings(name="-"), None)
+    task = NewTask(Item("output", "1", {}), [Suggestion("q", value, score, probability)], priority=priority, overlap=overlap)
+    assert plan.fits(task) == (not list(unfit(task, asked)))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Text, bindparam, func, literal_column, select, type_coerce
@@ -26,10 +27,10 @@ from pilotage.ledger import record
 from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id, unfit
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
-from pilotage.review.put_rows import INSERT_SUGGESTION, INSERT_TASK, Plan, TaskRow
+from pilotage.review.put_rows import ID, INSERT_SUGGESTION, INSERT_TASK, ITEM, PURPOSE, ROLE, Plan, Row, whole_row
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
-from pilotage.review.tables import position_of, review_author, review_gold, review_seed
+from pilotage.review.tables import review_author, review_gold, review_seed
 from pilotage.store import Workspace, WriteTransaction
 from pilotage.store.prepared import Rows, insert_missing
 from pilotage.store.schema import json_text
@@ -124,8 +125,8 @@ def put_task(
             why="that is one task per role, and this call gives one",
             mend="call put_tasks",
         )
-    for field, what in unfit(task, plan.rubric):
-        raise InputError(what, where=f"queue '{queue}' field '{field}'")
+    for place, what in unfit(task, plan.rubric):
+        raise InputError(what, where=f"queue '{queue}' field '{place}'")
     batch = _Batch()
     batch.add(plan, 1, task)
     report = _write(tx, plan, batch)
@@ -135,38 +136,73 @@ def put_task(
 
 
 @dataclass(slots=True)
-class _Ready:
-    """A task that fits and, where its item is at hand, its rows."""
-
-    number: int
-    task: NewTask
-    item: Item | None  # None: stored, to be looked up
-    rows: list[TaskRow] = field(default_factory=list)
-    payload: str = ""
-
-
-@dataclass(slots=True)
 class _Batch:
-    """What one transaction writes. Not changed once handed over: the transaction may run again."""
+    """What one transaction writes, as rows but for the time. Not changed once handed over: the transaction may run again.
 
-    ready: list[_Ready] = field(default_factory=list)
+    Flat tuples of plain values for the many: a batch of records with their payloads is work for the garbage collector, over and over.
+    """
+
+    tasks: dict[str | int, Any] = field(default_factory=dict)  # the row by id; by number a task whose item is stored and must be looked up
+    items: dict[str, Row] = field(default_factory=dict)  # by id: those handed in
+    suggestions: list[Row] = field(default_factory=list)
+    authors: dict[str, list[str]] = field(default_factory=dict)  # logins by task
+    known: dict[str, NewTask] = field(default_factory=dict)  # by id: tasks with something planted, or known to be right
     refused: list[RefusedRow] = field(default_factory=list)
+    rows: int = 0
     length: int = 0  # of the payloads
 
     def add(self, plan: Plan, number: int, given: NewTask) -> None:
+        self.rows += 1
         task = plan.fit(number, given)
         if isinstance(task, RefusedRow):
             self.refused.append(task)
         elif isinstance(task.item, str):
-            self.ready.append(_Ready(number, task, None))
+            self.tasks[number] = task
         else:
-            payload = json_text(task.item.payload)
+            item = task.item
+            payload = json_text(item.payload)
             self.length += len(payload)
-            self.ready.append(_Ready(number, task, task.item, list(plan.task_rows(task, task.item)), payload))
+            if item.id not in self.items:
+                slices = json_text(item.slices) if item.slices else _NO_SLICES
+                self.items[item.id] = (plan.workspace_id, item.id, item.kind, item.source_id, slices, payload, plan.actor)
+            self.put(plan, task, item)
+
+    def put(self, plan: Plan, task: NewTask, item: Item) -> None:
+        logins = sorted({*task.authors, *_named(item.payload)})
+        for row in plan.task_rows(task, item):
+            made = row[ID]
+            if made in self.tasks:  # twice in one batch: the last counts, whole
+                self.authors.pop(made, None)
+                self.known.pop(made, None)
+            self.tasks[made] = row
+            if logins:
+                self.authors[made] = logins
+            if task.seed or task.gold:
+                self.known[made] = task
+        for given in task.suggestions:
+            if given.model:  # kept too where the item waits already
+                self.suggestions.append(plan.suggestion_row(item.id, given))
 
     @property
     def full(self) -> bool:
-        return len(self.ready) + len(self.refused) >= CHUNK or self.length >= CHUNK_BYTES
+        return self.rows >= CHUNK or self.length >= CHUNK_BYTES
+
+    def settled(self, tx: WriteTransaction, plan: Plan) -> _Batch:
+        """The same with the stored items looked up; what names none is refused."""
+        wanted = [task.item for key, task in self.tasks.items() if isinstance(key, int)]
+        if not wanted:
+            return self
+        stored = _stored(tx, wanted)
+        lists = (list(self.suggestions), dict(self.authors), dict(self.known), list(self.refused))
+        whole = _Batch({}, self.items, *lists, self.rows, self.length)
+        for key, found in self.tasks.items():
+            if isinstance(key, str):
+                whole.tasks[key] = found
+            elif found.item in stored:
+                whole.put(plan, found, stored[found.item])
+            else:
+                whole.refused.append(RefusedRow(key, found.item, "item", "There is no such item."))
+        return whole
 
 
 def _batches(plan: Plan, items: Iterable[NewTask]) -> Iterator[_Batch]:
@@ -176,7 +212,7 @@ def _batches(plan: Plan, items: Iterable[NewTask]) -> Iterator[_Batch]:
         if batch.full:
             yield batch
             batch = _Batch()
-    if batch.ready or batch.refused:
+    if batch.rows:
         yield batch
 
 
@@ -198,69 +234,53 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> Plan
     return Plan(tx.workspace_id, tx.actor, queue, asked, roles, asked_by, settings, due_us)
 
 
-def _write(tx: WriteTransaction, plan: Plan, batch: _Batch) -> PutReport:
-    settled, refused = _settle(tx, plan, batch)
-    judged_by = _judged_by(tx, [item.id for ready, item, _ in settled if ready.task.purpose == "adjudication"])
-    made = {row.id: (row, ready, item) for ready, item, rows in settled for row in rows}
-    standing = _standing(tx.conn, tx.workspace_id, list(made))
-    new = [entry for made_id, entry in made.items() if made_id not in standing] if standing else list(made.values())
+def _write(tx: WriteTransaction, plan: Plan, given: _Batch) -> PutReport:
+    batch = given.settled(tx, plan)
+    standing = _standing(tx.conn, tx.workspace_id, list(batch.tasks))
+    new = [row for made, row in batch.tasks.items() if made not in standing] if standing else list(batch.tasks.values())
     stamp = tx.stamp()
-    workspace_id, actor, at = stamp["workspace_id"], stamp["created_by"], stamp["created_at"]
+    at = stamp["created_at"]
     # A microsecond apart, so that they are served in the order they came.
-    tasks = [
-        row.at(position_of(ready.task.priority, created_at, row.id), created_at, plan.due_us)
-        for created_at, (row, ready, _) in enumerate(new, start=at)
-    ]
-    items: list[tuple[Any, ...]] = []
-    payloads: list[tuple[Any, ...]] = []
-    asides: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
-    for row, ready, item in new:
-        task = ready.task
-        if ready.item is not None:
-            items.append((workspace_id, item.id, item.kind, item.source_id, json_text(item.slices) if item.slices else _NO_SLICES, actor, at))
-            payloads.append((workspace_id, item.id, ready.payload, actor, at))
-        logins = {*task.authors, *_named(item.payload), *judged_by.get(item.id, ())}
-        asides["author"] += [{**stamp, "task_id": row.id, "login": login} for login in sorted(logins)]
-        if task.seed or task.gold:
-            _known(plan, asides, {**stamp, "task_id": row.id}, row.role, task)
-    # A model's suggestion about an item that waits already is kept too.
-    suggestions = [(*plan.suggestion_row(item.id, given), at) for ready, item, _ in settled for given in ready.task.suggestions if given.model]
+    tasks = [whole_row(row, created_at, plan.due_us) for created_at, row in enumerate(new, start=at)]
+    ids = [row[ID] for row in new]
+    named = {row[ITEM] for row in new} if standing else batch.items
     # The ids are hashes: in their order, rows that share a page of an index come one after the other.
-    _INSERT_ITEM.run(tx.conn, sorted(items, key=_second))
-    _INSERT_PAYLOAD.run(tx.conn, sorted(payloads, key=_second))
+    items = sorted((row for item_id, row in batch.items.items() if item_id in named), key=_second)
+    _INSERT_ITEM.run(tx.conn, [(*row[:5], row[6], at) for row in items])
+    _INSERT_PAYLOAD.run(tx.conn, [(row[0], row[1], row[5], row[6], at) for row in items])
     INSERT_TASK.run(tx.conn, tasks)
-    INSERT_SUGGESTION.run(tx.conn, sorted(suggestions, key=_second))
-    for name, many in asides.items():
-        _INSERT[name].run(tx.conn, many)
-    opened = Counter(row.role for row, ready, _ in new if ready.task.purpose in ABOUT_ITEMS)
+    INSERT_SUGGESTION.run(tx.conn, [(*row, at) for row in sorted(batch.suggestions, key=_second)])
+    _write_asides(tx, plan, batch, new, stamp)
+    opened = Counter(row[ROLE] for row in new if row[PURPOSE] in ABOUT_ITEMS)
     for role, many_open in sorted(opened.items()):
         count(tx, plan.queue, role, open=many_open)
     reopened = [row for row in standing.values() if row["state"] == "withdrawn"]
     for found in reopened:
         move(tx, found, state="done" if found["answers"] >= found["overlap"] else "open")
-    report = PutReport(put=len(new), known=len(standing) - len(reopened), reopened=len(reopened), refused=tuple(refused))
-    if new or reopened or refused:
-        _tell(tx, plan, report, [row.id for row, _, _ in new] + sorted(row["id"] for row in reopened))
+    report = PutReport(put=len(new), known=len(standing) - len(reopened), reopened=len(reopened), refused=tuple(batch.refused))
+    if new or reopened or batch.refused:
+        _tell(tx, plan, report, ids + sorted(row["id"] for row in reopened))
     return report
 
 
-def _second(row: tuple[Any, ...]) -> str:
-    return str(row[1])
+_second = itemgetter(1)
 
 
-def _settle(tx: WriteTransaction, plan: Plan, batch: _Batch) -> tuple[list[tuple[_Ready, Item, list[TaskRow]]], list[RefusedRow]]:
-    """Each task with its item and rows; and what is refused, now that stored items are looked up too."""
-    stored = _stored(tx, [ready.task.item for ready in batch.ready if isinstance(ready.task.item, str)])
-    settled: list[tuple[_Ready, Item, list[TaskRow]]] = []
-    refused = list(batch.refused)
-    for ready in batch.ready:
-        if ready.item is not None:
-            settled.append((ready, ready.item, ready.rows))
-        elif (item := stored.get(str(ready.task.item))) is not None:
-            settled.append((ready, item, list(plan.task_rows(ready.task, item))))
-        else:
-            refused.append(RefusedRow(ready.number, str(ready.task.item), "item", "There is no such item."))
-    return settled, refused
+def _write_asides(tx: WriteTransaction, plan: Plan, batch: _Batch, new: list[Row], stamp: dict[str, Any]) -> None:
+    """What few tasks have: whose work it is, what is planted and what is known to be right."""
+    judged_by = _judged_by(tx, [row[ITEM] for row in batch.tasks.values() if row[PURPOSE] == "adjudication"])
+    if not (batch.authors or batch.known or judged_by):
+        return
+    asides: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
+    made = {row[ID]: row for row in new}
+    authors = {(of, login) for of, logins in batch.authors.items() if of in made for login in logins}
+    authors |= {(row[ID], login) for row in new for login in judged_by.get(row[ITEM], ())}
+    asides["author"] = [{**stamp, "task_id": of, "login": login} for of, login in sorted(authors)]
+    for of, task in batch.known.items():
+        if of in made:
+            _known(plan, asides, {**stamp, "task_id": of}, made[of][ROLE], task)
+    for name, many in asides.items():
+        _INSERT[name].run(tx.conn, many)
 
 
 def _known(plan: Plan, asides: dict[str, list[dict[str, Any]]], stamp: dict[str, Any], role: str, task: NewTask) -> None:

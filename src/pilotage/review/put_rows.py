@@ -13,7 +13,7 @@ from pilotage.judging import Item, Rubric
 from pilotage.review.new_task import TEST_PURPOSES, NewTask, RefusedRow, Suggestion, shown_of, unfit
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.questions import MAX_TEXT
-from pilotage.review.tables import MAX_PRIORITY, review_task, suggestion
+from pilotage.review.tables import MAX_PRIORITY, position_of, review_task, suggestion
 from pilotage.store.prepared import Rows
 from pilotage.store.schema import json_text
 
@@ -24,26 +24,23 @@ INSERT_TASK = Rows(review_task, f"{_TASK_HEAD} position {_TASK_TAIL} created_at"
 INSERT_SUGGESTION = Rows(
     suggestion, ["workspace_id", "item_id", "question", "model", "model_version", "id", "value", "score", "probability", "created_by", "created_at"]
 )
-_DUE = _TASK_TAIL.split().index("due_at")
+Row = tuple[Any, ...]
 _REASONS = NewTask.why  # what a task has unless told
+_REASONS_TEXT = json_text(list(_REASONS))
 _REMEMBERED = 4_096  # texts of values that come again and again
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """A task's row but for when it was put: ``head``, the position, ``tail``, the time."""
+# Where things lie in a task's row but for its position and time.
+ID, ITEM, ROLE, PRIORITY = (_TASK_HEAD.split().index(name) for name in ("id", "item_id", "role", "priority"))
+_HEAD = len(_TASK_HEAD.split())
+_DUE, PURPOSE = (_HEAD + _TASK_TAIL.split().index(name) for name in ("due_at", "purpose"))
 
-    id: str
-    role: str
-    head: tuple[Any, ...]
-    tail: tuple[Any, ...]
 
-    def at(self, position: str, created_at: int, due_us: int | None) -> tuple[Any, ...]:
-        """The whole row; ``due_us`` after it is put it is due, unless it says when."""
-        tail = self.tail
-        if due_us is not None and tail[_DUE] is None:
-            tail = (*tail[:_DUE], created_at + due_us, *tail[_DUE + 1 :])
-        return (*self.head, position, *tail, created_at)
+def whole_row(row: Row, created_at: int, due_us: int | None) -> Row:
+    """A task's row, put at ``created_at``; ``due_us`` later it is due, unless it says when."""
+    if due_us is not None and row[_DUE] is None:
+        row = (*row[:_DUE], created_at + due_us, *row[_DUE + 1 :])
+    return (*row[:_HEAD], position_of(row[PRIORITY], created_at, row[ID]), *row[_HEAD:], created_at)
 
 
 @dataclass
@@ -60,7 +57,6 @@ class Plan:
     due_us: int | None
     _options: dict[str, frozenset[str]] = field(init=False)
     _shown: dict[Any, str] = field(default_factory=dict)
-    _why: dict[tuple[str, ...], str] = field(default_factory=dict)
     _task_ids: dict[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
     _suggestion_ids: dict[tuple[str, str, str], Callable[[str], str]] = field(default_factory=dict)
 
@@ -101,8 +97,8 @@ class Plan:
             return task.overlap
         return self.settings.gold.exposure_cap if task.purpose in TEST_PURPOSES else self.settings.overlap.start
 
-    def task_rows(self, task: NewTask, item: Item) -> Iterator[TaskRow]:
-        """One row per role."""
+    def task_rows(self, task: NewTask, item: Item) -> Iterator[Row]:
+        """One row per role, but for its position and time: a tuple of plain values, which the garbage collector need not look at again."""
         several = len(self.roles) > 1
         # Who has yet to earn the skill must be served the exam, and everybody practises.
         skill = "" if task.purpose in ("qualification", "calibration") else self.settings.skill_of(item.slices)
@@ -112,11 +108,13 @@ class Plan:
             made = self._task_id(task.purpose, role if several else "", item.id)
             asks = role if several else ""
             shown = self._shown_text(role, task.suggestions) if task.suggestions else None
-            head = (self.workspace_id, made, self.queue, item.id, self.rubric.id, role, asks, self._why_text(task.why), shown)
-            ends = (task.purpose, skill, task.selected_by, task.route_id, self.actor)
-            yield TaskRow(made, role, (*head, int(task.harmful), task.priority), (self.overlap(task), 0, 0, 0, "open", task.due_at, None, *ends))
+            why = _REASONS_TEXT if task.why is _REASONS else json_text(list(task.why))
+            yield (
+                *(self.workspace_id, made, self.queue, item.id, self.rubric.id, role, asks, why, shown, int(task.harmful), task.priority),
+                *(self.overlap(task), 0, 0, 0, "open", task.due_at, None, task.purpose, skill, task.selected_by, task.route_id, self.actor),
+            )
 
-    def suggestion_row(self, item_id: str, given: Suggestion) -> tuple[Any, ...]:
+    def suggestion_row(self, item_id: str, given: Suggestion) -> Row:
         """The row of a suggestion, but for when it was put."""
         of = (given.model, given.question, given.model_version)
         make = self._suggestion_ids.get(of)
@@ -148,13 +146,6 @@ class Plan:
             make = self._task_ids[purpose, asks] = _ids("task", content)
         return make(item_id)
 
-    def _why_text(self, why: Any) -> str:
-        reasons = tuple(why)
-        text = self._why.get(reasons)
-        if text is None:
-            text = _keep(self._why, reasons, json_text(list(reasons)))
-        return text
-
     def _shown_text(self, role: str, given: Any) -> str | None:
         """What people of this role are shown, as text; a single text value is remembered."""
         first = next(iter(given)) if len(given) == 1 else None
@@ -177,7 +168,8 @@ class Plan:
 def _ids(prefix: str, content: Mapping[str, Any]) -> Callable[[str], str]:
     """As ``content_id(prefix, {**content, "item": …})`` for one item after the other, where ``content["item"]`` is None.
 
-    Of the names in use only ``asks`` sorts before ``item``. The canonical form is put together from its halves, so that only the item's id is encoded for a row.
+    Of the names in use only ``asks`` sorts before ``item``. The canonical form is put together from its
+    halves, so that only the item's id is encoded for a row.
     """
     before, _, after = canonical_json({name: value for name, value in content.items() if name == "item"}).partition(b"null")
     fixed = {name: value for name, value in content.items() if name != "item"}
