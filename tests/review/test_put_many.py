@@ -162,17 +162,10 @@ def test_an_option_is_checked_without_a_workspace() -> None:
     assert next(unfit(NewTask(Item("row", "1", {}), [Suggestion("q", "c")]), rubric))[0] == "suggestions[0].q"
 
 
-@given(
-    queue=st.text(min_size=1),
-    item_id=st.text(),
-    purpose=st.sampled_from(["work", "gold", "audit"]),
-    asks=st.sampled_from(["", "lawyer"]),
-    several=st.booleans(),
-)
-def test_ids_put_together_from_halves_are_those_of_the_whole(queue: str, item_id: str, purpose: str, asks: str, several: bool) -> None:
-    questions = tuple(
-        Question(name=role or "q", prompt="?", kind="bool", required_role=role or None) for role in (("", "lawyer") if several else ("",))
-    )
+@given(queue=st.text(min_size=1), item_id=st.text(), purpose=st.sampled_from(["work", "gold", "audit"]), several=st.booleans())
+def test_ids_put_together_from_halves_are_those_of_the_whole(queue: str, item_id: str, purpose: str, several: bool) -> None:
+    wanted = ("", "lawyer") if several else ("",)
+    questions = tuple(Question(name=role or "q", prompt="?", kind="bool", required_role=role or None) for role in wanted)
     rubric = Rubric(name="r", questions=questions)
     roles = ("", "lawyer") if several else ("",)
     plan = Plan("ws", "ann", queue, rubric, roles, {role: tuple(q.name for q in questions) for role in roles}, ProjectSettings(name="-"), None)
@@ -180,8 +173,8 @@ def test_ids_put_together_from_halves_are_those_of_the_whole(queue: str, item_id
     gold = {question.name: True for question in questions} if purpose == "gold" else {}
     rows = list(plan.task_rows(NewTask(item, purpose=purpose, gold=gold), item))
     assert [row[ID] for row in rows] == [task_id(queue, item.id, rubric.id, purpose=purpose, asks=role if several else None) for role in roles]
-    given_ = Suggestion(queue, "x", model=asks, model_version=item_id)
-    of = {"item": item.id, "question": queue, "model": asks, "version": item_id}
+    given_ = Suggestion(queue, "x", model=purpose, model_version=item_id)
+    of = {"item": item.id, "question": queue, "model": purpose, "version": item_id}
     assert plan.suggestion_row(item.id, given_)[5] == content_id("sug", of)
 
 
