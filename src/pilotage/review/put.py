@@ -236,7 +236,7 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> Plan
 
 def _write(tx: WriteTransaction, plan: Plan, given: _Batch) -> PutReport:
     batch = given.settled(tx, plan)
-    standing = _standing(tx.conn, tx.workspace_id, list(batch.tasks))
+    standing = _standing(tx.conn, tx.workspace_id, [row[ID] for row in batch.tasks.values()])
     new = [row for made, row in batch.tasks.items() if made not in standing] if standing else list(batch.tasks.values())
     stamp = tx.stamp()
     at = stamp["created_at"]
