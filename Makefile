@@ -1,4 +1,5 @@
-# Pilotage. `make demo` runs the main job, `make demo-fraud` the data and features one, `make test` passes all tests; each sets up what it needs on a
+# Pilotage. `make demo` runs the main job, `make demo-fraud` the data and features one, `make demo-review` the
+# one of people's judgements, `make test` passes all tests; each sets up what it needs on a
 # machine that has Python 3.11+ and make.
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ CHECK  ?=
 PORT   ?= 8321
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-fraud test lint types contracts docs web bench lock clean check
+.PHONY: demo demo-fraud demo-review test lint types contracts docs web bench lock clean check
 
 demo: $(VENV)/.base web $(if $(filter local,$(TARGET)),$(VENV)/.local)
 	$(BIN)/pilotage demo --target $(TARGET) --port $(PORT) $(if $(CHECK),--check)
 
 demo-fraud: $(VENV)/.tables web
 	$(BIN)/python examples/fraud-features/run.py --port $(PORT) $(if $(CHECK),--check)
+
+demo-review: $(VENV)/.base web
+	$(BIN)/python examples/reply-review/run.py --port $(PORT) $(if $(CHECK),--check)
 
 test: $(VENV)/.dev web
 	$(BIN)/python tools/build_web.py --tests
@@ -77,4 +81,4 @@ lock: $(VENV)/.base
 	done
 
 clean:
-	rm -rf $(VENV) .bench .demo .demo-fraud site node_modules src/pilotage/server/static/vendor
+	rm -rf $(VENV) .bench .demo .demo-fraud .demo-review site node_modules src/pilotage/server/static/vendor

@@ -37,10 +37,10 @@ def project(terminal: Terminal) -> Terminal:
     """A project whose one item people disagree about, and a file of known items beside it."""
     with create_workspace(terminal.workspace, actor="captain") as workspace:
         settings = ProjectSettings.model_validate({"name": NAME, "gold": {"share": 0, "floor": 0.8}})
-        project = create_project(workspace, settings, rubric=RUBRIC)
+        project = create_project(workspace, settings, rubric=RUBRIC, salt="salt")
         put_tasks(workspace, NAME, [NewTask(_item("work"), overlap=2)])
-        _answer(workspace, task_id(NAME, _item("work").id, RUBRIC.id), "ann", "good")
-        _answer(workspace, task_id(NAME, _item("work").id, RUBRIC.id), "ben", "bad")
+        _answer(workspace, task_id(NAME, _item("work").id, RUBRIC.id, salt="salt"), "ann", "good")
+        _answer(workspace, task_id(NAME, _item("work").id, RUBRIC.id, salt="salt"), "ben", "bad")
         qualified = ProjectSettings.model_validate({**settings.to_dict(), "qualification": {"skill": "tone", "items": 2}})
         change_project(workspace, NAME, number=project.number, settings=qualified)
     rows = [{"item": {"kind": "output", "source_id": f"g{n}", "payload": {"text": f"g{n}"}}, "values": {"tone": "good"}} for n in range(3)]

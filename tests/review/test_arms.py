@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.review.arms import ARMS, arm_of, draw, is_gold_turn, sides_of
+from pilotage.review.arms import ARMS, arm_of, draw, is_gold_turn, order_of, sides_of
 from pilotage.review.projects import Arms
 
 words = st.text(max_size=20)
@@ -17,6 +20,21 @@ def test_a_draw_is_the_same_every_time_and_in_range(salt: str, login: str, item:
     assert 0 <= draw(salt, login, item) < 1
     assert arm_of(salt, login, item, Arms(withheld=0.3, seeded=0.3, answer_first=0.3)) in ARMS
     assert sides_of(salt, login, item) in ("ab", "ba")
+
+
+@given(words, words, words, st.lists(words, unique=True, max_size=6), st.randoms())
+def test_an_order_is_of_the_candidates_and_hangs_on_nothing_but_the_person_and_the_item(
+    salt: str, login: str, item: str, ids: list[str], chance: Any
+) -> None:
+    shuffled = list(ids)
+    chance.shuffle(shuffled)
+    order = order_of(salt, login, item, ids)
+    assert order == order_of(salt, login, item, shuffled) and sorted(order) == sorted(ids)
+
+
+def test_each_order_is_as_likely_as_any_other() -> None:
+    seen = Counter(tuple(order_of("s", f"p{number}", "i", ["a", "b", "c"])) for number in range(1_200))
+    assert len(seen) == 6 and all(140 < count < 260 for count in seen.values())
 
 
 @given(words, words)

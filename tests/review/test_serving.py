@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from pilotage.core import Conflict, InputError, ManualClock, Refused
-from pilotage.judging import ABOUT_RATERS, Item, Question, Rater, Rubric, judgements, person
+from pilotage.judging import ABOUT_RATERS, Item, Question, Rater, Rubric, judgements, load_rater, person
 from pilotage.ledger import entries
 from pilotage.review import (
     NewTask,
@@ -31,6 +31,7 @@ from pilotage.review import (
     standing,
     undo,
 )
+from pilotage.review.limits import until_break
 from pilotage.review.projects import (
     Arms,
     Caps,
@@ -42,6 +43,7 @@ from pilotage.review.projects import (
     Rotation,
     change_project,
     create_project,
+    find_terms,
     pause_project,
     resume_project,
 )
@@ -267,6 +269,8 @@ def test_after_many_answers_in_a_row_comes_a_pause(timed: Workspace, clock: Manu
         (task,) = claim(timed, "p", ANN, n=1)
         answer(timed, task.task_id, ANN, {"failure": "no"}, idempotency_key=str(turn))
         clock.advance(60)
+        with timed.read() as conn:
+            assert until_break(conn, timed.id, find_terms(conn, timed.id, "p"), ANN.id, timed.clock.now_us()) == 2 - turn
     assert claim(timed, "p", ANN) == [] and standing(timed, "p", ANN).limit == "break"
     clock.advance(540)
     assert len(claim(timed, "p", ANN, n=9)) == 3
@@ -347,7 +351,7 @@ def test_a_claim_is_one_entry_that_says_what_was_served_and_how(workspace: Works
     claim(workspace, "p", ANN, n=3)
     claim(workspace, "p", ANN, n=3)  # nothing was left to serve: nothing is told
     (entry,) = entries(workspace, type="review.served")
-    assert entry.actor == "ann" and [each["arm"] for each in entry.body["tasks"]] == ["withheld"] * 3
+    assert entry.actor == "ann" and [set(each) for each in entry.body["tasks"]] == [{"task", "item", "seal"}] * 3
 
 
 def test_no_purpose_that_measures_people_is_exported_unless_named(workspace: Workspace, rubric: Rubric) -> None:
@@ -362,3 +366,45 @@ def test_no_purpose_that_measures_people_is_exported_unless_named(workspace: Wor
     with pytest.raises(InputError, match="No purpose"):
         export_judgements(workspace, "p", purposes=["fun"])
     assert entries(workspace, type="review.exported")[0].body["purposes"] == ["adjudication", "audit", "work"]
+
+
+RANKED = Rubric(
+    name="ranked", guideline="Best first.", questions=(Question("order", "Which order?", "ranking"), Question("note", "Why?", "text", required=False))
+)
+
+
+def ranked_item(number: int) -> Item:
+    return Item(kind="output", source_id=f"r{number}", payload={"candidates": [{"id": one, "text": f"text {one}"} for one in "abcd"]})
+
+
+def test_candidates_stand_in_an_order_of_the_persons_own_that_is_kept_and_stamped(workspace: Workspace) -> None:
+    project(workspace, RANKED, overlap=Overlap(start=3, most=3))
+    put_tasks(workspace, "p", [NewTask(ranked_item(number)) for number in range(12)])
+    orders: dict[str, list[str]] = {}
+    for rater in (ANN, BEN, CAT):
+        for task in claim(workspace, "p", rater, n=12):
+            shown = (task.served_order or {})["order"]
+            assert sorted(shown) == list("abcd") and [one["id"] for one in task.payload["candidates"]] == list("abcd")
+            assert look(workspace, task.task_id, rater).served_order == task.served_order
+            orders[f"{rater.name}/{task.item_id}"] = shown
+            answer(workspace, task.task_id, rater, {"order": [["a"], ["b", "c"], ["d"]]}, idempotency_key=f"{rater.name}{task.task_id}")
+    assert len({tuple(order) for order in orders.values()}) > 6
+    kept = judgements(workspace, question="order")
+    assert {each.served_order == orders[f"{load_rater(workspace, each.rater_id).name}/{each.item_id}"] for each in kept} == {True}
+    assert all(each.value == [["a"], ["b", "c"], ["d"]] for each in kept)  # as it is kept, whatever stood where
+
+
+def test_a_released_task_comes_back_in_the_order_it_stood_in(workspace: Workspace) -> None:
+    project(workspace, RANKED)
+    put_tasks(workspace, "p", [NewTask(ranked_item(1))])
+    (first,) = claim(workspace, "p", ANN, n=1)
+    release(workspace, [first.task_id], ANN)
+    (again,) = claim(workspace, "p", ANN, n=1)
+    assert again.served_order == first.served_order and first.served_order
+
+
+def test_what_stands_nowhere_in_an_order_has_none(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric)
+    put(workspace, 1)
+    (task,) = claim(workspace, "p", ANN, n=1)
+    assert task.served_order is None

@@ -127,6 +127,61 @@ def reviewed_copy(replies_made: tuple[Path, Reviewed], tmp_path: Path) -> Iterat
         yield workspace
 
 
+# A workspace of routed outputs
+
+
+@pytest.fixture(scope="session")
+def routed_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """The folder of a workspace with routed outputs, and what is where in it. Takes seconds to make; it is made once."""
+    import routing_workspace
+
+    folder, clock = tmp_path_factory.mktemp("routed") / "workspace", ManualClock()
+    with create_workspace(folder, actor="ada", clock=clock) as workspace:
+        return folder, routing_workspace.fill(workspace, clock)
+
+
+@pytest.fixture(scope="session")
+def routed(routed_made: tuple[Path, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A copy for tests that only look, on a clock that stands six days after its first moment."""
+    import routing_workspace
+
+    folder = tmp_path_factory.mktemp("routed-copy") / "workspace"
+    shutil.copytree(routed_made[0], folder)
+    with open_workspace(folder, actor="ada", clock=ManualClock(routing_workspace.NOW)) as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def routed_copy(routed_made: tuple[Path, Any], tmp_path: Path) -> Iterator[Workspace]:
+    """A copy for one test to change."""
+    import routing_workspace
+
+    shutil.copytree(routed_made[0], tmp_path / "routed")
+    with open_workspace(tmp_path / "routed", actor="ada", clock=ManualClock(routing_workspace.NOW)) as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="session")
+def comparisons_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a workspace in which six people compared the replies of four systems."""
+    import preference_workspace
+
+    folder, clock = tmp_path_factory.mktemp("comparisons") / "workspace", ManualClock()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_hasher", lambda: QUICK_HASHER)
+        with create_workspace(folder, actor="ada", clock=clock) as workspace:
+            preference_workspace.fill(workspace, clock)
+    return folder
+
+
+@pytest.fixture
+def compared_copy(comparisons_made: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of the workspace of comparisons."""
+    shutil.copytree(comparisons_made, tmp_path / "compared")
+    with open_workspace(tmp_path / "compared", actor="ada") as workspace:
+        yield workspace
+
+
 @pytest.fixture(scope="session")
 def looked_at(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """The filled workspace, for tests that only look."""
@@ -261,3 +316,28 @@ def own_tables(made_tables: tuple[Path, Tables], tmp_path: Path) -> Iterator[Wor
     shutil.copytree(made_tables[0], tmp_path / "own")
     with open_workspace(tmp_path / "own", actor="ada") as workspace:
         yield workspace
+
+
+# The reviewed workspace, with people who lead and audit
+
+
+@pytest.fixture(scope="session")
+def led(replies_made: tuple[Path, Reviewed], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """For tests that only look; see ``leading.py`` for who may sign in."""
+    from leading import staff
+
+    folder = tmp_path_factory.mktemp("led") / "workspace"
+    shutil.copytree(replies_made[0], folder)
+    with pytest.MonkeyPatch.context() as patched, open_workspace(folder, actor="ada") as workspace:
+        patched.setattr(passwords, "_hasher", lambda: QUICK_HASHER)
+        staff(workspace)
+        yield workspace
+
+
+@pytest.fixture
+def leading(reviewed_copy: Workspace) -> Workspace:
+    """For one test to change."""
+    from leading import staff
+
+    staff(reviewed_copy)
+    return reviewed_copy

@@ -72,7 +72,7 @@ def fill(workspace: Workspace, clock: ManualClock) -> Reviewed:
         people.add_account(workspace, login=login, roles=["reviewer"], password="correct horse battery staple")
     settings = ProjectSettings(
         name=PROJECT,
-        title=f"Replies to customers {HOSTILE}",
+        title=f"Replies to customers {HOSTILE}".strip(),
         overlap=Overlap(start=2, most=3, until=0.9, question="failure"),
         arms=Arms(withheld=0.2, seeded=0.2, answer_first=0.1),
         gold=Gold(share=0.12, exposure_cap=20),
@@ -86,7 +86,7 @@ def fill(workspace: Workspace, clock: ManualClock) -> Reviewed:
         guideline="# What a failure is\n\nThe customer is misled, harmed or left alone.\n",
         salt="a salt for tests",
     )
-    items = [_item(number, "Where is my parcel?" if number else HOSTILE, rng) for number in range(ITEMS)]
+    items = [_item(number, (number == 0 and HOSTILE) or "Where is my parcel?", rng) for number in range(ITEMS)]
     truth = {item.id: right for item, right in items}
     new = []
     for number, (item, right) in enumerate(items):

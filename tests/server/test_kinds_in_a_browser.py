@@ -181,15 +181,33 @@ def test_dimensions_of_a_pair_have_strengths_and_reasons_of_their_own(open_kind:
     assert recorded(page, fresh, 1, "reasons") == [["correct", "clear"]]
 
 
+def pick(page: Any, *candidates: str) -> None:
+    """Press the digits of these candidates: where each stands is drawn for the person."""
+    for one in candidates:
+        press(page, page.locator(f"[data-candidate={one}] kbd").inner_text().strip())
+
+
 def test_candidates_are_ranked_in_order_of_preference_tied_and_moved(open_kind: Callable[..., Any], fresh: Workspace) -> None:
     page = open_kind("ranking")
-    press(page, "1", "4", "=", "2")  # the last that is left takes the last place by itself
+    pick(page, "one", "four")
+    press(page, "=")
+    pick(page, "two")  # the last that is left takes the last place by itself
     assert detail(page, "record") == "one > four = two > three"
     press(page, "ArrowUp", "ArrowUp", "ArrowUp", "Shift+ArrowDown", "Enter")
     assert recorded(page, fresh, 1, "order") == [[["four", "two"], ["one"], ["three"]]]
-    press(page, "2", "1")
+    pick(page, "y", "x")
     press(page, "Enter")
     assert recorded(page, fresh, 2, "order")[-1] == [["y"], ["x"], ["z"]]
+
+
+def test_candidates_stand_in_the_order_drawn_for_the_person(open_kind: Callable[..., Any], fresh: Workspace) -> None:
+    page = open_kind("ranking")
+    shown = page.locator("[data-candidate]").evaluate_all("nodes => nodes.map((node) => node.dataset.candidate)")
+    pick(page, "one", "two", "three")
+    press(page, "Enter")
+    assert recorded(page, fresh, 1, "order") == [[["one"], ["two"], ["three"], ["four"]]]
+    (kept,) = [each for each in judgements(fresh, question="order") if each.served_order]
+    assert kept.served_order == shown and sorted(shown) == ["four", "one", "three", "two"]
 
 
 def test_a_rubric_goes_from_question_to_question_and_agrees_with_the_rest(open_kind: Callable[..., Any], fresh: Workspace) -> None:
@@ -253,11 +271,12 @@ def test_a_trajectory_has_turns_to_link_to_and_folded_arguments(open_kind: Calla
 
 def test_what_was_begun_survives_a_reload_and_an_undo(open_kind: Callable[..., Any], fresh: Workspace) -> None:
     page = open_kind("ranking")
-    press(page, "2", "3")
+    pick(page, "two", "three")
     page.reload()
     page.wait_for_selector(".wb-placed")
     assert page.locator(".wb-placed").count() == 2
-    press(page, "1", "Enter")
+    pick(page, "one")
+    press(page, "Enter")
     assert recorded(page, fresh, 1, "order") == [[["two"], ["three"], ["one"], ["four"]]]
     press(page, "Backspace")
     assert page.locator(".wb-placed").count() == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 import uvicorn
 from browserless import Client as Browserless
 from browserless import sign_in
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "review" / "routing"))
+from routed import NAME, answer_audits, put_in_force
 
 from pilotage import people
 from pilotage.client import Client
@@ -170,6 +174,58 @@ class Flaky:
             await send({"type": "http.response.body", "body": b""})
             return
         await self.app(scope, receive, send)
+
+
+def test_a_program_routes_outputs_and_follows_what_became_of_them(client: Client, fresh: Workspace, served: str) -> None:
+    put_in_force(fresh)
+    asked = {
+        "policy": NAME,
+        "id": "order 7/a",
+        "payload": {"question": "May I return it?", "reply": HOSTILE},
+        "confidence": 0.4,
+        "slices": {"language": "en"},
+        "model": "tgt_1",
+        "prompt": "p1",
+    }
+    with Client(served, token=token_for(fresh, "shop", "operator")) as shop:
+        told = shop.route(asked)
+        assert (told["action"], told["reasons"], told["recorded"], told["repeated"]) == ("review", ["below_threshold"], "before", False)
+        assert shop.route(asked) == {**told, "repeated": True}
+        with pytest.raises(Conflict, match="another request"):
+            shop.route({**asked, "confidence": 0.99})
+        with pytest.raises(InputError):
+            shop.route({**asked, "id": ""})
+        with pytest.raises(NotFound):
+            shop.route({**asked, "policy": "nothing"})
+        assert shop.routed(told["id"])["state"] == "waiting"
+        answer_audits(fresh, lambda _: True)
+        assert shop.routed(told["id"])["answers"] == {"correct": ["no"]}
+        for _ in range(2):
+            assert shop.outcome(told["id"], wrong=True, source="chargeback")["wrong"] is True
+        with pytest.raises(Conflict):
+            shop.outcome(told["id"], wrong=False, source="chargeback")
+        with pytest.raises(NotFound):
+            shop.routed("rte_nothing")
+        assert len(shop.routed(told["id"])["outcomes"]) == 1
+    with Client(served, token=token_for(fresh, "rita", "reviewer")) as reviewer, pytest.raises(Refused):
+        reviewer.route(asked)
+
+
+def test_a_program_hands_a_task_on_once_and_is_not_served_it_again(client: Client, fresh: Workspace) -> None:
+    settings = {**SETTINGS, "sla": {"due": "1h", "escalate_to": "owner", "raise_priority": 5}}
+    client.create_project(settings, rubric=RUBRIC)
+    client.put("tickets", items(1))
+    task = client.claim("tickets", 1)[0]["task_id"]
+    with pytest.raises(InputError, match="reason"):
+        client.escalate(task, " ")
+    first = client.escalate(task, "sarcasm, I think", idempotency_key="k1")
+    assert client.escalate(task, "sarcasm, I think", idempotency_key="k1")["decision_id"] == first["decision_id"]
+    with pytest.raises(Conflict, match="skipped"):
+        client.escalate(task, "again")
+    assert client.claim("tickets", 1) == []
+    assert len(list(entries(fresh, type="review.escalated"))) == 1
+    with pytest.raises(NotFound):
+        client.escalate("tsk_nothing", "why")
 
 
 def test_what_may_be_repeated_is_tried_again_and_then_given_up(fresh: Workspace) -> None:

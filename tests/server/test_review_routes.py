@@ -10,7 +10,8 @@ import pytest
 from browserless import Client
 
 from pilotage.judging import Item, Option, Question, Rubric, judgements, person
-from pilotage.review import claim, counts, put_task
+from pilotage.review import NewTask, claim, counts, put_task, put_tasks
+from pilotage.review.projects import ProjectSettings, change_project, create_project, load_project
 from pilotage.server import create_app
 from pilotage.store import Workspace
 
@@ -94,3 +95,26 @@ def test_a_past_item_is_shown_only_to_who_was_served_it(ask: Callable[..., Any],
     mine = ask("POST", "claim", {"queue": "support", "n": 1}).json()["tasks"][0]
     assert ask("GET", f"tasks/{mine['task_id']}").json()["task"]["payload"] == mine["payload"]
     assert ask("GET", "history?queue=support").json() == {"decisions": []}
+
+
+def test_a_claim_tells_of_the_pause_to_come_and_whether_the_person_agreed(empty: Workspace) -> None:
+    declared = {"name": "tone", "consent": "Some are planted.", "caps": {"break_after": 3, "break_for": "10m"}}
+    create_project(empty, ProjectSettings.model_validate(declared), rubric=RUBRIC, guideline="Be fair.")
+    put_tasks(empty, "tone", [NewTask(Item(kind="output", source_id=f"o{number}", payload={"text": "x"})) for number in range(5)])
+
+    def page() -> Callable[..., Any]:  # another machine each time
+        client = Client(create_app(empty, local_token=TOKEN))
+        assert client.get(f"/?token={TOKEN}").status == 303
+        headers = {"content-type": "application/json", "accept": "application/json", "x-csrf-token": client.csrf_token()}
+        return lambda path, body: client.send("POST", f"/api/v1/review/{path}", body=json.dumps(body).encode(), headers=headers).json()
+
+    ask = page()
+    told = ask("claim", {"queue": "tone", "n": 1})
+    assert told["project"] == {"consent": "Some are planted.", "consented": False, "round": None, "break_for": "10m", "before_break": 3}
+    ask("consent", {"queue": "tone", "idempotency_key": "c"})
+    ask("answer", {"task_id": told["tasks"][0]["task_id"], "idempotency_key": "k", "answers": {"failure": "no"}})
+    told = page()("claim", {"queue": "tone", "n": 1})["project"]
+    assert (told["consented"], told["before_break"]) == (True, 2)
+    project = load_project(empty, "tone")
+    change_project(empty, "tone", number=project.number, settings=project.settings.model_copy(update={"consent": "Another text."}))
+    assert page()("claim", {"queue": "tone", "n": 1})["project"]["consented"] is False  # another text is asked about anew

@@ -55,9 +55,36 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     # Projects
     ("POST", "/api/v1/projects"): OPERATORS,
     **{("POST", f"/api/v1/projects/{{name}}/{act}"): OPERATORS for act in ("changes", "pause", "resume", "archive", "items", "export", "import")},
+    ("POST", "/review/projects/new"): OPERATORS,
+    ("POST", "/review/projects/preview"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/{act}"): OPERATORS for act in ("settings", "state", "guideline", "import", "export")},
+    **{("POST", f"/review/projects/{{name}}/items/{{item_id}}/{act}"): OPERATORS for act in ("priority", "withdraw", "gold", "adjudicate")},
+    ("POST", "/review/projects/{name}/items/{item_id}/reveal"): EVERYBODY,
+    # Review
+    **{("POST", f"/review/adjudication/{{project}}/{act}"): OPERATORS for act in ("open", "reopen")},
+    ("POST", "/review/disagreement/{project}/triage"): OPERATORS,
+    ("POST", "/review/disagreement/{project}/{item_id}/cause"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/truth/{act}"): OPERATORS for act in ("settle", "compare", "adjudicate")},
+    ("POST", "/review/projects/{name}/preferences/export"): OPERATORS,
+    **{("POST", f"/review/projects/{{name}}/training/{act}"): OPERATORS for act in ("publish", "freeze", "select")},
+    # People measured
+    **{("POST", f"/review/me/{act}"): REVIEWERS for act in ("undo", "exams/{name}/begin", "exams/{name}/finish")},
+    **{("POST", f"/review/team/skills/{act}"): OPERATORS for act in ("grant", "revoke")},
+    ("POST", "/review/bias/plant"): OPERATORS,
+    **{
+        ("POST", f"/review/projects/{{name}}/{act}"): OPERATORS
+        for act in ("gold/add", "gold/settled", "gold/retire", "exam/open", "round/open", "round/close")
+    },
     # Routing
     ("POST", "/api/v1/route"): OPERATORS,
     ("POST", "/api/v1/route/{route_id}/outcome"): OPERATORS,
+    ("POST", "/routing/assessments"): EVERYBODY - {"admin"},
+    ("POST", "/routing/assessments/{assessment_id}/again"): EVERYBODY - {"admin"},
+    **{("POST", f"/routing/lab/samples{rest}"): OPERATORS for rest in ("", "/project", "/{sample_id}/look")},
+    ("POST", "/routing/policies"): OPERATORS,
+    **{("POST", f"/routing/policies/{{name}}/{act}"): OPERATORS for act in ("suspend", "try")},
+    **{("POST", f"/routing/policies/{{name}}/{act}"): frozenset({"owner"}) for act in ("activate", "retire", "loosen")},
+    ("POST", "/routing/monitor/count"): OPERATORS,
     # Features
     ("POST", "/api/v1/events/{source}"): OPERATORS,
     # Monitoring
@@ -66,12 +93,22 @@ CHANGES: dict[tuple[str, str], frozenset[str]] = {
     **{("POST", f"/api/v1/review/{act}"): REVIEWERS for act in REVIEW_ACTS},
 }
 FOR_SOME: dict[str, frozenset[str]] = {
+    "/review/audit": EVERYBODY - {"reviewer"},
+    **{f"/review/projects/{page}": OPERATORS for page in ("new", "{name}/settings", "{name}/state", "{name}/import", "{name}/export")},
+    **{f"/review/projects/{{name}}/import/{{import_id}}{part}": OPERATORS for part in ("", "/live", "/refused.csv")},
+    "/review/me": REVIEWERS,
+    "/review/me/exams/{name}": REVIEWERS,
+    **{f"/review/{page}": OPERATORS for page in ("team", "team/{login}", "bias", "bias/planting")},
+    **{f"/review/projects/{{name}}/{page}": OPERATORS for page in ("gold", "exam", "round", "judges")},
     "/review/{queue}": REVIEWERS,
     "/api/v1/review/history": REVIEWERS,
     "/api/v1/review/tasks/{task_id}": REVIEWERS,
     "/api/v1/review/guidelines/{guideline_id}": REVIEWERS,
     "/api/v1/ledger": EVERYBODY - {"reviewer"},
     "/api/v1/route/{route_id}": OPERATORS,
+    # Who was drawn for audit is nothing for those who will answer.
+    "/routing/decisions": EVERYBODY - {"reviewer"},
+    "/routing/decisions/{route_id}": EVERYBODY - {"reviewer"},
 }
 OPEN = {"/login", "/healthz", "/static"}
 

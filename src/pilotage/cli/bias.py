@@ -73,18 +73,19 @@ def seed(
     question: Annotated[str, typer.Option(help="The question whose suggestion is planted.")],
     rate: Annotated[float, typer.Option(help="The share of answers that are to be seeded, at most 5 %.")] = 0.03,
     at_most: Annotated[int | None, typer.Option(help="No more seeds than this.")] = None,
-    draw: Annotated[int, typer.Option(help="The seed of the draw.")] = 0,
+    draw: Annotated[int | None, typer.Option(help="The seed of the draw. Default: from the project's secret, so that nobody can foresee it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there would be.")] = False,
 ) -> None:
     """Plant believable wrong suggestions on a small share of the project's open tasks. Which ones is not said: who reads this may review."""
-    from pilotage.review.bias import machine_confusion, plan_seeds, plant, seed_candidates
+    from pilotage.review.bias import machine_confusion, plan_seeds, plant, secret_draw, seed_candidates
     from pilotage.review.projects import load_project
 
     with session(context).open() as workspace:
         dealt = load_project(workspace, project).settings.arms.seeded
         candidates = seed_candidates(workspace, project, question)
         confusion = machine_confusion(workspace, project, question)
-        seeding = plan_seeds(candidates, rate=rate, dealt=dealt, confusion=confusion, at_most=at_most, seed=draw)
+        seed = secret_draw(workspace, project) if draw is None else draw
+        seeding = plan_seeds(candidates, rate=rate, dealt=dealt, confusion=confusion, at_most=at_most, seed=seed)
         typer.echo(str(seeding))
         if not dry_run:
             typer.echo(f"{plant(workspace, project, seeding)} planted")

@@ -40,6 +40,7 @@ def import_file(
     field: Fields = None,
     column: Columns = None,
     map: Annotated[Pairs, typer.Option("--map", help="name=login: whose answers these are; everybody else is no person; once for each")] = None,
+    slice: Annotated[Pairs, typer.Option("--slice", help="a field that says what an item counts towards, such as language; once for each")] = None,
     queue: Annotated[str, typer.Option(help="which items are put before people: unanswered, all or none")] = "unanswered",
     gold: Annotated[bool, typer.Option("--gold", help="what the file calls ground truth becomes gold, to measure people with")] = False,
     last: Annotated[
@@ -65,6 +66,7 @@ def import_file(
             fields=_pairs("--field", field) or (dict(proposal.fields) if proposal else None),
             columns=_pairs("--column", column),
             targets=proposal.targets if proposal else None,
+            slices=slice or (),
             people=_pairs("--map", map),
             queue=queue,  # type: ignore[arg-type]
             gold=gold,

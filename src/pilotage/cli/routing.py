@@ -47,7 +47,7 @@ def check(
     wanted = list(dict.fromkeys([*(by_slice or []), *([by] if by else [])]))
     sample = read_sample(file, model=model, labelled_by=labelled_by or (), slices=wanted)
     other = None if fit is None else read_sample(fit, model=model, labelled_by=labelled_by or (), slices=wanted)
-    sample, mending = _recalibrator(sample, other, fit_share, recalibrator, seed)
+    sample, mending = fit_recalibrator(sample, other, fit_share, recalibrator, seed)
     if save is not None:
         if mending is None:
             raise InputError("There is no recalibrator to save.", mend="--fit or --fit-share")
@@ -56,7 +56,7 @@ def check(
         sample,
         limits=Limits(risk=risk, delta=delta, by=by, mandatory=tuple(mandatory or ()), look=look, only_look=only_look),
         recalibrator=mending,
-        costs=_costs(error_cost, review_cost, delay_cost, missed),
+        costs=costs_of(error_cost, review_cost, delay_cost, missed),
         seed=seed,
     )
     if json_:
@@ -67,7 +67,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _recalibrator(sample: Sample, other: Sample | None, share: float, stored: Path | None, seed: int) -> tuple[Sample, Recalibrator | None]:
+def fit_recalibrator(sample: Sample, other: Sample | None, share: float, stored: Path | None, seed: int) -> tuple[Sample, Recalibrator | None]:
     """What certifies, and the recalibrator fitted on the rest."""
     from pilotage.judging.calibration import Recalibrator, recalibrate
 
@@ -91,7 +91,8 @@ def _recalibrator(sample: Sample, other: Sample | None, share: float, stored: Pa
     return sample.where(np.sort(order[cut:])), recalibrate(sample.where(np.sort(order[:cut])), seed=seed)
 
 
-def _costs(error: float | None, review: float | None, delay: float, missed: str | None) -> Costs | None:
+def costs_of(error: float | None, review: float | None, delay: float, missed: str | None) -> Costs | None:
+    """The costs the options tell; None where they tell none. Raises ``InputError`` where they tell half."""
     if error is None and review is None and missed is None:
         return None
     if error is None or review is None or missed is None:

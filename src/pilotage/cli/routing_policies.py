@@ -32,7 +32,10 @@ def report(
     model: Annotated[str, typer.Option(help="The fingerprint of what would be routed.")],
     error_cost: Annotated[float, typer.Option(help="What a wrong output costs, in minor units (cents).")],
     review_cost: Annotated[float, typer.Option(help="What a review costs.")],
-    missed: Annotated[str, typer.Option(help="Wrong gold items reviewers let pass, of how many: 6/120.")],
+    missed: Annotated[str | None, typer.Option(help="Wrong gold items reviewers let pass, of how many: 6/120. Or --project counts them.")] = None,
+    project: Annotated[str | None, typer.Option(help="Count what reviewers let pass in this project: its gold and planted errors.")] = None,
+    question: Annotated[str, typer.Option(help="With --project: the question that asks whether an output is right.")] = "correct",
+    wrong: Annotated[list[str] | None, typer.Option(help="With --project: an answer that says it is wrong; again for more. Default: no.")] = None,
     prompt: Annotated[str, typer.Option(help="The fingerprint of its prompt.")] = "",
     labelled_by: Annotated[list[str] | None, typer.Option(help="Who labelled, if the file does not say.")] = None,
     by: Annotated[str | None, typer.Option(help="A column whose values each get a threshold of their own.")] = None,
@@ -44,18 +47,24 @@ def report(
     seed: Annotated[int, typer.Option(help="For folds, splits and resamples.")] = 0,
 ) -> None:
     """Report on a confidence and keep it, as the next look at this model. Exit code 0 only if it is routable."""
-    from pilotage.cli.routing import _costs, _recalibrator
+    from pilotage.cli.routing import costs_of, fit_recalibrator
     from pilotage.judging.calibration import Limits, calibration_report, read_sample
-    from pilotage.review.routing import next_look, store_report
+    from pilotage.review.routing import count_misses, next_look, store_report
 
+    if (missed is None) == (project is None):
+        raise InputError("How often reviewers err must be told once.", where="--missed, --project", mend="give one of the two")
     sample = read_sample(file, model=model, labelled_by=labelled_by or (), slices=[by] if by else [])
-    certifying, mending = _recalibrator(sample, None, fit_share, None, seed)
+    certifying, mending = fit_recalibrator(sample, None, fit_share, None, seed)
     if mending is None:
         raise InputError("Nothing fits the recalibrator.", where="--fit-share", mend="a share above 0, such as 0.3")
     with session(context).open() as workspace:
         look = next_look(workspace, category=category, model=model, prompt=prompt)
         limits = Limits(risk=risk, delta=delta, by=by, mandatory=tuple(mandatory or ()), look=look)
-        costs = _costs(error_cost, review_cost, delay_cost, missed)
+        if project is not None:
+            counted = count_misses(workspace, project, question, wrong=wrong or ["no"])
+            typer.echo(str(counted))
+            missed = f"{counted.missed}/{counted.n}"
+        costs = costs_of(error_cost, review_cost, delay_cost, missed)
         made = calibration_report(certifying, limits=limits, recalibrator=mending, costs=costs, seed=seed)
         who = who_acts(context, workspace)
         kept = store_report(workspace, made, category=category, recalibrator=mending, prompt=prompt, person=who)

@@ -25,7 +25,16 @@ def register(app: typer.Typer) -> None:
     app.command()(local)
 
 
-def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: list[str], ready: Callable[[str], None]) -> uvicorn.Server:
+def web_server(
+    workspace: Workspace,
+    *,
+    host: str,
+    port: int,
+    allowed_hosts: list[str],
+    ready: Callable[[str], None],
+    background_every_s: float | None = None,
+    key_dir: str = "",
+) -> uvicorn.Server:
     """A server over the workspace, not yet running. ``ready`` is told the address to open once it listens; port 0 takes a free one."""
     import uvicorn
 
@@ -33,7 +42,7 @@ def web_server(workspace: Workspace, *, host: str, port: int, allowed_hosts: lis
     from pilotage.server import create_app, new_local_token
 
     token = None if has_accounts(workspace) else new_local_token()
-    app = create_app(workspace, local_token=token, allowed_hosts=allowed_hosts)
+    app = create_app(workspace, local_token=token, allowed_hosts=allowed_hosts, background_every_s=background_every_s, key_dir=key_dir)
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -73,10 +82,12 @@ def serve(
     """Serve the workbench over the workspace."""
     from pilotage.core import Refused
     from pilotage.people import has_accounts
+    from pilotage.server.background import interval_s
 
     here = session(context)
     settings = here.settings
     listen = host or settings.host
+    every_s = interval_s(settings.background)
     with here.open(create=True) as workspace:
         if not is_loopback(listen) and not has_accounts(workspace):
             raise Refused(
@@ -90,6 +101,8 @@ def serve(
             host=listen,
             port=settings.port if port is None else port,
             allowed_hosts=allow_host or [],
+            background_every_s=every_s,
+            key_dir=settings.key_dir,
             ready=lambda address: typer.echo(f"workbench: {address}\nstop with Ctrl+C"),
         )
         server.run()

@@ -118,8 +118,19 @@ class Client:
         return int(self._post("/api/v1/review/release", {"task_ids": list(task_ids)})["released"])
 
     def route(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What is to become of an output: the body and the answer are those of ``POST /api/v1/route``."""
-        return self._post("/api/v1/route", dict(body), repeat=False)
+        """What is to become of an output: the body and the answer are those of ``POST /api/v1/route``.
+
+        The id makes it repeatable: the same output gets the same answer. The same id for another output raises ``Conflict``.
+        """
+        return self._post("/api/v1/route", dict(body))
+
+    def outcome(self, route_id: str, *, wrong: bool, source: str) -> dict[str, Any]:
+        """Tell what came of a routed output. Telling the same again changes nothing."""
+        return self._post(f"/api/v1/route/{part(route_id)}/outcome", {"wrong": wrong, "source": source})
+
+    def routed(self, route_id: str) -> dict[str, Any]:
+        """The decision and what became of it. Raises ``NotFound``."""
+        return self._get(f"/api/v1/route/{part(route_id)}")
 
     def export(
         self, project: str, path: str | Path, *, format: str = "label-studio", question: str | None = None, anonymous: bool = False

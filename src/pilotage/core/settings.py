@@ -32,6 +32,8 @@ class Settings:
         What computes features over tables: ``polars``, or a Spark master: ``local[2]``, ``spark://host:7077``.
     online
         Where features are served from: ``workspace`` (its own database), or the URL of a Redis: ``redis://host:6379/0``.
+    background
+        How often ``pilotage serve`` does the standing work (webhooks, what is overdue, audits): ``15s``, or ``off``.
     served_share
         Of which share of entities the server logs what it served, to be compared with the batch path: 0 to 1.
     """
@@ -43,6 +45,7 @@ class Settings:
     port: int = 8321
     engine: str = "polars"
     online: str = "workspace"
+    background: str = "15s"
     served_share: str = "0.1"
 
 

@@ -14,6 +14,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pilotage.core.intervals import Interval, clopper_pearson, wilson
+from pilotage.core.multiplicity import holm
+
 if TYPE_CHECKING:
     from pilotage.evidence.clusters import Observation
     from pilotage.evidence.compare import Comparison, compare_paired
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
     from pilotage.evidence.figure import Evidence, load_evidence, not_assessable, put_evidence
     from pilotage.evidence.gate import Gate, Limit, NoWorseThan, Waiver, load_gates_file, read_gates
     from pilotage.evidence.means import mean
-    from pilotage.evidence.multiplicity import holm
-    from pilotage.evidence.rates import Interval, clopper_pearson, rate, wilson
+    from pilotage.evidence.rates import rate
     from pilotage.evidence.verdict import (
         GateResult,
         LimitResult,
@@ -43,9 +45,8 @@ _FROM = {
     "correct": ("JudgeErrors", "corrected_rate"),
     "figure": ("Evidence", "load_evidence", "not_assessable", "put_evidence"),
     "gate": ("Gate", "Limit", "NoWorseThan", "Waiver", "load_gates_file", "read_gates"),
-    "multiplicity": ("holm",),
     "means": ("mean",),
-    "rates": ("Interval", "clopper_pearson", "rate", "wilson"),
+    "rates": ("rate",),
     "verdict": (
         "GateResult",
         "LimitResult",

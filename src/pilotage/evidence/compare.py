@@ -20,11 +20,12 @@ from typing import Any, Literal
 import numpy as np
 
 from pilotage.core import InputError
+from pilotage.core.distributions import fisher_exact, normal_quantile, sign_test, t_quantile, t_two_sided
+from pilotage.core.intervals import Interval
 from pilotage.evidence.clusters import Observation, Sample, Spread, sample, spread
-from pilotage.evidence.distributions import fisher_exact, normal_quantile, sign_test, t_quantile, t_two_sided
 from pilotage.evidence.figure import Evidence, not_assessable
 from pilotage.evidence.means import mean_interval
-from pilotage.evidence.rates import Interval, too_little
+from pilotage.evidence.rates import too_little
 
 FEW_CLUSTERS = 30
 _EXACT_CLUSTERS = 14

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from pilotage.core import InputError
+from pilotage.core.distributions import t_quantile
+from pilotage.core.intervals import Interval, wilson
 from pilotage.evidence.clusters import Observation, Sample, Spread, sample, spread
-from pilotage.evidence.distributions import t_quantile
 from pilotage.evidence.figure import Evidence, not_assessable
-from pilotage.evidence.rates import Interval, missing_notes, rate, too_little, wilson
+from pilotage.evidence.rates import missing_notes, rate, too_little
 
 ENOUGH_CLUSTERS = 20
 _REPLICATES = 2000

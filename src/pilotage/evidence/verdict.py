@@ -15,10 +15,10 @@ from html import escape
 from typing import Any
 
 from pilotage.core import MICROSECONDS, new_id
-from pilotage.evidence.distributions import normal_quantile
+from pilotage.core.distributions import normal_quantile
+from pilotage.core.intervals import wilson
 from pilotage.evidence.figure import COUNT, Evidence
 from pilotage.evidence.gate import Gate, Limit
-from pilotage.evidence.rates import wilson
 from pilotage.evidence.tables import gate_result as gate_result_table
 from pilotage.ledger import record
 from pilotage.store import WriteTransaction

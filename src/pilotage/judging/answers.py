@@ -84,7 +84,7 @@ def at_path(payload: Any, path: str) -> Any:
     for step in path.split("."):
         if isinstance(here, Mapping):
             here = here.get(step)
-        elif isinstance(here, Sequence) and not isinstance(here, str) and step.lstrip("-").isdecimal() and -len(here) <= int(step) < len(here):
+        elif isinstance(here, Sequence) and not isinstance(here, str) and step.removeprefix("-").isdecimal() and -len(here) <= int(step) < len(here):
             here = here[int(step)]
         else:
             return None

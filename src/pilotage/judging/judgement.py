@@ -6,7 +6,7 @@ rater, item, question and rubric, each judgement superseded at most once. What a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,8 @@ class Judgement:
         Milliseconds from the first sight of the item to the first key.
     sides
         ``ab`` or ``ba``: which of a pair stood on the left.
+    served_order
+        The ids of a ranking's candidates as they stood before the rater, from the top; None where they stood as in the item.
     guideline_id
         The project's guideline in force.
     purpose
@@ -69,6 +71,7 @@ class Judgement:
     active_ms: int | None = None
     first_key_ms: int | None = None
     sides: str | None = None
+    served_order: list[str] | None = None
     guideline_id: str | None = None
     purpose: str = "work"
     idempotency_key: str = ""
@@ -94,8 +97,17 @@ def add_judgement(tx: WriteTransaction, judgement: Judgement) -> str:
     return add_judgements(tx, [judgement])[0]
 
 
-def add_judgements(tx: WriteTransaction, judgements: Iterable[Judgement]) -> list[str]:
+Seal = Callable[[Judgement, str], dict[str, Any]]
+
+
+def add_judgements(tx: WriteTransaction, judgements: Iterable[Judgement], *, seal: Seal | None = None) -> list[str]:
     """Write each judgement once and return their ids. All or none.
+
+    Parameters
+    ----------
+    seal
+        From a judgement and its id: what its ledger entry says in place of the suggestion and the arm, where who reads the ledger must not learn
+        them. None: they stand there in words.
 
     Raises
     ------
@@ -114,7 +126,7 @@ def add_judgements(tx: WriteTransaction, judgements: Iterable[Judgement]) -> lis
     _require_items(tx, {j.item_id for j in wanted})
     standing = _Standing.before(tx, wanted)
     rows: list[dict[str, Any]] = []
-    ids = [_add(tx, judgement, rubrics[judgement.rubric_id], raters, standing, rows) for judgement in wanted]
+    ids = [_add(tx, judgement, rubrics[judgement.rubric_id], raters, standing, rows, seal) for judgement in wanted]
     tx.insert(judgement_table, *rows)
     return ids
 
@@ -161,6 +173,7 @@ def _add(
     raters: dict[str, tuple[str, str]],
     standing: _Standing,
     rows: list[dict[str, Any]],
+    seal: Seal | None,
 ) -> str:
     given = _checked(given, rubric)
     if given.idempotency_key:
@@ -192,7 +205,8 @@ def _add(
     rows.append({**tx.stamp(actor=login if person else None), **_row(settled, made)})
     standing.add(replace(settled, id=made))
     if person:
-        _record(tx, settled, made, kind_of_question=rubric.question(settled.question).kind, login=login)
+        shown = seal(settled, made) if seal is not None else {"suggestion": settled.suggestion, "arm": settled.arm}
+        _record(tx, settled, made, shown, kind_of_question=rubric.question(settled.question).kind, login=login)
     return made
 
 
@@ -232,13 +246,14 @@ def _row(judgement: Judgement, made: str) -> dict[str, Any]:
         "active_ms": judgement.active_ms,
         "first_key_ms": judgement.first_key_ms,
         "sides": judgement.sides,
+        "served_order": judgement.served_order,
         "guideline_id": judgement.guideline_id,
         "purpose": judgement.purpose,
         "idempotency_key": judgement.idempotency_key,
     }
 
 
-def _record(tx: WriteTransaction, judgement: Judgement, made: str, *, kind_of_question: str, login: str) -> None:
+def _record(tx: WriteTransaction, judgement: Judgement, made: str, shown: dict[str, Any], *, kind_of_question: str, login: str) -> None:
     """Free text may hold personal data, so it is committed to apart, where it can be erased; every other answer is in the entry itself."""
     free_text = kind_of_question in FREE_TEXT
     body = {
@@ -248,8 +263,7 @@ def _record(tx: WriteTransaction, judgement: Judgement, made: str, *, kind_of_qu
         "rubric": judgement.rubric_id,
         "value": None if free_text else judgement.value,
         "abstained": judgement.abstained,
-        "suggestion": judgement.suggestion,
-        "arm": judgement.arm,
+        **shown,
         "supersedes": judgement.supersedes,
     }
     personal: dict[str, Any] = {}
@@ -359,6 +373,7 @@ def _judgement(row: Any) -> Judgement:
         active_ms=row.active_ms,
         first_key_ms=row.first_key_ms,
         sides=row.sides,
+        served_order=row.served_order,
         guideline_id=row.guideline_id,
         purpose=row.purpose,
         idempotency_key=row.idempotency_key,

@@ -102,4 +102,5 @@ def _option(entry: Declared) -> Option:
     fields = entry.mapping(known=("value", "label", "key"), required=("value",))
     value = fields["value"].text()
     key = str(fields["key"].value) if "key" in fields else ""
-    return Option(value=value, label=fields["label"].text() if "label" in fields else value, key=key)
+    blank = "label" in fields and fields["label"].value == ""
+    return Option(value=value, label="" if blank else fields["label"].text() if "label" in fields else value, key=key)

@@ -50,6 +50,7 @@ judgement = table(
     Column("active_ms", BigInteger),
     Column("first_key_ms", BigInteger),  # from the first sight of the item to the first key
     Column("sides", Text),  # ab | ba: how a pair was shown
+    Column("served_order", JsonText),  # a ranking's candidates as they stood, from the top
     Column("guideline_id", Text),  # the project's guideline in force
     # work | gold | qualification | calibration | seeded | adjudication | audit. Only work, adjudication and audit say anything about the item;
     # the rest say something about the rater, and never leave the house.

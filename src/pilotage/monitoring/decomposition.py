@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotage.core import InputError
+from pilotage.core.distributions import normal_quantile
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.evidence.distributions import normal_quantile
 from pilotage.monitoring.columns import Matrix, pair_columns, to_matrix
 from pilotage.monitoring.domain import DomainTest, domain_test
 from pilotage.monitoring.learners import Learner, halves

@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotage.core import InputError
+from pilotage.core.distributions import normal_cdf
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.evidence.distributions import normal_cdf
 from pilotage.monitoring.columns import LevelPair, Matrix, Paired, pair_columns, to_matrix
 from pilotage.monitoring.distances import total_variation
 from pilotage.monitoring.learners import Floats, Kind, Learner, halves

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pilotage.core import InputError
+from pilotage.core.distributions import normal_cdf
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.evidence.distributions import normal_cdf
 from pilotage.monitoring.columns import Matrix, pair_columns, to_matrix
 from pilotage.monitoring.distances import rate_change
 from pilotage.monitoring.domain import tell_apart

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pilotage.evidence.distributions import normal_cdf, normal_quantile
+from pilotage.core.distributions import normal_cdf, normal_quantile
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

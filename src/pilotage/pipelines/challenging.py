@@ -133,7 +133,7 @@ def _per_row(labels: Bools, scores: Floats, metric: str, threshold: float) -> Fl
 
 def _auc_gain(labels: Bools, champion: Floats, challenger: Floats, *, level: float, subject: dict[str, Any]) -> tuple[Evidence, float, float]:
     """The difference of two areas on the same rows, by DeLong's covariance of the placement values (DeLong, DeLong & Clarke-Pearson 1988)."""
-    from pilotage.evidence.distributions import normal_quantile
+    from pilotage.core.distributions import normal_quantile
 
     areas, positive, negative = [], [], []
     for scores in (champion, challenger):

@@ -4,7 +4,8 @@
 nobody is served a task twice, nor their own work, nor more people than a task asks for. What each person is shown is drawn then and kept, so that
 :func:`answer`, which turns values into judgements, stamps what was shown without asking who answers; :func:`commit` keeps the first answer where the
 suggestion comes after it. :func:`skip`, :func:`undo`, :func:`flag`, :func:`escalate` and :func:`reveal` are the rest of what people can do. Nothing
-is deleted: undoing supersedes. Each act is in the ledger; :func:`events` reads it back, and :func:`export_judgements` hands judgements out.
+is deleted: undoing supersedes. Each act is in the ledger; :func:`events` reads it back, and :func:`export_judgements` hands judgements out. How an
+item was shown stands there as a commitment only, which :func:`check_seals` compares with the tables.
 
 A queue's settings are its project's (:mod:`pilotage.review.projects`). :func:`counts`, :func:`waiting`, :func:`standing`, :func:`tasks`,
 :func:`history` and :func:`workload` look at the queue without reading what is judged.
@@ -17,8 +18,10 @@ from pilotage.review.exporting import Event, ExportedJudgement, events, export_j
 from pilotage.review.marking import flag, reveal
 from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id
 from pilotage.review.overview import answered_by, counts, history, look, progress, standing, tasks, waiting
+from pilotage.review.prioritise import prioritise
 from pilotage.review.put import put_task, put_tasks
 from pilotage.review.reading import read_items
+from pilotage.review.sealing import SealCheck, check_seals
 from pilotage.review.skills import Skill, grant_skill, revoke_skill, skills_of
 from pilotage.review.task import CORRECTION, Answered, Claimed, Counts, Decision, Progress, Standing, SuggestedBy, TaskPage, TaskRow, Waiting
 from pilotage.review.undo import skip, undo
@@ -39,6 +42,7 @@ __all__ = [
     "Progress",
     "PutReport",
     "RefusedRow",
+    "SealCheck",
     "Skill",
     "Standing",
     "SuggestedBy",
@@ -49,6 +53,7 @@ __all__ = [
     "Workload",
     "answer",
     "answered_by",
+    "check_seals",
     "claim",
     "commit",
     "consent",
@@ -61,6 +66,7 @@ __all__ = [
     "grant_skill",
     "history",
     "look",
+    "prioritise",
     "progress",
     "put_task",
     "put_tasks",

@@ -17,10 +17,12 @@ from pilotage.judging import Judgement, Rater, add_judgements, ensure_rater
 from pilotage.judging.tables import item as item_table
 from pilotage.review.arms import ANSWER_FIRST, SEEDED
 from pilotage.review.deciding import again, check_key, check_time, decide, judgement_key, not_claimed, raise_or_return, taken, withdrawn
+from pilotage.review.measuring.standing_of import disputed_questions, took_part
 from pilotage.review.overlap import one_more
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, check_answers, payload_for, rubric_of, without_text
 from pilotage.review.rows import check_person, check_role, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.sealing import sealing
 from pilotage.review.serving import seen_by
 from pilotage.review.task import CORRECTION, Answered
 from pilotage.store import Workspace, WriteTransaction
@@ -82,7 +84,7 @@ def answer(
         before = load_decision(tx.conn, tx.workspace_id, rater_id, idempotency_key)
         if before is not None:
             return again(before, request)
-        task, assignment = _in_hand(tx, task_id, rater_id, roles)
+        task, assignment = _in_hand(tx, task_id, rater, rater_id, roles)
         rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
         kept = _fit(tx, task, values)
         choices = without_text(rubric, kept)
@@ -94,8 +96,8 @@ def answer(
         terms = find_terms(tx.conn, tx.workspace_id, task["queue"])
         seen = seen_by(task, assignment)
         _check_reason(tx, terms, task, seen, kept, reason)
-        late = assignment["state"] == "released" or assignment["expires_at"] <= tx.clock.now_us()
         seeded = assignment["arm"] == SEEDED
+        late = (assignment["state"] == "released" and not seeded) or assignment["expires_at"] <= tx.clock.now_us()
         made = add_judgements(
             tx,
             [
@@ -111,12 +113,14 @@ def answer(
                     active_ms=active_ms,
                     first_key_ms=first_key_ms,
                     sides=assignment["sides"],
+                    served_order=(assignment["served_order"] or {}).get(question),
                     guideline_id=assignment["guideline_id"],
                     purpose="seeded" if seeded else task["purpose"],
                     idempotency_key=judgement_key(rater_id, idempotency_key, question),
                 )
                 for question, value in kept.items()
             ],
+            seal=None if terms is None else sealing(task["queue"], terms.salt),
         )
         judgements = dict(zip(kept, made, strict=True))
         set_assignment(tx, task_id, rater_id, state="answered")
@@ -175,7 +179,7 @@ def commit(
 
     def job(tx: WriteTransaction) -> dict[str, Any] | PilotageError | None:
         rater_id = ensure_rater(tx, rater)
-        task, assignment = _in_hand(tx, task_id, rater_id, roles)
+        task, assignment = _in_hand(tx, task_id, rater, rater_id, roles)
         shown: dict[str, Any] | None = assignment["shown"]
         before = load_decision(tx.conn, tx.workspace_id, rater_id, idempotency_key)
         if before is not None:
@@ -209,11 +213,18 @@ def commit(
     return outcome
 
 
-def _in_hand(tx: WriteTransaction, task_id: str, rater_id: str, roles: Collection[str] | None) -> tuple[RowMapping, RowMapping]:
+def _in_hand(tx: WriteTransaction, task_id: str, rater: Rater, rater_id: str, roles: Collection[str] | None) -> tuple[RowMapping, RowMapping]:
     """The task and what this person has to do with it. Raises ``Refused`` if they never claimed it or no longer hold its role."""
     task = load_task(tx.conn, tx.workspace_id, task_id)
     assignment = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
     if assignment is None:
+        if task["purpose"] == "adjudication" and took_part(tx.conn, tx.workspace_id, task_id, rater.name):
+            raise Refused(
+                "You took part in this item, so somebody else decides it.",
+                where=task_id,
+                why="who answered an item does not judge the dispute about it",
+                mend="leave it to another adjudicator",
+            )
         raise not_claimed(task_id)
     check_role(task, roles)
     return task, assignment
@@ -223,7 +234,14 @@ def _fit(tx: WriteTransaction, task: RowMapping, values: dict[str, Any]) -> dict
     """The answers as they are kept. Raises ``InputError`` where one does not fit, is missing, or was not asked."""
     rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
     payload = payload_for(tx.conn, tx.workspace_id, rubric, task["item_id"])
-    return check_answers(rubric, values, whole=True, payload=payload, questions=asked_of(rubric, task["asks"]))
+    asked = asked_of(rubric, task["asks"])
+    if task["purpose"] == "adjudication":
+        disputed = disputed_questions(tx.conn, tx.workspace_id, task["id"]) or asked
+        asked = tuple(name for name in asked if name in disputed or name in values)
+        open_still = [name for name in disputed if name not in values and name != CORRECTION]
+        if open_still:
+            raise InputError(f"Not decided: {', '.join(open_still)}.", where=task["id"], mend="decide every disputed question, or skip the item")
+    return check_answers(rubric, values, whole=True, payload=payload, questions=asked)
 
 
 def _check_reason(

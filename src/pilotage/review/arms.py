@@ -5,6 +5,7 @@ Each draw hashes its parts with BLAKE2b (RFC 7693) to a number in [0, 1). The pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Protocol
 
@@ -50,6 +51,11 @@ def arm_of(salt: str, login: str, item_id: str, arms: Shares) -> str:
 def sides_of(salt: str, login: str, item_id: str) -> str:
     """``ab`` or ``ba``: which of a pair stands on the left for this person."""
     return "ab" if draw(salt, "sides", login, item_id) < 0.5 else "ba"
+
+
+def order_of(salt: str, login: str, item_id: str, candidates: Iterable[str]) -> list[str]:
+    """The candidates of a ranking as they stand for this person, from the top: each order as likely as any other, whatever the item's own is."""
+    return sorted(candidates, key=lambda each: (draw(salt, "order", login, item_id, each), each))
 
 
 def is_gold_turn(salt: str, login: str, turn: int, share: float) -> bool:

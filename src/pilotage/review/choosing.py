@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, exists, 
 from pilotage.judging import Rater
 from pilotage.judging.tables import item as item_table
 from pilotage.review.arms import draw, is_gold_turn
-from pilotage.review.measuring.standing_of import calibration_tasks, must_calibrate
+from pilotage.review.measuring.standing_of import calibration_tasks, elsewhere, must_calibrate
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import Terms
 from pilotage.review.projects.settings import Rotation
@@ -23,6 +23,10 @@ from pilotage.review.tables import review_assignment, review_author, review_task
 AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by a slice
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
 _MOST_GOLD = 1000
+_SPARE_GOLD = 50
+
+# What a person may ask for by its purpose. The rest is not theirs to know: who could ask for work alone would be served no known items.
+ASKED_BY_PURPOSE = ("adjudication",)
 
 # What serving needs of a task. Not what is judged: that is read once it is chosen.
 _WANTED = [T[name] for name in ("id", "queue", "item_id", "rubric_id", "asks", "suggestion", "purpose")]
@@ -30,13 +34,14 @@ _WANTED = [T[name] for name in ("id", "queue", "item_id", "rubric_id", "asks", "
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks for work, and what they may do. ``roles`` and ``skills`` None skip that check."""
+    """Who asks for work, and what they may do. ``roles`` and ``skills`` None skip that check; ``purposes`` None is everything."""
 
     rater: Rater
     queue: str
     roles: Collection[str] | None
     skills: Collection[str] | None
     skipped_too: bool = False
+    purposes: Collection[str] | None = None
 
     def parameters(self, workspace_id: str) -> dict[str, Any]:
         """What :func:`open_to` leaves to be filled in."""
@@ -53,7 +58,8 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
     """The tasks of a queue that may be served to a person, each with what they have had to do with it: ``had`` is when they were served it before,
     ``mine`` how that stands. Made once and filled in with :meth:`Asking.parameters`: building it costs as much as running it.
 
-    Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one whose places are taken.
+    Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one about an item they hold or
+    answered for another purpose; not one whose places are taken.
     """
     unwanted = ("claimed", "answered") if skipped_too else ("claimed", "answered", "skipped")
     author = review_author.c
@@ -66,6 +72,7 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
         T.claims + T.answers < T.overlap,
         or_(A.state.is_(None), A.state.not_in(unwanted)),
         ~own_work,
+        ~elsewhere(bindparam("by")),
     ]
     if by_role:
         conditions.append(T.role.in_(bindparam("in_roles", expanding=True)))
@@ -77,7 +84,7 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
 
 @lru_cache
 def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
-    """As :func:`open_to`, only work, in the order of service; ``most`` is how many. ``turn`` counts what the person was served of the queue."""
+    """As :func:`open_to`, only work, in the order of service, ``most`` of them. ``turn`` counts what the person was served."""
     m = review_assignment.alias("served").c
     served = (m.workspace_id == bindparam("workspace"), m.rater_id == bindparam("by"), m.queue == bindparam("of_queue"))
     turn = select(func.count()).where(*served).scalar_subquery().label("turn")
@@ -97,27 +104,43 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     if (
         terms is not None
         and terms.settings.calibration_round is not None
-        and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id)
+        and must_calibrate(conn, workspace_id, terms.name, asking.rater.name, terms.guideline_id, roles=asking.roles)
     ):
         practice = open_to(**kind).where(T.id.in_(calibration_tasks(conn, workspace_id, terms.name, terms.guideline_id)))
         rows = conn.execute(practice, filled).mappings().all()
         return sorted(rows, key=lambda row: draw(terms.salt, "order", asking.rater.name, row["id"]))[:n]
+    work = work_for(**kind)
+    if asking.purposes is not None:
+        work = work.where(T.purpose.in_(sorted(asking.purposes)))
     rotation = terms.settings.rotation if terms is not None else None
     if rotation is None:
-        found: Sequence[RowMapping] = conn.execute(work_for(**kind), {**filled, "most": n}).mappings().all()
+        found: Sequence[RowMapping] = conn.execute(work, {**filled, "most": n}).mappings().all()
     else:
-        found = _varied(conn, workspace_id, work_for(**kind), filled, asking, rotation, n)
-    if terms is None or not found or not terms.settings.gold.share:
+        found = _varied(conn, workspace_id, work, filled, asking, rotation, n)
+    if terms is None or not found or asking.purposes is not None or not terms.settings.gold.share:
         return list(found)
     login = asking.rater.name
     places = [is_gold_turn(terms.salt, login, found[0]["turn"] + place, terms.settings.gold.share) for place in range(len(found))]
     if not any(places):
         return list(found)
     exposed = (T.claims + T.answers).label("exposed")
-    known = open_to(**kind).add_columns(exposed).where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD)
+    known = (
+        open_to(**kind)
+        .add_columns(exposed, T.overlap.label("cap"))
+        .where(T.purpose == "gold", A.state.is_(None))
+        .order_by(exposed, T.id)
+        .limit(_MOST_GOLD)
+    )
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
     gold = sorted(conn.execute(known, filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
-    return _hidden(found, gold, places)
+    return _hidden(found, _under_cap(conn, workspace_id, gold[: sum(places) + _SPARE_GOLD]), places)
+
+
+def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowMapping]) -> list[RowMapping]:
+    """Those that fewer people have seen than may: who skipped an item or let it lapse holds no place any more, but knows it."""
+    seen = select(A.task_id, func.count()).where(A.workspace_id == workspace_id, A.task_id.in_([row["id"] for row in gold])).group_by(A.task_id)
+    by = {row[0]: int(row[1]) for row in conn.execute(seen)}
+    return [row for row in gold if by.get(row["id"], 0) < row["cap"]]
 
 
 def _hidden(work: Sequence[RowMapping], gold: Sequence[RowMapping], places: Sequence[bool]) -> list[RowMapping]:

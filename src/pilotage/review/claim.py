@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, case, select, update
 
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
-from pilotage.review.choosing import Asking, choose
+from pilotage.review.choosing import ASKED_BY_PURPOSE, Asking, choose
 from pilotage.review.limits import allowance
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.rows import A, T, check_person, load_assignment, load_task, move, set_assignment
@@ -39,6 +39,7 @@ def claim(
     having: Collection[str] = (),
     take_over: bool = False,
     skipped_too: bool = False,
+    purposes: Collection[str] | None = None,
 ) -> list[Claimed]:
     """Take up to ``n`` tasks of ``queue`` for ``rater``: highest priority first, then oldest.
 
@@ -62,11 +63,13 @@ def claim(
         Whether to hand over what the person holds in other places too, as after a window was closed.
     skipped_too
         Whether tasks the person skipped before are offered again.
+    purposes
+        Only tasks for these: ``{"adjudication"}``. None: whatever comes first. Nothing else can be asked for, so that nobody can tell known items.
 
     Raises
     ------
     InputError
-        If ``n`` is not 0 to 50 (0 only renews), the lease is not positive, or the rater is not a person.
+        If ``n`` is not 0 to 50 (0 only renews), the lease is not positive, the rater is not a person, or the purpose cannot be asked for.
 
     Cost: see :func:`pilotage.review.choosing.choose`.
     """
@@ -75,6 +78,8 @@ def claim(
         raise InputError(f"{n} tasks cannot be claimed at once.", mend=f"ask for 0 to {MAX_CLAIM}")
     if lease_s is not None and lease_s <= 0:
         raise InputError(f"A lease of {lease_s} seconds is none.", mend="give a positive number of seconds")
+    if purposes is not None and not set(purposes) <= set(ASKED_BY_PURPOSE):
+        raise InputError("Tasks cannot be asked for by that purpose.", mend=f"use: {', '.join(ASKED_BY_PURPOSE)}")
     known = set(having)
 
     def job(tx: WriteTransaction) -> list[Claimed]:
@@ -82,7 +87,7 @@ def claim(
         terms = find_terms(tx.conn, tx.workspace_id, queue)
         now = tx.clock.now_us()
         until = now + lease_us(terms, lease_s)
-        held = _renew(tx, rater_id, queue, holder, until, roles=roles, take_over=take_over)
+        held = _renew(tx, rater_id, queue, holder, until, roles=roles, take_over=take_over, purposes=purposes)
         kept = [task_id for task_id in held if task_id not in known][:n]
         release_expired(tx)
         taken: list[str] = []
@@ -92,7 +97,7 @@ def claim(
             wanted = wanted if may.tasks is None else min(wanted, may.tasks)
         if wanted > 0:
             skills = None if terms is None or not terms.settings.skills else skill_names(tx.conn, tx.workspace_id, rater.name, now)
-            asking = Asking(rater, queue, roles, skills, skipped_too=skipped_too)
+            asking = Asking(rater, queue, roles, skills, skipped_too=skipped_too, purposes=purposes)
             found = choose(tx.conn, tx.workspace_id, terms, asking, wanted)
             taken = serve(tx, terms, rater, found, until=until, holder=holder)
         return load_claimed(tx.conn, tx.workspace_id, rater_id, [*kept, *taken], {queue: terms})
@@ -138,7 +143,17 @@ def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
     move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=-1)
 
 
-def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: int, *, roles: Collection[str] | None, take_over: bool) -> list[str]:
+def _renew(
+    tx: WriteTransaction,
+    rater_id: str,
+    queue: str,
+    holder: str,
+    until: int,
+    *,
+    roles: Collection[str] | None,
+    take_over: bool,
+    purposes: Collection[str] | None,
+) -> list[str]:
     """What the person still holds under this name (or anywhere, to take it over), in the queue's order, with the lease drawn out."""
     if not holder and not take_over:
         return []
@@ -148,6 +163,10 @@ def _renew(tx: WriteTransaction, rater_id: str, queue: str, holder: str, until: 
     in_order = select(A.task_id).join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(*where).order_by(T.position)
     if roles is not None:  # a role that was taken away takes its tasks along, when their leases lapse
         in_order = in_order.where(T.role.in_({"", *roles}))
+    if purposes is not None:
+        in_order = in_order.where(T.purpose.in_(sorted(purposes)))
     held = list(tx.conn.execute(in_order).scalars())
-    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=until, holder=holder))
+    # Drawn out, never shortened: an exam's items are held for as long as the try runs.
+    later = case((A.expires_at < until, until), else_=A.expires_at)
+    tx.conn.execute(update(review_assignment).where(*where, A.task_id.in_(held)).values(expires_at=later, holder=holder))
     return held

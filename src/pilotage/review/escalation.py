@@ -12,6 +12,7 @@ from pilotage.core import Conflict, InputError, PilotageError, digest, new_id
 from pilotage.judging import Rater, ensure_rater
 from pilotage.ledger import record
 from pilotage.review.deciding import again, check_key, decide, not_claimed, raise_or_return
+from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import find_terms
 from pilotage.review.projects.settings import Sla
 from pilotage.review.rows import T, check_person, count, load_assignment, load_decision, load_task, move, set_assignment
@@ -86,33 +87,41 @@ def escalate_overdue(workspace: Workspace, project: str | None = None) -> list[O
     done: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     seen: set[str] = set()
 
-    def job(tx: WriteTransaction) -> int:
+    def job(tx: WriteTransaction) -> tuple[dict[str, tuple[int, int]], set[str]] | None:
         wanted = [
             T[name] for name in ("id", "queue", "role", "asks", "priority", "created_at", "claims", "state", "due_at", "escalated_at", "purpose")
         ]
         where = [T.workspace_id == tx.workspace_id, T.state == "open", T.due_at <= tx.clock.now_us(), T.escalated_at.is_(None)]
+        where.append(T.purpose.not_in(TEST_PURPOSES))  # a known item that rises, or waits for another role, is known for one
         if project is not None:
             where.append(T.queue == project)
         if seen:
             where.append(T.queue.not_in(sorted(seen)))
         rows = tx.conn.execute(select(*wanted).where(*where).order_by(T.due_at).limit(CHUNK)).mappings().all()
+        if not rows:
+            return None
         by_queue: dict[str, list[RowMapping]] = defaultdict(list)
+        chunk: dict[str, tuple[int, int]] = {}
+        alone: set[str] = set()
         for row in rows:
             by_queue[row["queue"]].append(row)
         for queue, late in sorted(by_queue.items()):
             terms = find_terms(tx.conn, tx.workspace_id, queue)
             if terms is None or terms.settings.sla is None or terms.state != "active":
-                seen.add(queue)
+                alone.add(queue)
                 continue
             handed = [row["id"] for row in late if _raise(tx, row, terms.settings.sla)]
-            done[queue][0] += len(late)
-            done[queue][1] += len(handed)
+            chunk[queue] = (len(late), len(handed))
             body: dict[str, Any] = {"overdue": [row["id"] for row in late], "handed_over": handed, "to": terms.settings.sla.escalate_to}
             record(tx, type="review.overdue", subject=queue, body=body)
-        return len(rows)
+        return chunk, alone
 
-    while workspace.write(job):
-        pass
+    # A job may run twice, so it answers with what it did and counts nothing itself.
+    while (found := workspace.write(job)) is not None:
+        seen |= found[1]
+        for queue, (raised, handed_over) in found[0].items():
+            done[queue][0] += raised
+            done[queue][1] += handed_over
     return [Overdue(queue, raised, handed) for queue, (raised, handed) in sorted(done.items())]
 
 
@@ -127,7 +136,7 @@ def _raise(tx: WriteTransaction, task: RowMapping, sla: Sla) -> bool:
     over = sla.escalate_to is not None and sla.escalate_to != task["role"] and task["claims"] == 0
     if over:
         values["role"] = sla.escalate_to
-        if task["purpose"] not in ("gold", "qualification", "calibration"):
+        if task["purpose"] not in TEST_PURPOSES:
             count(tx, task["queue"], task["role"], **{task["state"]: -1})
             count(tx, task["queue"], str(sla.escalate_to), **{task["state"]: 1})
     tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id == task["id"]).values(**values))

@@ -39,6 +39,8 @@ def export_judgements(
     That it was asked for is in the ledger (``review.exported``) before the first row is handed out. Answers to gold, exams and planted suggestions
     are among them only if ``purposes`` says so: they say nothing about the items, and must not reach training or a customer.
 
+    Items that came with their answers from elsewhere and were never put before people are not among them: :func:`.exchange.export_from` writes those.
+
     Raises ``InputError`` if a purpose does not exist.
 
     Cost: one pass in the order of an index, 2,000 items at a time; some 25 µs a judgement, and memory for one chunk. Each chunk is a snapshot of its

@@ -23,6 +23,15 @@ class Allowance:
     limit: str | None = None
 
 
+def until_break(conn: Connection, workspace_id: str, terms: Terms, rater_id: str, now: int) -> int | None:
+    """How many more answers the person gives before the project asks for a pause; None where it asks for none. Cost: one index range."""
+    caps = terms.settings.caps
+    if caps.break_after is None:
+        return None
+    streak = _streak(conn, workspace_id, rater_id, terms.name, most=caps.break_after, pause_us=parse_duration(caps.break_for), now=now)
+    return caps.break_after - streak
+
+
 def allowance(conn: Connection, workspace_id: str, terms: Terms | None, rater_id: str, login: str, now: int) -> Allowance:
     """What the project lets this person be served at ``now`` (µs, UTC).
 

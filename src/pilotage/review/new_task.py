@@ -111,9 +111,14 @@ class PutReport:
         return said + (f", {len(self.refused):,} refused" if self.refused else "")
 
 
-def task_id(queue: str, item_id: str, rubric_id: str, *, purpose: str = "work", asks: str | None = None) -> str:
-    """The id of the task: the same queue, item, rubric and purpose are one task. ``asks`` is the role, where a rubric has several."""
+def task_id(queue: str, item_id: str, rubric_id: str, *, purpose: str = "work", asks: str | None = None, salt: str = "") -> str:
+    """The id of the task: the same queue, item, rubric and purpose are one task. ``asks`` is the role, where a rubric has several.
+
+    ``salt`` is the project's secret. Without it whoever is served the item could hash what they see of it for each purpose, and tell gold from work.
+    """
     content = {"queue": queue, "item": item_id, "rubric": rubric_id}
+    if salt:
+        content["salt"] = salt
     if purpose != "work":
         content["purpose"] = purpose
     if asks is not None:

@@ -10,6 +10,7 @@ from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review.limits import allowance
+from pilotage.review.measuring.standing_of import elsewhere
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import find_terms
 from pilotage.review.rows import A, D, T, check_role, load_task
@@ -22,19 +23,26 @@ from pilotage.store import Workspace
 _LIST = [T[name] for name in TaskRow.__dataclass_fields__]
 
 
-def counts(workspace: Workspace, queue: str) -> Counts:
-    """The queue's tasks by state, from its counters: the cost does not grow with the queue."""
+def counts(workspace: Workspace, queue: str, *, purposes: Collection[str] | None = None) -> Counts:
+    """The queue's tasks by state, from its counters: the cost does not grow with the queue.
+
+    Of tasks for some ``purposes`` there are no counters: these are counted in an index, and their flags are not.
+    """
     with workspace.read() as conn:
-        return _counts(conn, workspace.id, queue)
+        return _counts(conn, workspace.id, queue, purposes)
 
 
-def progress(workspace: Workspace, queue: str, rater: Rater) -> Progress:
+def progress(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
     """How far the queue is and this person in it, in one read: what a page asks with every claim."""
     with workspace.read() as conn:
-        return Progress(_answered_by(conn, workspace.id, queue, rater), _counts(conn, workspace.id, queue))
+        return Progress(_answered_by(conn, workspace.id, queue, rater, purposes), _counts(conn, workspace.id, queue, purposes))
 
 
-def _counts(conn: Connection, workspace_id: str, queue: str) -> Counts:
+def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collection[str] | None) -> Counts:
+    if purposes is not None:
+        of_state = select(T.state, func.count(), func.sum(T.answers)).where(T.workspace_id == workspace_id, T.queue == queue)
+        found = {row[0]: row for row in conn.execute(of_state.where(T.purpose.in_(sorted(purposes))).group_by(T.state))}
+        return Counts(**{state: int(row[1]) for state, row in found.items()}, answers=sum(int(row[2]) for row in found.values()))
     c = review_counter.c
     names = ("open", "done", "withdrawn", "answers", "flags")
     query = select(*(func.coalesce(func.sum(c[name]), 0) for name in names)).where(c.workspace_id == workspace_id, c.queue == queue)
@@ -104,17 +112,23 @@ def history(workspace: Workspace, rater: Rater, *, queue: str | None = None, lim
     ]
 
 
-def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None = None) -> Standing:
-    """How the queue stands for this person. Cost grows with the open tasks, so ask when there is nothing to claim, not on every answer."""
+def standing(
+    workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None = None, purposes: Collection[str] | None = None
+) -> Standing:
+    """How the queue stands for this person; with ``purposes``, its tasks for these. Cost grows with the open tasks, so ask when there is nothing to
+    claim, not on every answer."""
+    wanted = [T.purpose.in_(sorted(purposes))] if purposes is not None else []
     with workspace.read() as conn:
         rater_id = _rater_id(conn, workspace.id, rater)
         own = select(A.state, func.count()).where(A.workspace_id == workspace.id, A.rater_id == rater_id, A.queue == queue).group_by(A.state)
+        if wanted:
+            own = own.join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(*wanted)
         mine = {row[0]: row[1] for row in conn.execute(own)}
         has_it = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == rater_id, A.state != "released")
         author = review_author.c
         own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == rater.name)
-        reason = case((own_work, "own"), (T.claims + T.answers >= T.overlap, "held"), else_="free").label("reason")
-        open_work = (T.workspace_id == workspace.id, T.queue == queue, T.state == "open", T.purpose.not_in(TEST_PURPOSES))
+        reason = case((own_work | elsewhere(rater_id), "own"), (T.claims + T.answers >= T.overlap, "held"), else_="free").label("reason")
+        open_work = (T.workspace_id == workspace.id, T.queue == queue, T.state == "open", T.purpose.not_in(TEST_PURPOSES), *wanted)
         rest = select(T.role, T.skill, reason).where(*open_work, ~has_it).subquery()
         kinds = (rest.c.role, rest.c.skill, rest.c.reason)
         found = conn.execute(select(*kinds, func.count()).group_by(*kinds)).all()
@@ -126,7 +140,7 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
             select(func.count())
             .select_from(review_assignment)
             .join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id))
-            .where(A.workspace_id == workspace.id, A.rater_id == rater_id, A.queue == queue, A.state == "skipped", T.state == "open")
+            .where(A.workspace_id == workspace.id, A.rater_id == rater_id, A.queue == queue, A.state == "skipped", T.state == "open", *wanted)
         )
         skipped_open = conn.execute(skipped).scalar_one()
     other_roles: dict[str, int] = {}
@@ -152,16 +166,19 @@ def standing(workspace: Workspace, queue: str, rater: Rater, *, roles: Collectio
     )
 
 
-def answered_by(workspace: Workspace, queue: str, rater: Rater) -> int:
-    """How many tasks of the queue this person has answered."""
+def answered_by(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> int:
+    """How many tasks of the queue this person has answered; with ``purposes``, of those for these."""
     with workspace.read() as conn:
-        return _answered_by(conn, workspace.id, queue, rater)
+        return _answered_by(conn, workspace.id, queue, rater, purposes)
 
 
-def _answered_by(conn: Connection, workspace_id: str, queue: str, rater: Rater) -> int:
+def _answered_by(conn: Connection, workspace_id: str, queue: str, rater: Rater, purposes: Collection[str] | None) -> int:
     # A person has no version: their id follows from their login.
     where = (A.workspace_id == workspace_id, A.rater_id == rater.id, A.queue == queue, A.state == "answered")
-    return int(conn.execute(select(func.count()).select_from(review_assignment).where(*where)).scalar_one())
+    query = select(func.count()).select_from(review_assignment).where(*where)
+    if purposes is not None:
+        query = query.join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)).where(T.purpose.in_(sorted(purposes)))
+    return int(conn.execute(query).scalar_one())
 
 
 def look(workspace: Workspace, task_id: str, rater: Rater, *, roles: Collection[str] | None = None) -> Claimed:

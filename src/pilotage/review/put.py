@@ -24,12 +24,13 @@ from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload, judgement
 from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
-from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, task_id, unfit
+from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, unfit
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
-from pilotage.review.put_rows import ID, INSERT_SUGGESTION, INSERT_TASK, ITEM, PURPOSE, ROLE, Plan, Row, whole_row
+from pilotage.review.put_rows import ASKS, ID, INSERT_SUGGESTION, INSERT_TASK, ITEM, PURPOSE, ROLE, Plan, Row, whole_row
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
+from pilotage.review.sealing import sealed
 from pilotage.review.tables import review_author, review_gold, review_seed
 from pilotage.store import Workspace, WriteTransaction
 from pilotage.store.prepared import Rows, insert_missing
@@ -132,7 +133,8 @@ def put_task(
     report = _write(tx, plan, batch)
     if report.refused:
         raise NotFound("There is no such item.", where=str(item), mend="store the item before its task, or hand in the item itself")
-    return task_id(queue, item if isinstance(item, str) else item.id, plan.rubric.id)
+    of = (T.queue == queue, T.item_id == (item if isinstance(item, str) else item.id), T.rubric_id == plan.rubric.id, T.purpose == "work")
+    return str(tx.conn.execute(select(T.id).where(T.workspace_id == tx.workspace_id, *of)).scalar_one())
 
 
 @dataclass(slots=True)
@@ -168,7 +170,7 @@ class _Batch:
             self.put(plan, task, item)
 
     def put(self, plan: Plan, task: NewTask, item: Item) -> None:
-        logins = sorted({*task.authors, *_named(item.payload)})
+        logins = sorted(_spellings({*task.authors, *_named(item.payload)}))
         for row in plan.task_rows(task, item):
             made = row[ID]
             if made in self.tasks:  # twice in one batch: the last counts, whole
@@ -231,13 +233,15 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> Plan
     roles = roles_of(asked)
     asked_by = {role: asked_of(asked, role) for role in roles}
     due_us = parse_duration(settings.sla.due) if settings.sla else None
-    return Plan(tx.workspace_id, tx.actor, queue, asked, roles, asked_by, settings, due_us)
+    return Plan(tx.workspace_id, tx.actor, queue, asked, roles, asked_by, settings, due_us, terms.salt if terms is not None else "")
 
 
 def _write(tx: WriteTransaction, plan: Plan, given: _Batch) -> PutReport:
     batch = given.settled(tx, plan)
-    standing = _standing(tx.conn, tx.workspace_id, [row[ID] for row in batch.tasks.values()])
-    new = [row for made, row in batch.tasks.items() if made not in standing] if standing else list(batch.tasks.values())
+    standing = _standing(tx.conn, plan, {row[ITEM] for row in batch.tasks.values()})
+    rows = batch.tasks.values()
+    new = [row for row in rows if _key(row) not in standing] if standing else list(rows)
+    known = [standing[key] for row in rows if (key := _key(row)) in standing] if standing else []
     stamp = tx.stamp()
     at = stamp["created_at"]
     # A microsecond apart, so that they are served in the order they came.
@@ -254,10 +258,10 @@ def _write(tx: WriteTransaction, plan: Plan, given: _Batch) -> PutReport:
     opened = Counter(row[ROLE] for row in new if row[PURPOSE] in ABOUT_ITEMS)
     for role, many_open in sorted(opened.items()):
         count(tx, plan.queue, role, open=many_open)
-    reopened = [row for row in standing.values() if row["state"] == "withdrawn"]
+    reopened = [row for row in known if row["state"] == "withdrawn"]
     for found in reopened:
         move(tx, found, state="done" if found["answers"] >= found["overlap"] else "open")
-    report = PutReport(put=len(new), known=len(standing) - len(reopened), reopened=len(reopened), refused=tuple(batch.refused))
+    report = PutReport(put=len(new), known=len(known) - len(reopened), reopened=len(reopened), refused=tuple(batch.refused))
     if new or reopened or batch.refused:
         _tell(tx, plan, report, ids + sorted(row["id"] for row in reopened))
     return report
@@ -274,7 +278,7 @@ def _write_asides(tx: WriteTransaction, plan: Plan, batch: _Batch, new: list[Row
     asides: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
     made = {row[ID]: row for row in new}
     authors = {(of, login) for of, logins in batch.authors.items() if of in made for login in logins}
-    authors |= {(row[ID], login) for row in new for login in judged_by.get(row[ITEM], ())}
+    authors |= {(row[ID], login) for row in new for login in _spellings(judged_by.get(row[ITEM], ()))}
     asides["author"] = [{**stamp, "task_id": of, "login": login} for of, login in sorted(authors)]
     for of, task in batch.known.items():
         if of in made:
@@ -302,28 +306,33 @@ def _tell(tx: WriteTransaction, plan: Plan, report: PutReport, ids: list[str]) -
         "known": report.known,
         "reopened": report.reopened,
         "refused": len(report.refused),
-        "digest": sha256("\n".join(ids).encode()).hexdigest(),
+        # Keyed in a project: of a short list, such as one known item, an open digest could be guessed.
+        "digest": sha256("\n".join(ids).encode()).hexdigest() if not plan.salt else sealed(plan.salt, put=ids),
     }
     record(tx, type="review.put", subject=plan.queue, body=body)
 
 
-def _standing(conn: Connection, workspace_id: str, ids: list[str]) -> dict[str, Any]:
-    """The tasks that are there already, without what is judged."""
-    found = conn.execute(
-        _STANDING[conn.dialect.name], {"workspace": workspace_id, "ids": ids if conn.dialect.name == "postgresql" else json_text(ids)}
-    )
-    return {row["id"]: row for row in found.mappings()}
+def _key(row: Row) -> tuple[str, str, str]:
+    return row[ITEM], row[ASKS], row[PURPOSE]
+
+
+def _standing(conn: Connection, plan: Plan, items: set[str]) -> dict[tuple[str, str, str], Any]:
+    """The tasks that are there already, without what is judged; by what makes them one task, since a queue may have become a project since."""
+    among = list(items) if conn.dialect.name == "postgresql" else json_text(list(items))
+    of = {"workspace": plan.workspace_id, "queue": plan.queue, "rubric": plan.rubric.id, "items": among}
+    return {(row["item_id"], row["asks"], row["purpose"]): row for row in conn.execute(_STANDING[conn.dialect.name], of).mappings()}
 
 
 def _standing_query(among: Any) -> Any:
-    wanted = [T[name] for name in ("id", "queue", "role", "purpose", "state", "answers", "overlap", "item_id")]
-    return select(*wanted).where(T.workspace_id == bindparam("workspace"), T.id.in_(among))
+    wanted = [T[name] for name in ("id", "queue", "item_id", "asks", "role", "purpose", "state", "answers", "overlap")]
+    ours = (T.workspace_id == bindparam("workspace"), T.queue == bindparam("queue"), T.rubric_id == bindparam("rubric"))
+    return select(*wanted).where(*ours, T.item_id.in_(among))
 
 
-# The ids go as one parameter, so that one statement asks for all of them.
+# The items go as one parameter, so that one statement asks for all of them.
 _STANDING = {
-    "sqlite": _standing_query(select(literal_column("value")).select_from(func.json_each(bindparam("ids", type_=Text)))),
-    "postgresql": _standing_query(select(func.unnest(type_coerce(bindparam("ids", type_=ARRAY(Text)), ARRAY(Text))))),
+    "sqlite": _standing_query(select(literal_column("value")).select_from(func.json_each(bindparam("items", type_=Text)))),
+    "postgresql": _standing_query(select(func.unnest(type_coerce(bindparam("items", type_=ARRAY(Text)), ARRAY(Text))))),
 }
 
 
@@ -346,6 +355,11 @@ def _judged_by(tx: WriteTransaction, ids: list[str]) -> dict[str, set[str]]:
         for item_id, login in tx.conn.execute(query.where(j.workspace_id == tx.workspace_id, j.item_id.in_(part), r.kind == str(RaterKind.PERSON))):
             found.setdefault(item_id, set()).add(login)
     return found
+
+
+def _spellings(logins: Collection[str]) -> set[str]:
+    """Each as it was given and as accounts spell logins: 'Ann ' is not served the work of 'ann'."""
+    return {*logins, *(login.strip().lower() for login in logins)} - {""}
 
 
 def _named(payload: Any) -> list[str]:

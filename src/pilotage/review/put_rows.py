@@ -31,7 +31,7 @@ _REMEMBERED = 4_096  # texts of values that come again and again
 
 
 # Where things lie in a task's row but for its position and time.
-ID, ITEM, ROLE, PRIORITY = (_TASK_HEAD.split().index(name) for name in ("id", "item_id", "role", "priority"))
+ID, ITEM, ROLE, ASKS, PRIORITY = (_TASK_HEAD.split().index(name) for name in ("id", "item_id", "role", "asks", "priority"))
 _HEAD = len(_TASK_HEAD.split())
 _DUE, PURPOSE = (_HEAD + _TASK_TAIL.split().index(name) for name in ("due_at", "purpose"))
 
@@ -55,6 +55,7 @@ class Plan:
     asked: dict[str, tuple[str, ...]]  # by role
     settings: ProjectSettings
     due_us: int | None
+    salt: str = ""  # of the project; a queue without one has none
     _options: dict[str, frozenset[str]] = field(init=False)
     _shown: dict[Any, str] = field(default_factory=dict)
     _task_ids: dict[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
@@ -139,6 +140,8 @@ class Plan:
         make = self._task_ids.get((purpose, asks))
         if make is None:
             content = {"queue": self.queue, "item": None, "rubric": self.rubric.id}
+            if self.salt:
+                content["salt"] = self.salt
             if purpose != "work":
                 content["purpose"] = purpose
             if len(self.roles) > 1:

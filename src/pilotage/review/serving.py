@@ -10,21 +10,24 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from pilotage.judging import Rater
+from pilotage.judging.answers import at_path, candidate_ids
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload
 from pilotage.ledger import record
-from pilotage.review.arms import ANSWER_FIRST, SEEDED, SHOWN, WITHHELD, arm_of, sides_of
+from pilotage.review.arms import ANSWER_FIRST, SEEDED, SHOWN, WITHHELD, arm_of, order_of, sides_of
 from pilotage.review.measuring.standing_of import adjudication_context
 from pilotage.review.new_task import rank
 from pilotage.review.projects.project import Terms, find_terms
-from pilotage.review.questions import asked_of, rubric_of
+from pilotage.review.questions import asked_of, payload_for, rubric_of
 from pilotage.review.rows import A, T
+from pilotage.review.sealing import seal_of_serving
 from pilotage.review.tables import review_assignment, review_guideline, review_seed, review_task, suggestion
 from pilotage.review.task import Claimed, SuggestedBy
 from pilotage.store import WriteTransaction
 
 # What the machine said stands in some payloads too. Who is not to see it must not see it there.
 _SAID_IN_PAYLOAD = ("verdict", "proposed_correction")
+_BEHIND_A_SIDE = ("model", "model_version")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Showing:
     arm: str | None
     shown: dict[str, Any] | None
     sides: str | None
+    order: dict[str, list[str]] | None = None  # of each ranking question: its candidates, from the top
 
 
 def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping], *, until: int, holder: str) -> list[str]:
@@ -52,6 +56,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             "arm": showing.arm,
             "shown": showing.shown,
             "sides": showing.sides,
+            "served_order": showing.order,
             "guideline_id": terms.guideline_id if terms is not None else None,
         }
         if task["mine"] is None:
@@ -60,7 +65,11 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
             again = claim if task["had"] is not None else {**claim, **fresh}
             tx.conn.execute(update(review_assignment).where(*where).values(**again))
-        told.append({"task": task["id"], "item": task["item_id"], "arm": showing.arm})
+            if task["had"] is not None:
+                showing = Showing(*tx.conn.execute(select(A.arm, A.shown, A.sides).where(*where)).one())
+        # Who may read the ledger must not find the planted ones there.
+        how = {"arm": showing.arm} if terms is None else {"seal": _seal(terms.salt, task["id"], rater, showing)}
+        told.append({"task": task["id"], "item": task["item_id"], **how})
     tx.insert(review_assignment, *rows)
     tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(ids)).values(claims=T.claims + 1))
     body: dict[str, Any] = {"tasks": told}
@@ -70,10 +79,14 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     return ids
 
 
+def _seal(salt: str, task_id: str, rater: Rater, showing: Showing) -> str:
+    return seal_of_serving(salt, task=task_id, login=rater.name, arm=showing.arm, shown=showing.shown)
+
+
 def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequence[RowMapping]) -> dict[str, Showing]:
     if terms is None:
         return {
-            task["id"]: Showing(SHOWN if task["suggestion"] else None, task["suggestion"], _sides(tx.conn, tx.workspace_id, task, "", rater))
+            task["id"]: Showing(SHOWN if task["suggestion"] else None, task["suggestion"], *_places(tx.conn, tx.workspace_id, task, "", rater))
             for task in tasks
         }
     settings, salt = terms.settings, terms.salt
@@ -100,15 +113,22 @@ def _draw(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             arm = ANSWER_FIRST
         else:
             arm = SHOWN
-        showings[task["id"]] = Showing(arm, shown, _sides(tx.conn, tx.workspace_id, task, salt, rater))
+        showings[task["id"]] = Showing(arm, shown, *_places(tx.conn, tx.workspace_id, task, salt, rater))
     return showings
 
 
-def _sides(conn: Connection, workspace_id: str, task: RowMapping, salt: str, rater: Rater) -> str | None:
+def _places(conn: Connection, workspace_id: str, task: RowMapping, salt: str, rater: Rater) -> tuple[str | None, dict[str, list[str]] | None]:
+    """Where the sides of a pair stand, and in which order the candidates of rankings do. The payload is read for rankings only."""
     rubric = rubric_of(conn, workspace_id, task["rubric_id"])
     asked = asked_of(rubric, task["asks"])
-    pairs = any(str(question.kind) == "pair" for question in rubric.questions if question.name in asked)
-    return sides_of(salt, rater.name, task["item_id"]) if pairs else None
+    questions = [question for question in rubric.questions if question.name in asked]
+    sides = sides_of(salt, rater.name, task["item_id"]) if any(question.kind == "pair" for question in questions) else None
+    rankings = [question for question in questions if question.kind == "ranking"]
+    if not rankings:
+        return sides, None
+    payload = payload_for(conn, workspace_id, rubric, task["item_id"])
+    ids = {question.name: candidate_ids(at_path(payload, question.about)) or [] for question in rankings}
+    return sides, {name: order_of(salt, rater.name, task["item_id"], each) for name, each in ids.items()}
 
 
 def seen_by(task: Any, assignment: Any) -> dict[str, Any] | None:
@@ -141,7 +161,9 @@ def load_claimed(
 @lru_cache
 def _in_hand() -> Select[Any]:
     i, p, g = item_table.c, item_payload.c, review_guideline.c
-    wanted = [A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "guideline_id")]
+    wanted = [
+        A[name] for name in ("expires_at", "flagged", "revealed", "served_at", "arm", "shown", "committed", "sides", "served_order", "guideline_id")
+    ]
     return (
         select(review_task, A.state.label("mine"), *wanted, i.kind, i.slices, p.payload, g.number.label("guideline_number"))
         .join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
@@ -156,11 +178,19 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
     seen = seen_by(row, row)
     answer_first = row["arm"] == ANSWER_FIRST and not row["committed"]
     payload = row["payload"]
-    if row["arm"] in (WITHHELD, SEEDED) or answer_first:
-        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
     settings = terms.settings if terms is not None else None
-    asked = asked_of(rubric_of(conn, workspace_id, row["rubric_id"]), row["asks"])
-    context = adjudication_context(conn, workspace_id, row["id"]) if row["purpose"] == "adjudication" else None
+    disputed = row["purpose"] == "adjudication"
+    # Where errors are planted, nobody sees it: a suggestion whose payload is silent would give the planted ones away.
+    planted = settings is not None and settings.arms.seeded > 0
+    if row["arm"] in (WITHHELD, SEEDED) or answer_first or planted or disputed:
+        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD} if isinstance(payload, dict) else payload
+    rubric = rubric_of(conn, workspace_id, row["rubric_id"])
+    asked = asked_of(rubric, row["asks"])
+    if any(question.kind == "pair" for question in rubric.questions):
+        payload = _blind(payload)
+    context = adjudication_context(conn, workspace_id, row["id"]) if disputed else None
+    if context is not None:  # what nobody disputes is not asked again
+        asked = tuple(name for name in asked if name in context["questions"])
     return Claimed(
         task_id=row["id"],
         queue=row["queue"],
@@ -174,8 +204,9 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         harmful=bool(row["harmful"]),
         flagged=bool(row["flagged"]),
         revealed=bool(row["revealed"]),
-        priority=row["priority"],
-        due_at=row["due_at"],
+        # In a project known items hide among the work: they have no priority, and were put at another time than what is served beside them.
+        priority=row["priority"] if terms is None else 0,
+        due_at=row["due_at"] if terms is None else None,
         expires_at=row["expires_at"],
         state=row["mine"],
         questions=asked,
@@ -184,10 +215,20 @@ def _claimed(conn: Connection, workspace_id: str, row: RowMapping, terms: Terms 
         evidence_first=settings is not None and settings.countermeasures.evidence_first,
         reason_on_accept=settings is not None and seen is not None and settings.needs_reason(row["slices"]),
         sides=row["sides"],
+        served_order=row["served_order"],
         guideline_id=row["guideline_id"],
         guideline_number=row["guideline_number"],
         context=context,
     )
+
+
+def _blind(payload: Any) -> Any:
+    """A pair without what its sides come from: who compares judges what was said, not who said it."""
+    if not isinstance(payload, dict):
+        return payload
+    sides = {name: payload[name] for name in ("a", "b") if isinstance(payload.get(name), dict)}
+    bare = {name: {key: part for key, part in side.items() if key not in _BEHIND_A_SIDE} for name, side in sides.items()}
+    return {**payload, **bare}
 
 
 @lru_cache

@@ -28,9 +28,16 @@ class Skill:
 
 
 def grant_skill(
-    where: Workspace | WriteTransaction, login: str, skill: str, *, source: str = "granted", expires_at: int | None = None, by: str | None = None
+    where: Workspace | WriteTransaction,
+    login: str,
+    skill: str,
+    *,
+    source: str = "granted",
+    expires_at: int | None = None,
+    by: str | None = None,
+    reason: str | None = None,
 ) -> None:
-    """Say that the person has the skill, from now and until ``expires_at`` (µs, UTC). Granting it again replaces its source and end."""
+    """Say that the person has the skill, from now and until ``expires_at`` (µs, UTC), and why. Granting it again replaces its source and end."""
     if not login or not skill:
         raise InputError("A skill is of somebody and has a name.", mend="give a login and a skill")
     if source not in SOURCES:
@@ -41,7 +48,7 @@ def grant_skill(
         who = by or tx.actor
         tx.insert(review_skill, {"login": login, "skill": skill, "source": source, "granted_by": who, "expires_at": expires_at}, actor=who)
         body = {"skill": skill, "source": source, "expires_at": expires_at}
-        record(tx, type="review.skill_granted", subject=login, body=body, actor=who)
+        record(tx, type="review.skill_granted", subject=login, body=body, actor=who, personal={"reason": reason} if reason else None)
 
     if isinstance(where, Workspace):
         where.write(job)
@@ -49,13 +56,14 @@ def grant_skill(
         job(where)
 
 
-def revoke_skill(workspace: Workspace, login: str, skill: str) -> bool:
-    """Take the skill away; False if the person did not have it. Tasks they hold they may finish."""
+def revoke_skill(workspace: Workspace, login: str, skill: str, *, reason: str | None = None) -> bool:
+    """Take the skill away, and say why; False if the person did not have it. Tasks they hold they may finish."""
 
     def job(tx: WriteTransaction) -> bool:
         done = tx.conn.execute(delete(review_skill).where(S.workspace_id == tx.workspace_id, S.login == login, S.skill == skill))
         if done.rowcount:
-            record(tx, type="review.skill_revoked", subject=login, body={"skill": skill})
+            personal = {"reason": reason} if reason else None
+            record(tx, type="review.skill_revoked", subject=login, body={"skill": skill}, personal=personal)
         return bool(done.rowcount)
 
     return workspace.write(job)

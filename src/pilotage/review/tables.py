@@ -79,6 +79,7 @@ review_assignment = table(
         "committed", Integer, nullable=False, default=0, server_default="0"
     ),  # answer_first: the first answer is in, and the suggestion may be shown
     Column("sides", Text),  # ab | ba: which of a pair stands on the left
+    Column("served_order", JsonText),  # {question: the candidates of a ranking, as they stood from the top}; null where nothing is ranked
     Column("guideline_id", Text),  # the guideline in force when it was served
     Index("ix_review_assignment_rater", "workspace_id", "rater_id", "queue", "state"),
     Index("ix_review_assignment_expiry", "workspace_id", "state", "expires_at"),
@@ -176,4 +177,12 @@ review_gold = table(
     Column("explanation", Text, nullable=False, default=""),
     Column("state", Text, nullable=False),  # active | retired
     key=("task_id", "question"),
+)
+
+# What servers do by themselves, and which of them does it now: several servers over one workspace need not all do it.
+review_duty = table(
+    "review_duty",
+    Column("holder", Text, nullable=False),
+    Column("held_until", BigInteger, nullable=False),
+    key="name",
 )

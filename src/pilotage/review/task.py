@@ -23,11 +23,12 @@ class SuggestedBy:
 class Claimed:
     """A task in one person's hands, with all they need to answer it, and nothing that says what it is asked for.
 
-    ``suggestion`` is ``{question: value}``, what is to be shown now as a machine's proposal, or None; with ``answer_first`` it comes after the person
-    has committed to an answer of their own. ``questions`` are those this task asks, a part of the rubric's where roles differ. ``sides`` (``ab`` or
-    ``ba``) says which of a pair stands on the left. ``context`` is what an adjudicator sees of the others' answers, under aliases. ``expires_at`` is
-    when the claim lapses (µs, UTC). ``state`` is the person's own: ``claimed``, or ``answered`` / ``skipped`` / ``released`` where a past task is
-    looked at again.
+    ``suggestion`` is ``{question: value}``, what is to be shown now as a machine's proposal, or None; with ``answer_first`` it comes after the
+    person has committed to an answer of their own. ``questions`` are those this task asks, a part of the rubric's where roles differ. ``sides``
+    (``ab`` or ``ba``) says which of a pair stands on the left, ``served_order`` in which order a ranking's candidates stand, by question.
+    ``context`` is what an adjudicator sees of the others' answers, under aliases. ``expires_at`` is when the claim lapses (µs, UTC). ``state`` is
+    the person's own: ``claimed``, or ``answered`` / ``skipped`` / ``released`` where a past task is looked at again. In a project ``priority`` is 0
+    and ``due_at`` None for all, since they would tell known items from work.
     """
 
     task_id: str
@@ -52,6 +53,7 @@ class Claimed:
     evidence_first: bool = False
     reason_on_accept: bool = False
     sides: str | None = None
+    served_order: dict[str, list[str]] | None = None
     guideline_id: str | None = None
     guideline_number: int | None = None
     context: dict[str, Any] | None = None
@@ -166,7 +168,8 @@ class Waiting:
 class Standing:
     """How a queue stands for one person: what they did, what they could still do, and why the rest is not theirs.
 
-    ``held_by_others`` are tasks whose places are all taken for now, ``own_work`` open tasks about the person's own work, ``other_roles`` open tasks
+    ``held_by_others`` are tasks whose places are all taken for now, ``own_work`` open tasks about the person's own work or an item they
+    answered for another purpose, ``other_roles`` open tasks
     by the role they wait for. ``other_skills`` are open tasks that need a skill the person has not shown. ``limit`` says why nothing is served for
     now: ``paused``, ``per_day``, ``at_once`` or ``break``; None where nothing stands in the way.
     """

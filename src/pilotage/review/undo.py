@@ -73,7 +73,8 @@ def undo(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
             raise withdrawn(task_id)
         answered = assignment["state"] == "answered"
         counted = answered and assignment["arm"] != SEEDED  # the answer to a planted suggestion took no place
-        if not counted and task["claims"] + task["answers"] >= task["overlap"]:
+        full = not counted and task["claims"] + task["answers"] >= task["overlap"]
+        if full and not answered:
             raise taken(task_id)
         last = _last(tx, task_id, rater_id, kind=assignment["state"])
         purpose = "seeded" if assignment["arm"] == SEEDED else task["purpose"]
@@ -82,8 +83,9 @@ def undo(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
         if last is not None:
             tx.conn.execute(update(review_decision).where(D.workspace_id == tx.workspace_id, D.id == last["id"]).values(undone=1))
         until = tx.clock.now_us() + lease_us(find_terms(tx.conn, tx.workspace_id, task["queue"]), lease_s)
-        set_assignment(tx, task_id, rater_id, state="claimed", expires_at=until)
-        move(tx, task, claims=1, answers=-1 if counted else 0)
+        # The answer to a planted suggestion may be given again without a place: saying that others took it would tell what it was.
+        set_assignment(tx, task_id, rater_id, state="released" if full else "claimed", expires_at=until)
+        move(tx, task, claims=0 if full else 1, answers=-1 if counted else 0)
         made = decide(tx, rater, "undone", task, key=key, request=request, judgements=judgements)
         return Answered(made, task_id, judgements)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from pilotage.core import InputError, Refused, canonical_json, digest
 from pilotage.judging import Rater
@@ -38,6 +38,13 @@ def consent(workspace: Workspace, queue: str, rater: Rater, *, text: str) -> boo
     if not text.strip():
         raise InputError("There is no text to agree to.", where=f"queue '{queue}'", mend="leave consent out, or set 'consent' in the project")
     return workspace.write(lambda tx: _once(tx, CONSENTED, queue, {"text": digest(text)}, rater))
+
+
+def consented(conn: Connection, workspace_id: str, queue: str, login: str, *, text: str) -> bool:
+    """Whether the person agreed to this very text, as the ledger has it. Cost: one index range over what is on record of the queue and person."""
+    e = ledger_entry.c
+    mine = (e.workspace_id == workspace_id, e.type == CONSENTED, e.actor == login, e.subject == queue)
+    return canonical_json({"text": digest(text)}).decode() in conn.execute(select(e.body).where(*mine)).scalars()
 
 
 def _once(tx: WriteTransaction, kind: str, subject: str, body: dict[str, Any], rater: Rater) -> bool:

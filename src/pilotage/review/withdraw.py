@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import update
 
+from pilotage.ledger import record
 from pilotage.review.rows import A, load_task, move
 from pilotage.review.tables import review_assignment
 from pilotage.store import Workspace, WriteTransaction
@@ -29,6 +30,7 @@ def withdraw(workspace: Workspace, task_ids: Collection[str]) -> int:
                 .values(state="released")
             )
             move(tx, task, claims=-task["claims"], state="withdrawn")
+            record(tx, type="review.withdrawn", subject=task_id, body={"queue": task["queue"], "item": task["item_id"]})
             withdrawn += 1
         return withdrawn
 

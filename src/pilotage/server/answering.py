@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from pilotage.judging import Rater, load_rubric
+from pilotage.judging import Rater, load_rubric, person
+from pilotage.review.limits import until_break
 from pilotage.review.measuring import feedback, must_calibrate
 from pilotage.review.projects import Guideline, find_terms
 from pilotage.review.projects.project import find_guideline
 from pilotage.review.tables import review_task
+from pilotage.review.viewing import consented
 from pilotage.store import Workspace
 
 # Purposes of which somebody may be told afterwards what was expected. Work is never among them, and asking costs nothing for it.
 TOLD_OF = ("gold", "calibration", "qualification")
+_AGREED: set[tuple[str, str, str, str]] = set()
+_MANY = 10_000
 
 
 def rubrics_of(workspace: Workspace, ids: set[str]) -> dict[str, Any]:
@@ -32,14 +36,39 @@ def rubrics_of(workspace: Workspace, ids: set[str]) -> dict[str, Any]:
 
 
 def project_for(workspace: Workspace, queue: str, login: str) -> dict[str, Any] | None:
-    """What the queue's project asks of who answers: the text to agree to, and whether this is a calibration round. None for a queue without one."""
+    """What the queue's project asks of who answers. None for a queue without one.
+
+    ``consent`` is the text to agree to and ``consented`` whether this person did, on whatever machine; ``round`` is there in a calibration round;
+    ``break_for`` is how long a pause is, and ``before_break`` how many more answers come before it.
+    """
     with workspace.read() as conn:
         terms = find_terms(conn, workspace.id, queue)
         if terms is None:
             return None
         practising = must_calibrate(conn, workspace.id, queue, login, terms.guideline_id)
-    caps = terms.settings.caps
-    return {"consent": terms.settings.consent or None, "round": {} if practising else None, "break_for": caps.break_for if caps.break_after else None}
+        left = until_break(conn, workspace.id, terms, person(login).id, workspace.clock.now_us())
+        text = terms.settings.consent
+        agreed = bool(text) and _agreed(conn, workspace.id, queue, login, text)
+    return {
+        "consent": text or None,
+        "consented": agreed,
+        "round": {} if practising else None,
+        "break_for": terms.settings.caps.break_for if left is not None else None,
+        "before_break": left,
+    }
+
+
+def _agreed(conn: Connection, workspace_id: str, queue: str, login: str, text: str) -> bool:
+    """As the ledger has it. Consent is never taken back, so what was found once need not be looked up again."""
+    key = (workspace_id, queue, login, text)
+    if key in _AGREED:
+        return True
+    found = consented(conn, workspace_id, queue, login, text=text)
+    if found:
+        if len(_AGREED) >= _MANY:
+            _AGREED.clear()
+        _AGREED.add(key)
+    return found
 
 
 def load_guideline(workspace: Workspace, guideline_id: str) -> Guideline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -16,31 +17,55 @@ from starlette.types import Scope
 from pilotage import __version__
 from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes, route_api
 from pilotage.server.advances import Advances
+from pilotage.server.background import Background, duties
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
+from pilotage.server.imports import Imports
+from pilotage.server.jobs import Jobs
+from pilotage.server.kept import Kept
 from pilotage.server.pages import (
+    adjudication,
+    assessments,
     batches,
+    bias,
     contracts,
     data,
+    disagreement,
     features,
     findings,
     gate_reports,
     gates,
+    judges,
+    known_items,
+    lab,
     ledger,
     lineage,
     login,
+    mine,
     monitoring,
     overview,
     people,
     pipelines,
+    policies,
+    preferences,
+    project_files,
+    project_items,
+    project_settings,
+    projects,
     queues,
     revealing,
+    routed,
     runs,
     skew,
     streams,
+    team,
+    trail,
+    training,
     training_sets,
+    truth,
 )
 from pilotage.server.problems import EVERYWHERE
+from pilotage.server.queries.agreeing import Agreements
 from pilotage.server.render import STATIC
 from pilotage.server.routing import Routing
 from pilotage.server.serving import Serving
@@ -52,10 +77,37 @@ from pilotage.store import Workspace
 ROUTED = (
     login,
     overview,
+    # Review: what has a name of its own before /review/{queue}, the making of a project before /review/projects/{name}
+    mine,
+    team,
+    bias,
+    known_items,
+    judges,
+    queues,
+    adjudication,
+    disagreement,
+    truth,
+    preferences,
+    training,
+    trail,
+    project_settings,
+    project_items,
+    project_files,
+    projects,
+    # Review: the fixed addresses before /review/{queue}
+    adjudication,
+    disagreement,
+    truth,
+    preferences,
+    training,
     review_routes,
     projects_api,
-    queues,
     route_api,
+    # Routing
+    assessments,
+    lab,
+    policies,
+    routed,
     gates,
     runs,
     revealing,
@@ -98,7 +150,14 @@ def new_local_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_hosts: Iterable[str] = ()) -> FastAPI:
+def create_app(
+    workspace: Workspace,
+    *,
+    local_token: str | None = None,
+    allowed_hosts: Iterable[str] = (),
+    background_every_s: float | None = None,
+    key_dir: str | Path = "",
+) -> FastAPI:
     """The application over ``workspace``, which stays the caller's to close.
 
     Parameters
@@ -107,17 +166,28 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
         Signs in whoever opens ``/?token=<local_token>``, as long as the workspace has no accounts. None: only accounts may sign in.
     allowed_hosts
         Host names besides the loopback ones that requests may address.
+    background_every_s, key_dir
+        How often to do the standing work (:mod:`pilotage.server.background`), and where webhooks' secrets are. None: it is left to others.
     """
     sessions = Sessions(workspace, local_token=local_token)
     advances = Advances(workspace)
     serving = Serving(workspace)
     routing = Routing(workspace)
+    background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
+    imports = Imports(workspace)
+    jobs = Jobs(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if background is not None:
+            background.start()
         yield
+        if background is not None:
+            await run_in_threadpool(background.close)
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
+        await run_in_threadpool(imports.close)
+        await run_in_threadpool(jobs.close)
         await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
@@ -140,6 +210,11 @@ def create_app(workspace: Workspace, *, local_token: str | None = None, allowed_
     app.state.advances = advances
     app.state.serving = serving
     app.state.routing = routing
+    app.state.background = background
+    app.state.kept = Kept(workspace)
+    app.state.agreements = Agreements()
+    app.state.imports = imports
+    app.state.jobs = jobs
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)
     app.mount("/static", _Files(directory=STATIC), name="static")

@@ -26,6 +26,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN_PATHS = frozenset({"/login", "/healthz"})
 MAX_BODY_BYTES = 1 << 20
+# A file that somebody who may take items in sends to a project, or to the lab. It is read as it comes, and spooled to disk.
+MAX_UPLOAD_BYTES = 1 << 30
+_UPLOAD = re.compile(r"/review/projects/[^/]+/import|/routing/lab/samples")
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?')
+_HEAD_BYTES = 1 << 16  # the token of a form with a file is its first part
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\\]+)(?::[0-9]*)?", re.IGNORECASE)
 
 CONTENT_SECURITY_POLICY = (
@@ -99,9 +104,11 @@ class Guard:
     async def _check(self, request: Request, receive: Receive) -> tuple[Response | None, Receive]:
         """An answer that ends the request here, or None; and what the routes shall read the body from."""
         self._check_host(request)
-        receive = _bounded(request, receive)
         path = request.url.path
         changes = request.method not in SAFE_METHODS
+        uploads = request.method == "POST" and _UPLOAD.fullmatch(path) is not None
+        if not uploads:
+            receive = _bounded(request, receive, MAX_BODY_BYTES)
         if changes:
             _check_origin(request)
         if path.startswith("/static/"):
@@ -110,6 +117,9 @@ class Guard:
         request.state.visitor = visitor
         if not changes and "token" in request.query_params and not (visitor and visitor.via == "bearer"):
             return await run_in_threadpool(self._open_printed_address, request), receive
+        if uploads:
+            may = visitor is not None and visitor.person.may("run")
+            receive = _bounded(request, receive, MAX_UPLOAD_BYTES if may else MAX_BODY_BYTES)
         if visitor is None:
             if path in OPEN_PATHS:
                 return None, receive
@@ -174,34 +184,37 @@ def _check_origin(request: Request) -> None:
         )
 
 
-def _bounded(request: Request, receive: Receive) -> Receive:
+def _bounded(request: Request, receive: Receive, most: int) -> Receive:
     """``receive`` that gives no more than the largest body: whoever is not signed in, too, must not fill our memory."""
     said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said[:20]) > MAX_BODY_BYTES:
-        raise _too_large()
+    if said.isdigit() and int(said[:20]) > most:
+        raise _too_large(most)
     size = 0
 
     async def bounded() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         return message
 
     return bounded
 
 
-def _too_large() -> InputError:
-    return BodyTooLarge("What was sent is too large.", where=f"more than {MAX_BODY_BYTES} bytes", mend="send less at once")
+def _too_large(most: int) -> InputError:
+    return BodyTooLarge("What was sent is too large.", where=f"more than {most} bytes", mend="send less at once")
 
 
 async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> Receive:
     given = request.headers.get("x-csrf-token", "")
-    if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    kind = request.headers.get("content-type", "")
+    if not given and kind.startswith("application/x-www-form-urlencoded"):
         body = await _read(receive)
         given = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("csrf_token", [""])[0]
-        receive = _replay(body)
+        receive = _replay(body, receive)
+    elif not given and kind.startswith("multipart/form-data") and _UPLOAD.fullmatch(request.url.path):
+        given, receive = await _first_part(kind, receive)
     if not hmac.compare_digest(given.encode(), visitor.csrf_token.encode()):
         raise Refused(
             "The page's security token is missing or out of date.",
@@ -209,6 +222,34 @@ async def _check_csrf(request: Request, receive: Receive, visitor: Visitor) -> R
             mend="load the page again and repeat what you did",
         )
     return receive
+
+
+async def _first_part(kind: str, receive: Receive) -> tuple[str, Receive]:
+    """The CSRF token of a form with a file, whose first part it must be, and the whole body to read again. Reads no more of it than that part."""
+    messages: list[Message] = []
+    head = b""
+    while head.count(b"\r\n") < 5 and len(head) < _HEAD_BYTES:
+        message = await receive()
+        messages.append(message)
+        head += bytes(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    boundary = _BOUNDARY.search(kind)
+    lines = head.split(b"\r\n", 5)
+    stands = (
+        boundary is not None
+        and len(lines) > 4
+        and lines[0] == b"--" + boundary[1].encode()
+        and lines[1].lower() == b'content-disposition: form-data; name="csrf_token"'
+        and lines[2] == b""
+    )
+    given = lines[3].decode("ascii", "replace") if stands else ""
+    waiting = iter(messages)
+
+    async def again() -> Message:
+        return next(waiting, None) or await receive()
+
+    return given, again
 
 
 async def _read(receive: Receive) -> bytes:
@@ -222,14 +263,15 @@ async def _read(receive: Receive) -> bytes:
             return body
 
 
-def _replay(body: bytes) -> Receive:
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What was read, once more; then what comes, which is the end of the connection. Saying so at once would cut an answer off that is a file."""
     sent = False
 
-    async def receive() -> Message:
+    async def again() -> Message:
         nonlocal sent
         if sent:
-            return {"type": "http.disconnect"}
+            return await receive()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return receive
+    return again

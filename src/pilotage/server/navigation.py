@@ -7,6 +7,7 @@ when its route is there: a test opens every address of the list.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -18,12 +19,15 @@ class Place:
         The word at the top. The area's first place is where that word leads.
     also
         A regular expression of the paths besides ``address`` and what lies under it that belong to the place.
+    needs
+        The permission without which the place is not shown: its page would refuse.
     """
 
     area: str
     name: str
     address: str
     also: str | None = None
+    needs: str | None = None
 
     def holds(self, path: str) -> bool:
         """Whether ``path`` is a page of this place."""
@@ -37,7 +41,19 @@ PLACES: tuple[Place, ...] = (
     Place("Pilots", "Runs", "/runs", also=r"/samples/.*"),
     Place("Pilots", "Findings", "/findings"),
     Place("Pilots", "Gates", "/gates", also=r"/evidence/.*|/pilots/[^/]+/gates"),
-    Place("Review", "Review", "/review"),
+    # Review
+    Place("Review", "Queues", "/review"),
+    Place("Review", "Adjudication", "/review/adjudication"),
+    Place("Review", "Disagreement", "/review/disagreement"),
+    Place("Review", "My page", "/review/me"),
+    Place("Review", "Team", "/review/team", also=r"/review/projects/[^/]+/(gold|exam|round|judges)", needs="run"),
+    Place("Review", "Bias", "/review/bias", needs="run"),
+    Place("Review", "Audit trail", "/review/audit", needs="ledger"),
+    # Routing
+    Place("Routing", "Assessments", "/routing/assessments"),
+    Place("Routing", "Lab", "/routing/lab"),
+    Place("Routing", "Policies", "/routing/policies", also="/routing/draft"),
+    Place("Routing", "Monitor", "/routing/monitor", also=r"/routing/decisions(/.*)?"),
     # Data
     Place("Data", "Datasets", "/data", also=r"/versions/.*"),
     Place("Data", "Batches", "/data/batches", also=r"/data/gates/.*"),
@@ -75,8 +91,12 @@ class Navigation:
     places: tuple[Link, ...]
 
 
-def navigate(path: str, places: tuple[Place, ...] = PLACES) -> Navigation:
-    """The navigation as it is shown at ``path``. The place with the longest address that holds the path is the current one."""
+def navigate(path: str, places: tuple[Place, ...] = PLACES, *, may: Callable[[str], bool] = lambda _: True) -> Navigation:
+    """The navigation as it is shown at ``path``. The place with the longest address that holds the path is the current one.
+
+    ``may`` says which permissions who looks has: a place that needs another is left out.
+    """
+    places = tuple(one for one in places if one.needs is None or may(one.needs))
     here = max((one for one in places if one.holds(path)), key=lambda one: (_is_named(one, path), len(one.address)), default=None)
     first: dict[str, Place] = {}
     for one in places:

@@ -64,7 +64,7 @@ def page(request: Request, template: str, *, status: int = 200, headers: dict[st
     shared = {
         "request": request,
         "path": request.url.path,
-        "nav": navigate(request.url.path),
+        "nav": navigate(request.url.path, may=visitor.person.may if visitor else lambda _: False),
         "person": visitor.person if visitor else None,
         "csrf_token": visitor.csrf_token if visitor else "",
         "theme": theme if theme in THEMES else "",

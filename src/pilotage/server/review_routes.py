@@ -6,7 +6,7 @@ that decides something carries an idempotency key, so that sending it again is h
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -26,6 +26,7 @@ router = APIRouter(dependencies=[require("review")])
 
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+Purpose = Literal["adjudication"]
 DAY_MS = 24 * 3600 * 1000
 Milliseconds = Annotated[int | None, Field(ge=0), AfterValidator(lambda value: None if value is None else min(value, DAY_MS))]
 
@@ -35,7 +36,10 @@ class _Body(BaseModel):
 
 
 class ClaimBody(_Body):
-    """Tasks wanted from a queue. ``holder`` names the page, ``having`` what it knows it holds; n = 0 only renews its leases."""
+    """Tasks wanted from a queue. ``holder`` names the page, ``having`` what it knows it holds; n = 0 only renews its leases.
+
+    ``purpose``: only what needs an adjudicator.
+    """
 
     queue: Identifier
     n: int = Field(default=3, ge=0, le=20)
@@ -43,6 +47,7 @@ class ClaimBody(_Body):
     having: list[Identifier] = Field(default_factory=list, max_length=200)
     take_over: bool = False
     skipped_too: bool = False
+    purpose: Purpose | None = None
 
 
 class TaskBody(_Body):
@@ -91,8 +96,8 @@ class ReleaseBody(_Body):
 
 
 @router.get("/review/{queue}", include_in_schema=False)
-def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: PersonDep) -> Response:
-    """The review screen of one queue."""
+def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: PersonDep, purpose: Purpose | None = None) -> Response:
+    """The review screen of one queue; with a purpose, of its tasks for that alone."""
     with workspace.read() as conn:
         c = pilot_table.c
         found = conn.execute(select(c.name, c.title).where(c.workspace_id == workspace.id, c.name == queue)).first()
@@ -104,6 +109,7 @@ def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: Perso
         pilot_name=found.name if found else None,
         workspace_id=workspace.id,
         login=who.login,
+        purpose=purpose,
     )
 
 
@@ -111,6 +117,7 @@ def show_queue(request: Request, queue: str, workspace: WorkspaceDep, who: Perso
 def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str, Any]:
     """Lease tasks to the person who asks. With nothing to lease, ``standing`` says why."""
     rater = person(who.login)
+    purposes = None if body.purpose is None else {body.purpose}
     claimed = review.claim(
         workspace,
         body.queue,
@@ -121,15 +128,16 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         having=body.having,
         take_over=body.take_over,
         skipped_too=body.skipped_too,
+        purposes=purposes,
     )
-    progress = review.progress(workspace, body.queue, rater)
+    progress = review.progress(workspace, body.queue, rater, purposes=purposes)
     return {
         "project": project_for(workspace, body.queue, who.login),
         "tasks": [task.to_dict() for task in claimed],
         "rubrics": rubrics_of(workspace, {task.rubric_id for task in claimed}),
         "answered": progress.answered,
         "counts": progress.counts.to_dict(),
-        "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles).to_dict(),
+        "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles, purposes=purposes).to_dict(),
     }
 
 

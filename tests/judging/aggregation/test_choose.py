@@ -83,3 +83,9 @@ def test_too_few_answers_cannot_be_played_back() -> None:
     assert "not assessable" in str(found)
     with pytest.raises(InputError):
         overlap_saving(votes, infer(votes), start=4, most=3)
+
+
+def test_a_score_reads_as_a_figure_with_its_interval() -> None:
+    votes, truth = drawn()
+    first = choose_method(votes, truth).scores[0]
+    assert str(first).startswith(f"{first.method}: {first.accuracy:.3f} [{first.lower:.3f}, {first.upper:.3f}] at 95%, n = {first.n}")

@@ -172,3 +172,22 @@ def test_a_file_is_read_and_a_bad_line_is_named(tmp_path: Path) -> None:
     file.write_text("confidence,correct,language\n0.9,1,\n")
     with pytest.raises(InputError, match="missing"):
         read_sample(file, model="m", labelled_by=["people"], slices=["language"])
+
+
+def test_parquet_is_read_alike_and_columns_may_have_other_names(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = tmp_path / "labelled.parquet"
+    parquet.write_table(pa.table({"p": [0.9, 0.2], "ok": [True, False], "name": ["a", "b"], "language": ["de", "en"]}), file)
+    found = read_sample(file, model="m", labelled_by=["people"], slices=["language"], columns={"confidence": "p", "correct": "ok", "id": "name"})
+    assert (found.confidence.tolist(), found.correct.tolist(), found.ids) == ([0.9, 0.2], [1, 0], ("a", "b"))
+    with pytest.raises(InputError, match="no column 'weight'"):
+        read_sample(file, model="m", labelled_by=["people"], columns={"confidence": "p", "correct": "ok", "inclusion": "weight"})
+    parquet.write_table(pa.table({"confidence": [0.9, None], "correct": [1, 0]}), file)
+    with pytest.raises(InputError) as refused:
+        read_sample(file, model="m", labelled_by=["people"])
+    assert refused.value.where == f"{file} row 2 field 'confidence'"
+    file.write_bytes(b"not parquet")
+    with pytest.raises(InputError, match="no Parquet"):
+        read_sample(file, model="m", labelled_by=["people"])

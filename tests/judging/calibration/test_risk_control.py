@@ -10,8 +10,17 @@ from scipy.stats import binom, kstest
 from worlds import World, sample, worlds
 
 from pilotage.core import InputError, Refused
+from pilotage.core.intervals import clopper_pearson
+from pilotage.core.multiplicity import holm
 from pilotage.judging.calibration import Guarantee, Sample, certify, certify_slices, marginal, set_coverage
-from pilotage.judging.calibration.bounds import alpha_of_look, betting_log_wealth, binomial_p, hoeffding_bentkus_p, holm_adjusted
+from pilotage.judging.calibration.bounds import (
+    alpha_of_look,
+    betting_log_wealth,
+    binomial_p,
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    hoeffding_bentkus_p,
+)
 from pilotage.judging.calibration.labels import accepted_counts, coverage_without_guarantee, more_labels
 from pilotage.judging.calibration.risk_control import smallest_n
 
@@ -244,9 +253,16 @@ def test_p_values_are_valid_at_the_edge() -> None:
     assert np.allclose(exact, binom.cdf(losses.sum(axis=1), 200, 0.05))
 
 
+@pytest.mark.parametrize(("errors", "n"), [(0, 1), (0, 40), (3, 40), (40, 40), (7, 900), (899, 900)])
+def test_the_quick_exact_bounds_are_the_plain_ones(errors: int, n: int) -> None:
+    plain = clopper_pearson(errors, n, level=0.9)
+    assert clopper_pearson_lower(errors, n, 0.05) == pytest.approx(plain.lower, abs=1e-10)
+    assert clopper_pearson_upper(errors, n, 0.05) == pytest.approx(plain.upper, abs=1e-10)
+
+
 def test_holm_is_what_it_is() -> None:
-    assert holm_adjusted({"a": 0.01, "b": 0.04, "c": 0.03}) == {"a": 0.03, "b": 0.06, "c": 0.06}
-    assert holm_adjusted({}) == {}
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == {"a": 0.03, "b": 0.06, "c": 0.06}
+    assert holm({}) == {}
 
 
 def test_more_labels_buy_coverage_and_the_guarantee_has_its_price() -> None:
@@ -268,3 +284,12 @@ def test_null_p_values_of_the_calibration_error_are_uniform() -> None:
         p = rng.beta(4, 1, 400)
         found.append(calibration_p(Sample.of(p, rng.random(400) < p, model="m", labelled_by="p"), draws=199, seed=seed))
     assert kstest([each for each in found if each is not None], "uniform").pvalue > 0.001
+
+
+def test_predicted_sets_hold_the_right_class_where_probabilities_were_rounded() -> None:
+    # 1 - (1 - .3) is above .3: a cutoff that went that way would leave out everybody who has just .3.
+    p = np.array([[0.3, 0.7]] * 90 + [[0.9, 0.1]] * 10)
+    right = np.zeros(100, dtype=np.int64)
+    rule = set_coverage(p, right, alpha=0.1)
+    assert rule.cutoff == 0.3
+    assert (p[np.arange(100), right] >= rule.cutoff).mean() == 1.0

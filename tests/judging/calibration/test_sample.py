@@ -88,3 +88,10 @@ def test_arrays_cannot_be_changed_and_the_digest_knows_the_numbers() -> None:
     with pytest.raises(ValueError, match="read-only"):
         one.confidence[0] = 1
     assert one.digest == made().digest != made(correct=[1, 1, 1]).digest
+
+
+def test_a_part_is_taken_by_mask_by_indices_or_by_a_plain_list() -> None:
+    sample = Sample.of([0.1, 0.5, 0.9], [0, 1, 1], model="m", labelled_by="people", ids=["a", "b", "c"])
+    for chosen in ([0, 2], np.array([0, 2]), [True, False, True], np.array([True, False, True])):
+        assert sample.where(chosen).ids == ("a", "c")
+    assert sample.where([]).n == 0

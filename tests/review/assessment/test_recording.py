@@ -151,3 +151,10 @@ def test_an_assessment_is_due_on_its_date_with_another_model_and_after_an_alarm(
         assert due_assessments(workspace) == []
         ask_again(workspace, category="refunds", person=REVIEWER, reason="The refund policy changed.")
         assert [(one.slice, one.cause, one.subject) for one in due_assessments(workspace)] == [("", "asked", "rita")]
+
+
+def test_only_what_was_looked_at_is_signed(workspace: Workspace) -> None:
+    (german,) = record_assessment(workspace, read(), person=OWNER, role="owner", only="language=de")
+    assert [(one.slice, one.number) for one in assessments(workspace)] == [("language=de", 1)] and german.level == "in_the_loop"
+    with pytest.raises(InputError, match="no answers for the slice"):
+        record_assessment(workspace, read(), person=OWNER, role="owner", only="language=fr")

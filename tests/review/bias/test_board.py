@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +12,10 @@ from sqlalchemy import select
 from team import PROJECT, RUBRIC, project, put, ticket, work
 
 from pilotage.core import Conflict, NotFound, Refused
-from pilotage.judging import judgements, person
+from pilotage.judging import Option, Question, Rubric, judgements, person
 from pilotage.ledger.tables import ledger_entry
-from pilotage.review import claim
-from pilotage.review.bias import Needed, PlannedSeed, Seeding, board, compare_settings, plan_seeds, plant, seed_candidates
+from pilotage.review import NewTask, Suggestion, claim, put_tasks
+from pilotage.review.bias import Needed, PlannedSeed, Seeding, aided_answers, board, compare_settings, plan_seeds, plant, seed_candidates
 from pilotage.review.measuring.gold import add_gold
 from pilotage.review.measuring.known import Known
 from pilotage.review.projects import change_project, load_project
@@ -146,3 +148,25 @@ def test_an_empty_project_has_a_board_that_says_so(workspace: Workspace) -> None
     found = board(workspace, PROJECT)
     assert found.team.n == 0 and not any(figure.measured for figure in found.team.figures)
     assert RUBRIC.name == "support" and "known truths: none" in str(found)
+
+
+def test_which_tasks_carry_a_seed_cannot_be_drawn_by_who_knows_their_ids(workspace: Workspace) -> None:
+    project(workspace, arms={"seeded": 1.0})
+    put(workspace, [ticket(number) for number in range(400)])
+    found = seed_candidates(workspace, PROJECT, "topic")
+    planted = {each.task_id for each in plan_seeds(found, rate=0.05, confusion={"bill": {"login": 3}}).seeds}
+    known = [replace(each, drawn_by="") for each in found]  # the ids are all that who is served them knows
+    guessed = {each.task_id for each in plan_seeds(known, rate=0.05, confusion={"bill": {"login": 3}}).seeds}
+    assert len(planted & guessed) <= len(planted) / 2
+    assert planted == {each.task_id for each in plan_seeds(found, rate=0.05, confusion={"bill": {"login": 3}}).seeds}
+
+
+def test_answers_to_questions_of_several_roles_are_all_in_the_figures(workspace: Workspace) -> None:
+    yes_no = (Option("yes"), Option("no"))
+    asked = [Question(name, "?", "choice", options=yes_no, required_role=role) for name, role in (("true", "expert"), ("kind", "editor"))]
+    project(workspace, rubric=Rubric("two roles", tuple(asked), "Look twice."))
+    proposed = [Suggestion(name, "yes", probability=0.9, model="m", model_version="1") for name in ("true", "kind")]
+    put_tasks(workspace, PROJECT, [NewTask(ticket(number), proposed) for number in range(6)])
+    done = work(workspace, "ann", lambda _, task: dict.fromkeys(task.questions, "yes"))
+    assert len(done) == 12
+    assert Counter((each.question, each.suggestion) for each in aided_answers(workspace, PROJECT)) == {("true", "yes"): 6, ("kind", "yes"): 6}

@@ -14,12 +14,15 @@ import pytest
 from samples import RUBRIC, TEXT, result, write_sample
 
 from pilotage.core import Conflict, InputError, NotFound
-from pilotage.judging import ABOUT_ITEMS, Item, judgements, load_rater, person
+from pilotage.judging import ABOUT_ITEMS, Item, Option, Question, judgements, load_rater, person
 from pilotage.ledger import create_workspace, entries, open_workspace, payload
 from pilotage.people import add_account
 from pilotage.review import answer, claim, counts
 from pilotage.review.exchange import ExchangeLimits, export_from, import_into
+from pilotage.review.exchange.fitting import fit
+from pilotage.review.exchange.record import Misfit
 from pilotage.review.exchange.tables import exchange_record
+from pilotage.review.measuring import Known, add_gold
 from pilotage.review.new_task import NewTask
 from pilotage.review.projects import ProjectSettings, create_project
 from pilotage.review.put import put_tasks
@@ -295,3 +298,27 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(location: str, tmp_p
         (entry,) = entries(workspace, type="review.imported")
         assert entry.body["records"] == 20
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads(path.read_text())
+
+
+def test_work_of_a_file_that_became_gold_still_leaves_with_its_answers(workspace: Workspace, project: str, tmp_path: Path) -> None:
+    import_into(workspace, project, tasks(tmp_path, annotated(1), annotated(2)), "label-studio", queue="all")
+    made = add_gold(workspace, project, [Known(min(j.item_id for j in judgements(workspace)), {"sentiment": "pos"})])
+    assert made.task_ids
+    assert export_from(workspace, project, tmp_path / "out.json", "label-studio").items == 2
+
+
+def test_a_span_whose_place_is_no_number_is_refused_with_its_row(workspace: Workspace, project: str, tmp_path: Path) -> None:
+    broken = {"start": {}, "end": 3, "label": "x"}
+    with pytest.raises(Misfit):
+        fit(Question("s", "?", "spans", options=(Option("x"),)), [broken, broken], {"text": "abc"}, field="spans")
+
+
+def test_fields_named_so_become_slices_and_one_that_holds_a_list_is_refused(workspace: Workspace, project: str, tmp_path: Path) -> None:
+    rows = [{"id": 1, "data": {"text": TEXT, "language": "de", "urgent": True}}, {"id": 2, "data": {"text": TEXT, "language": ""}}]
+    path = tasks(tmp_path, *rows)
+    assert import_into(workspace, project, path, "label-studio", slices=["language", "urgent"]).tasks == 2
+    found = [task.slices for task in claim(workspace, project, person("ann"), 5)]
+    assert sorted(found, key=len) == [{}, {"language": "de", "urgent": "true"}]
+    lists = tasks(tmp_path, {"id": 3, "data": {"text": TEXT, "language": ["de", "en"]}}, name="lists.json")
+    [refused] = import_into(workspace, project, lists, "label-studio", slices=["language"]).refused
+    assert (refused.row, refused.field) == (1, "language")

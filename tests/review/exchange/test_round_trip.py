@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from samples import SAMPLES, content, write_sample
 
-from pilotage.ledger import create_workspace
+from pilotage.core import Refused
+from pilotage.judging import person
+from pilotage.ledger import create_workspace, entries
+from pilotage.review import answer, claim
 from pilotage.review.exchange import FORMATS, ExchangeLimits, Misfit, Terms, export_from, find_format, import_into, read_records
 from pilotage.review.projects import ProjectSettings, create_project
 from pilotage.store import Workspace
@@ -58,3 +61,19 @@ def test_import_then_export_then_import_is_identity(workspace: Workspace, other:
         assert not exported.left_out, str(exported)
         assert content(format, out) == content(format, path)
         path = out
+
+
+@pytest.mark.parametrize("format", ["dpo", "kto", "hh-rlhf"])
+def test_answers_given_here_become_training_rows_in_the_flywheels_way_only(workspace: Workspace, tmp_path: Path, format: str) -> None:
+    project = project_for(workspace, format)
+    import_into(workspace, project, write_sample(format, tmp_path), format, queue="all")
+    rita = person("rita")
+    task = claim(workspace, project, rita, 1)[0]
+    question = task.questions[0]
+    answer(workspace, task.task_id, rita, {question: True if format == "kto" else {"preferred": "b"}}, idempotency_key="k1")
+    with pytest.raises(Refused, match="training rows") as refused:
+        export_from(workspace, project, tmp_path / "out.jsonl", format)
+    assert "flywheel preferences" in str(refused.value.mend)
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+    assert not list(entries(workspace, type="review.exported"))
+    export_from(workspace, project, tmp_path / "looked-at.json", "label-studio")  # to look at, it may leave

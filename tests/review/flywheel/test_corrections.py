@@ -16,6 +16,7 @@ from pilotage.review import undo
 from pilotage.review.flywheel import exchange_of, publish_corrections
 from pilotage.review.measuring.gold import add_gold
 from pilotage.review.measuring.known import Known
+from pilotage.review.routing.tables import route_decision
 from pilotage.store import Workspace
 
 
@@ -52,7 +53,7 @@ def test_a_row_says_what_it_rests_on(workspace: Workspace) -> None:
     tags = row["tags"]
     assert (tags["model_output"], tags["human_value"], tags["consent"]) == ("reply 1", "Here is your bill.", CARD.consent)
     assert tags["contains_personal_data"] is False
-    assert tags["policy"] == {"guideline": said.guideline_id, "rubric": RUBRIC.id, "route": None}
+    assert tags["policy"] == {"guideline": said.guideline_id, "rubric": RUBRIC.id, "route": None, "routing": None}
     (reliability,) = tags["reliability"]
     assert (reliability["n"], reliability["accuracy"], reliability["of"]) == (30, 1.0, "all questions")
     assert 0 < reliability["lower"] < 1
@@ -153,3 +154,24 @@ def test_an_exchange_is_read_from_the_forms_payloads_have() -> None:
         assert found is not None and (found.prompt, found.output) == (asked, "so")
     assert exchange_of({"picture": "x.png"}) is None
     assert exchange_of({"prompt": [{"no": "role"}]}) is None
+
+
+def test_a_row_names_the_routing_policy_that_sent_its_output_to_people(workspace: Workspace) -> None:
+    project(workspace)
+    route = {
+        "policy": "live",
+        "number": 3,
+        "request_id": "r1",
+        "request": "d",
+        "action": "review",
+        "reasons": [],
+        "slice": "",
+        "level": "in_the_loop",
+    }
+    workspace.write(lambda tx: tx.insert(route_decision, {"id": "rte_1", **route, "audit": 0, "inclusion": 0.0, "held": 0, "item_id": ticket(1).id}))
+    put(workspace, [ticket(1)], route_id="rte_1")
+    put(workspace, [ticket(2)])
+    work(workspace, "ada", rewrites)
+    told = {row["lineage"]["item"]: row["tags"]["policy"] for row in rows(workspace, publish(workspace).version.id)}
+    assert (told[ticket(1).id]["route"], told[ticket(1).id]["routing"]) == ("rte_1", {"policy": "live", "version": 3})
+    assert (told[ticket(2).id]["route"], told[ticket(2).id]["routing"]) == (None, None)

@@ -65,7 +65,7 @@ class Team:
 
     def task(self, name: str, purpose: str = "work", **slices: str) -> str:
         """The id of the item's task."""
-        return task_id(self.name, self.item(name, **slices).id, self.rubric.id, purpose=purpose)
+        return task_id(self.name, self.item(name, **slices).id, self.rubric.id, purpose=purpose, salt="salt")
 
     def put(self, name: str, overlap: int = 2, slices: dict[str, str] | None = None, **options: Any) -> str:
         """Put work; the task's id."""

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from pilotage.core import Conflict, InputError, ManualClock, NotFound, Refused
-from pilotage.judging import person
+from pilotage.judging import Question, person
 from pilotage.ledger import create_workspace, entries
-from pilotage.review import claim
+from pilotage.review import claim, release, skip
 from pilotage.review.measuring import (
+    ExamStanding,
     begin_exam,
     close_round,
     current_round,
+    exam_standing,
+    exam_tries,
     feedback,
     finish_exam,
     must_calibrate,
@@ -26,7 +29,7 @@ from pilotage.review.projects import change_project, load_project
 from pilotage.review.skills import skills_of
 from pilotage.store import Workspace
 
-from .conftest import MakeTeam, Team
+from .conftest import QUESTION, MakeTeam, Team
 
 EXAM = {"skill": "tone", "items": 4, "pass_at": 0.75, "tries": 2, "wait": "1h", "valid_for": "30d"}
 ANN = person("ann")
@@ -171,6 +174,15 @@ def test_work_is_served_only_after_the_round_and_each_answer_is_told(make_team: 
     assert ann.done and (ann.answered, ann.accuracy.right) == (2, 0)
 
 
+def test_the_report_leaves_out_free_text_of_which_no_agreement_is_counted(make_team: MakeTeam) -> None:
+    team = make_team(QUESTION, Question(name="why", prompt="Why?", kind="text"), calibration_round={"items": 1})
+    number = load_project(team.workspace, team.name).number
+    change_project(team.workspace, team.name, number=number, guideline="Be fairer.")
+    open_round(team.workspace, team.name, [team.known("round 0")])
+    [change] = round_report(team.workspace, team.name).changes
+    assert change.question == "tone" and change.difference is None and change.reason
+
+
 def test_who_settled_the_items_themselves_does_not_wait_for_ever(make_team: MakeTeam) -> None:
     team = make_team(calibration_round={"items": 2})
     team.judge("round 0", ann="good", ben="good")
@@ -204,3 +216,45 @@ def test_agreement_before_and_under_the_guideline_is_reported_or_said_to_be_unkn
     open_round(team.workspace, team.name, [team.known("round 0")])
     [change] = round_report(team.workspace, team.name).changes
     assert change.difference is None and "before" in change.reason and change.before.n_units == 3
+
+
+def test_looking_at_an_exam_says_what_may_be_done_and_how_the_last_try_went(make_team: MakeTeam, clock: ManualClock) -> None:
+    team = exam_of(make_team, pool=12)
+
+    def stands() -> ExamStanding:
+        found = exam_standing(team.workspace, team.name, "ann")
+        assert found is not None
+        return found
+
+    assert (stands().state, stands().last) == ("open", None)
+    tasks = begin_exam(team.workspace, team.name, ANN)
+    team.answer(tasks[0].task_id, "ann", "bad")
+    assert (stands().state, stands().left, stands().last) == ("running", 3, None)
+    result = finish_exam(team.workspace, team.name, ANN, give_up=True)
+    assert stands().state == "wait" and stands().last == result and len(result.mistakes) == 1
+    clock.advance(3601)
+    assert stands().state == "open"
+    sit(team)
+    result = finish_exam(team.workspace, team.name, ANN)
+    assert stands().state == "held" and stands().last == result
+    assert [(each.login, each.number, each.state) for each in exam_tries(team.workspace, team.name)] == [("ann", 2, "passed"), ("ann", 1, "failed")]
+    assert exam_standing(team.workspace, "another", "ann") is None
+
+
+def test_what_was_skipped_or_lapsed_in_a_try_is_in_hand_again_when_it_goes_on(make_team: MakeTeam) -> None:
+    team = exam_of(make_team)
+    tasks = [task.task_id for task in begin_exam(team.workspace, team.name, ANN)]
+    skip(team.workspace, tasks[0], ANN)
+    release(team.workspace, [tasks[1]], ANN)
+    assert {task.task_id for task in begin_exam(team.workspace, team.name, ANN)} == set(tasks)
+    for task in tasks:
+        team.answer(task, "ann", "good")
+    assert finish_exam(team.workspace, team.name, ANN).right == 4
+
+
+def test_a_page_that_renews_what_is_held_shortens_no_exam(make_team: MakeTeam, clock: ManualClock) -> None:
+    team = exam_of(make_team)
+    tasks = {task.task_id for task in begin_exam(team.workspace, team.name, ANN)}
+    assert {task.task_id for task in claim(team.workspace, team.name, ANN, 5, holder="page", take_over=True)} == tasks
+    clock.advance(3600)
+    assert {task.task_id for task in claim(team.workspace, team.name, ANN, 5, holder="page")} == tasks

@@ -13,7 +13,7 @@ from pilotage.review import answer, claim
 from pilotage.review.assessment import assessment_of, record_assessment
 from pilotage.review.projects import ProjectSettings, create_project
 from pilotage.review.routing import Policy, RouteRequest, StoredReport, activate_policy, draft_policy, policy_of
-from pilotage.review.routing.reports import keep_report, next_look
+from pilotage.review.routing.reporting import keep_report, next_look
 from pilotage.store import Workspace
 
 NAME = "refunds-live"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from routed import ASSESSMENT, AUTHOR, NAME, OWNER, POLICY, ask, policy, prepare, put_in_force, put_report
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError as BrokenConstraint
 
-from pilotage.core import Conflict, InputError, IntegrityError, ManualClock, PilotageError, Refused, parse_declared
+from pilotage.core import Conflict, InputError, IntegrityError, ManualClock, NotFound, PilotageError, Refused, parse_declared
 from pilotage.ledger import create_workspace, entries
 from pilotage.people import Account
-from pilotage.review.assessment import AUTOMATED, LEVELS, assessment_of, reassess, record_assessment, step_of
+from pilotage.review.assessment import AUTOMATED, LEVELS, ask_again, assessment_of, reassess, record_assessment, step_of
 from pilotage.review.routing import (
     Router,
     activate_policy,
@@ -30,7 +30,7 @@ from pilotage.review.routing import (
     tighten,
 )
 from pilotage.review.routing.request import ACTIONS, RouteRequest, strictness
-from pilotage.review.routing.tables import calibration_report, routing_change, routing_policy_version
+from pilotage.review.routing.tables import calibration_report, routing_change, routing_policy, routing_policy_version
 from pilotage.store import Workspace
 
 
@@ -49,6 +49,14 @@ def test_an_owner_who_did_not_write_it_activates_and_the_ledger_says_on_what(wor
     (told,) = entries(workspace, type="policy.activated")
     assert told.body["report"] == made.report_id and told.body["verdict"] == "routable" and told.actor == "olga"
     assert told.body["slices"]["language=fr"]["level"] == "two_person"
+
+
+def test_a_salt_given_with_the_first_draft_is_kept_by_every_later_one(workspace: Workspace) -> None:
+    report = prepare(workspace).id
+    for salt in ("pinch", "another", ""):
+        draft_policy(workspace, policy(report), person=AUTHOR, salt=salt)
+    with workspace.read() as conn:
+        assert conn.execute(select(routing_policy.c.salt).where(routing_policy.c.workspace_id == workspace.id)).scalar() == "pinch"
 
 
 def change_report(**given: Any) -> Callable[[Workspace], str]:
@@ -312,3 +320,43 @@ def test_every_automated_slice_has_a_threshold_in_force(live: Workspace) -> None
     for rule in load_compiled(live, NAME).compiled.rules:
         assert rule.level not in AUTOMATED or rule.threshold is not None
         assert rule.audit_rate >= 0.01
+
+
+def test_every_doubt_is_told_and_the_first_is_what_refuses(workspace: Workspace) -> None:
+    from pilotage.review.routing.fitness import doubts_of_report, doubts_of_slices
+    from pilotage.review.routing.managing import find_version
+    from pilotage.review.routing.policy import Policy
+    from pilotage.review.routing.reporting import find_report
+
+    report = prepare(workspace)
+    number = draft(workspace, POLICY.replace("error_rate: 0.05", "error_rate: 0.01").replace("max_age: 90d\n", ""), report.id)
+    put_report(workspace, verdict="human_only")
+    ask_again(workspace, category="refunds", person=OWNER, reason="again")
+    with workspace.read() as conn:
+        policy = Policy.model_validate(find_version(conn, workspace.id, NAME, number)["declared"])
+        later = workspace.clock.now_us() + 400 * 86_400_000_000
+        told = [str(one.what) for one in doubts_of_report(conn, workspace.id, policy, find_report(conn, workspace.id, report.id), now_us=later)]
+        sliced = dict(doubts_of_slices(conn, workspace.id, policy, find_report(conn, workspace.id, report.id), now_us=later))
+    assert ["older than" in told[0], "certifies an error rate" in told[1], "later look" in told[2], len(told)] == [True, True, True, 3]
+    assert set(sliced) == {"language=en", "language=de", "language=fr", ""} and "due again" in sliced[""].what
+    with pytest.raises(Refused, match="certifies an error rate"):
+        activate_policy(workspace, NAME, number, person=OWNER)
+
+
+def test_a_draft_can_be_tried_as_it_would_decide_and_nothing_routes_on_it(workspace: Workspace) -> None:
+    from pilotage.review.routing.compiling import preview
+
+    number = draft(workspace)
+    tried = preview(workspace, NAME, number)
+    assert tried.state == "draft" and tried.compiled.decide(ask("a"), now_us=workspace.clock.now_us()).action == "accept"
+    with pytest.raises(Refused, match="nothing routes on a draft"):
+        load_compiled(workspace, NAME)
+    with pytest.raises(NotFound):
+        preview(workspace, NAME, 9)
+
+
+def test_the_name_reports_is_the_function_whatever_was_loaded_before() -> None:
+    import pilotage.review.routing as face
+    import pilotage.review.routing.reporting
+
+    assert face.reports is pilotage.review.routing.reporting.reports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from pilotage.judging.tables import item_payload
 from pilotage.ledger import create_workspace, entries
 from pilotage.review import counts
 from pilotage.review.routing import Router, fit_novelty, keep_novelty, load_route, report_outcome, routes, suspend_policy, watch_policy
+from pilotage.review.routing import router as router_module
+from pilotage.review.routing.known_ids import KnownIds
+from pilotage.review.routing.recording import find_decision
 from pilotage.review.routing.tables import audit_sample
 from pilotage.store import Workspace
 
@@ -189,6 +193,51 @@ def test_decisions_recorded_behind_are_durable_after_a_flush_and_the_rest_at_onc
         assert router.route(ask("b1")).repeated
 
 
+def test_a_new_id_is_looked_up_the_short_way_and_a_known_one_is_found_by_every_router(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind").replace("refresh: 0s", "refresh: 1h"))
+    asked: list[str] = []
+
+    def read(conn: Any, workspace_id: str, route_id: str) -> Any:
+        asked.append(route_id)
+        return find_decision(conn, workspace_id, route_id)
+
+    monkeypatch.setattr(router_module, "find_decision", read)
+    with Router.load(workspace, NAME) as first, Router.load(workspace, NAME) as second:
+        made = next(one for number in range(50) if (one := first.route(ask(f"b{number}"))).recorded == "behind")
+        assert made.id not in asked  # nothing but the short way was needed
+        first.flush()
+        again = second.route(ask(made.request_id))
+        assert again.repeated and again.action == made.action and asked == [*asked[:-1], made.id]
+        with pytest.raises(Conflict, match="another request"):
+            second.route(ask(made.request_id, 0.99))
+
+
+def test_where_the_short_way_is_closed_the_usual_one_answers(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind"))
+    with Router.load(workspace, NAME) as router:
+        made = [router.route(ask(f"b{number}")) for number in range(20)]
+
+    def closed(_: KnownIds, __: object) -> bool:
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr(KnownIds, "__contains__", closed)
+    with Router.load(workspace, NAME) as router:
+        assert all(router.route(ask(one.request_id)).repeated for one in made)
+        assert router.route(ask("new")).action == "accept"
+
+
+def test_ids_are_known_to_many_threads_at_once(workspace: Workspace) -> None:
+    put_in_force(workspace)
+    with Router.load(workspace, NAME) as router:
+        made = [router.route(ask(f"b{number}")).id for number in range(5)]
+    known = KnownIds(workspace)
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(lambda number: made[number % 5] in known and f"rte_{number}" not in known, range(200)))
+    known.close()
+    assert made[0] in known  # a late question is answered, and nothing stays open for it
+    assert not known._idle
+
+
 def test_where_nothing_can_be_written_nothing_is_accepted(live: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from pilotage.core import Unavailable
 
@@ -255,3 +304,58 @@ def test_what_is_reported_from_outside_is_kept_and_counts_as_no_audit(live: Work
 def test_a_request_without_a_usable_id_is_refused(live: Workspace, name: str) -> None:
     with Router.load(live, NAME) as router, pytest.raises(InputError):
         router.route(ask(name))
+
+
+def test_a_word_behind_characters_that_stand_for_many_is_not_hidden(decider: Any) -> None:
+    # U+FDFA stands for eighteen characters: what comes after enough of them would lie beyond what is scanned.
+    decision = decider.decide(ask("a", text="\ufdfa" * 6_000 + " I asked my LAWYER."), now_us=0)
+    assert decision.action != "accept" and "too_long_to_scan" in decision.reasons
+
+
+def test_while_a_failed_batch_is_taken_back_nobody_is_told_that_it_is_durable(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+    from concurrent.futures import Future
+
+    from pilotage.core import Unavailable
+
+    class Late(Future[None]):
+        """Fails, and lets another thread look at the router just then."""
+
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            found = super().exception(timeout)
+            if threading.current_thread() is threading.main_thread() and not seen:
+                seen.append(bool(router._behind) or router._writing is not None)
+            return found
+
+    def broken(*_: Any) -> Any:
+        failed = Late()
+        failed.set_exception(Unavailable("The disk is full."))
+        return failed
+
+    seen: list[bool] = []
+    put_in_force(workspace, POLICY.replace("record: before", "record: behind"))
+    with Router.load(workspace, NAME) as router:
+        monkeypatch.setattr(router, "_thread", threading.current_thread())  # nobody writes but the test
+        with monkeypatch.context() as patch:
+            patch.setattr(router._workspace, "submit", broken)
+            next(one for number in range(50) if (one := router.route(ask(f"b{number}"))).recorded == "behind")
+            with router._lock:
+                held = _Held(router)
+            patch.setattr(router, "_lock", held)
+            router._write_behind()
+        assert seen == [True] and held.empty == 0
+        monkeypatch.setattr(router, "_thread", None)
+        monkeypatch.setattr(router, "_failed", None)
+
+
+class _Held:
+    """A lock that counts how often, when it is let go, the router looked as if everything were written."""
+
+    def __init__(self, router: Router) -> None:
+        self.router, self.empty = router, 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: Any) -> None:
+        self.empty += not self.router._behind and self.router._writing is None

@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from pilotage.core import InputError, parse_declared
 from pilotage.evidence import clopper_pearson
+from pilotage.judging import Judgement, add_judgement, ensure_rater, person
 from pilotage.judging.calibration import Costs, Limits, ReviewerError, Sample, calibration_report, recalibrate
 from pilotage.ledger import create_workspace, entries, open_workspace, verify
 from pilotage.review.assessment import assessment_of, due_assessments, record_assessment
@@ -33,10 +34,15 @@ from pilotage.review.routing import (
     policy_of,
     reviewer_error,
     store_report,
+    watch_all,
     watch_policy,
+    watching,
 )
 from pilotage.review.routing.tables import audit_sample, route_decision
-from pilotage.store import Workspace
+from pilotage.review.tables import review_task
+from pilotage.review.webhooks import Secrets, add_webhook, webhooks
+from pilotage.review.webhooks.tables import webhook_delivery
+from pilotage.store import Workspace, WriteTransaction
 
 EVERY = POLICY.replace("rate: 0.1", "rate: 1.0").replace("    audit: 0.2\n", "")
 
@@ -71,6 +77,38 @@ def test_an_alarm_tightens_its_slice_tells_the_ledger_and_makes_the_assessment_d
     states = {one.slice: one for one in monitor_states(workspace, NAME)}
     assert states["language=en"].alarm_at is not None and states["language=en"].audited == 30
     assert states["language=de"].alarm_at is None and states["language=de"].wrong == 0
+
+
+def test_an_alarm_is_told_to_who_subscribed_in_its_own_transaction(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_force(workspace, EVERY)
+    secrets = Secrets(tmp_path / "keys")
+    for project in ("refunds", "another"):
+        add_webhook(workspace, "https://example.org/hook", ["alarm.raised"], secrets=secrets, project=project)
+    route_many(workspace, 30, bad=12)
+    answer_audits(workspace, is_bad)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError("the last step of the alarm")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watching, "reassess", fails)
+        with pytest.raises(OSError, match="last step"):
+            watch_policy(workspace, NAME)
+    assert [hook.waiting for hook in webhooks(workspace)] == [0, 0] and not entries(workspace, type="policy.alarmed")
+    assert watch_policy(workspace, NAME).alarms == ("language=en",)
+    assert [hook.waiting for hook in webhooks(workspace)] == [1, 0]
+    with workspace.read() as conn:
+        told = conn.execute(select(webhook_delivery.c.body)).scalar_one()
+    assert (told["event"], told["subject"], told["project"]) == ("alarm.raised", NAME, "refunds")
+    assert told["data"] == {"version": 1, "slice": "language=en", "epoch": 1, "audited": 30, "wrong": 12, "limit": 0.05}
+
+
+def test_all_policies_are_watched_in_one_go_and_drafts_are_not(workspace: Workspace) -> None:
+    put_in_force(workspace, EVERY)
+    route_many(workspace, 5)
+    answer_audits(workspace, is_bad)
+    assert {name: (done.right, done.wrong) for name, done in watch_all(workspace).items()} == {NAME: (5, 0)}
+    assert watch_all(workspace)[NAME].right == 0
 
 
 def test_an_alarm_may_raise_the_threshold_first_and_takes_the_level_the_second_time(workspace: Workspace) -> None:
@@ -163,7 +201,7 @@ def world(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return raw, right, np.where(german, "de", "en")
 
 
-def test_of_five_thousand_routed_outputs_at_most_the_contracted_share_of_what_is_accepted_is_wrong(tmp_path: Path) -> None:
+def test_of_the_routed_outputs_at_most_the_contracted_share_of_what_is_accepted_is_wrong(tmp_path: Path) -> None:
     """From labels to live: recalibrate, report, activate, route, audit; the truth of every output is known and held against the contract."""
     with create_workspace(str(tmp_path / "sim"), actor="tester") as workspace:
         create_project(workspace, ProjectSettings(name="refunds"), rubric=RUBRIC, salt="fixed")
@@ -180,7 +218,7 @@ def test_of_five_thousand_routed_outputs_at_most_the_contracted_share_of_what_is
         draft_policy(workspace, policy_of_text(LIVE, stored.id), person=AUTHOR)
         activate_policy(workspace, "sim", 1, person=OWNER)
 
-        raw, right, language = world(5_000, 2)
+        raw, right, language = world(2_500, 2)
         with Router.load(workspace, "sim") as router:
             decisions = [
                 router.route(
@@ -193,7 +231,7 @@ def test_of_five_thousand_routed_outputs_at_most_the_contracted_share_of_what_is
                         prompt="p1",
                     )
                 )
-                for number in range(5_000)
+                for number in range(2_500)
             ]
         accepted = np.array([one.action == "accept" for one in decisions])
         for name in ("en", "de"):
@@ -297,3 +335,20 @@ def test_alarms_survive_kill_9_and_each_audit_is_counted_once(location: str) -> 
         with workspace.read() as conn:
             counts = select(audit_sample.c.state, func.count()).where(audit_sample.c.workspace_id == workspace.id).group_by(audit_sample.c.state)
             assert dict(conn.execute(counts).all()) == {"wrong": 14, "right": 16}
+
+
+def test_answers_to_planted_errors_and_tests_decide_no_audit(workspace: Workspace) -> None:
+    put_in_force(workspace, EVERY)
+    route_many(workspace, 1)
+    with workspace.read() as conn:
+        a, t = audit_sample.c, review_task.c
+        item = conn.execute(select(a.item_id).where(a.workspace_id == workspace.id)).scalar_one()
+        rubric = conn.execute(select(t.rubric_id).where(t.workspace_id == workspace.id, t.item_id == item)).scalar_one()
+
+    def said(tx: WriteTransaction) -> None:
+        for login, purpose in (("eve", "seeded"), ("mallory", "gold")):
+            add_judgement(tx, Judgement(item, "correct", ensure_rater(tx, person(login)), rubric, "no", purpose=purpose))
+
+    workspace.write(said)
+    answer_audits(workspace, is_bad)
+    assert (counted := watch_policy(workspace, NAME)).right == 1 and counted.wrong == 0

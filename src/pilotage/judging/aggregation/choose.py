@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pilotage.core import InputError
+from pilotage.core.intervals import share_bounds
 from pilotage.judging.aggregation.confusion import dawid_skene, one_coin
 from pilotage.judging.aggregation.counting import majority
 from pilotage.judging.aggregation.difficulty import glad
@@ -21,7 +22,6 @@ from pilotage.judging.aggregation.hierarchical import hierarchical_dawid_skene
 from pilotage.judging.aggregation.spamming import mace
 from pilotage.judging.aggregation.truth import Truth
 from pilotage.judging.aggregation.votes import Floats, Index, Votes, gold_at, require_raters
-from pilotage.judging.intervals import wilson
 
 ENOUGH_GOLD = 50
 DEFAULT = "hierarchical_dawid_skene"
@@ -56,6 +56,10 @@ class MethodScore:
     upper: float
     log_score: float
     level: float = 0.95
+
+    def __str__(self) -> str:
+        right = f"{self.accuracy:.3f} [{self.lower:.3f}, {self.upper:.3f}] at {self.level:.0%}, n = {self.n}"
+        return f"{self.method}: {right}, log score {self.log_score:.3f}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _right(posterior: Floats, truth: Index) -> Floats:
 
 def _score(name: str, posterior: Floats, truth: Index) -> MethodScore:
     right = float(_right(posterior, truth).sum())
-    lower, upper = wilson(right, len(truth))
+    lower, upper = share_bounds(right, len(truth))
     chance = np.maximum(posterior[np.arange(len(truth)), truth], _FLOOR)
     return MethodScore(name, len(truth), right / len(truth), lower, upper, float(np.log(chance).mean()))
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotage.core.intervals import share_bounds
 from pilotage.judging.aggregation.truth import RaterQuality, Truth
 from pilotage.judging.aggregation.votes import Floats, Index, Votes
-from pilotage.judging.intervals import wilson
 
 # Two posteriors this close differ by rounding of sums, not by what raters said.
 _TIE = 1e-9
@@ -70,7 +70,7 @@ def quality_of(votes: Votes, posterior: Floats, gold: tuple[Index, Index], table
     found = {}
     for index, rater in enumerate(votes.raters):
         n, events = int(votes.per_rater[index]), float(min(right[index], votes.per_rater[index]))
-        lower, upper = wilson(events, n)
+        lower, upper = share_bounds(events, n)
         rows = () if confusion is None else tuple(tuple(row) for row in confusion[index].tolist())
         found[rater] = RaterQuality(rater, n, events / n, lower, upper, n_gold=int(on_gold[index]), confusion=rows)
     return found

@@ -13,10 +13,10 @@ from html import escape
 import numpy as np
 
 from pilotage.core import InputError
+from pilotage.core.intervals import share_bounds
 from pilotage.judging.aggregation.posterior import MOST_TRUSTED
 from pilotage.judging.aggregation.truth import Truth
 from pilotage.judging.aggregation.votes import Floats, Index, Votes
-from pilotage.judging.intervals import wilson
 
 _REPLICATES = 1000
 
@@ -132,9 +132,9 @@ def overlap_saving(
         saving_lower=1 - upper / fixed,
         saving_upper=1 - lower / fixed,
         agreed=same / n,
-        agreed_interval=wilson(same, n, level=level),
+        agreed_interval=share_bounds(same, n, level=level),
         agreed_fixed=same_fixed / n,
-        agreed_fixed_interval=wilson(same_fixed, n, level=level),
+        agreed_fixed_interval=share_bounds(same_fixed, n, level=level),
         stopped_sure=float(reached.any(axis=1).mean()),
     )
 

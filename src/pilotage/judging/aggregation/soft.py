@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotage.core import InputError
-from pilotage.judging.intervals import wilson
+from pilotage.core.intervals import share_bounds
 
 LEAST_IN_A_GROUP = 5
 
@@ -93,7 +93,7 @@ def soft_label(
             "Nobody answered, and without smoothing there is no prior to fall back on.", mend="give smoothing > 0, or leave the unit out"
         )
     probabilities = tuple((counts.get(value, 0) + smoothing * share[value]) / (total + smoothing) for value in values)
-    bounds = [wilson(counts.get(value, 0), total, level=level) for value in values] if total else None
+    bounds = [share_bounds(counts.get(value, 0), total, level=level) for value in values] if total else None
     lower = None if bounds is None else tuple(low for low, _ in bounds)
     upper = None if bounds is None else tuple(high for _, high in bounds)
     return SoftLabel(tuple(values), probabilities, round(total), lower, upper, level)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pilotage.judging.calibration.capacity import Assigned, Ranked, Staffing, assign, erlang_c, rank_by_benefit, reviewers_needed, staffing
+    from pilotage.judging.calibration.checks import Limits
     from pilotage.judging.calibration.economics import BreakEven, CostCurve, Costs, ReviewerError, RoutedCosts, break_even, cost_curve, routed_costs
     from pilotage.judging.calibration.labels import MoreLabels, coverage_without_guarantee, more_labels
     from pilotage.judging.calibration.measure import Measure
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pilotage.judging.calibration.reading import read_sample
     from pilotage.judging.calibration.recalibration import Candidate, Recalibrator, compare, recalibrate
     from pilotage.judging.calibration.reliability import Bin, Line, Reliability, Scores, calibration_line, dist_ce, proper_scores, reliability_of
-    from pilotage.judging.calibration.report import CalibrationReport, Limits, calibration_report
+    from pilotage.judging.calibration.report import CalibrationReport, calibration_report
     from pilotage.judging.calibration.risk_control import SetRule, certify, certify_slices, marginal, set_coverage
     from pilotage.judging.calibration.sample import ENOUGH_FOR_A_SLICE, ENOUGH_FOR_A_VERDICT, Sample
     from pilotage.judging.calibration.slices import slice_reports
@@ -40,7 +41,8 @@ _FROM = {
     "reading": ("read_sample",),
     "recalibration": ("Candidate", "Recalibrator", "compare", "recalibrate"),
     "reliability": ("Bin", "Line", "Reliability", "Scores", "calibration_line", "dist_ce", "proper_scores", "reliability_of"),
-    "report": ("CalibrationReport", "Limits", "calibration_report"),
+    "checks": ("Limits",),
+    "report": ("CalibrationReport", "calibration_report"),
     "risk_control": ("SetRule", "certify", "certify_slices", "marginal", "set_coverage"),
     "sample": ("ENOUGH_FOR_A_SLICE", "ENOUGH_FOR_A_VERDICT", "Sample"),
     "slices": ("slice_reports",),

@@ -251,8 +251,8 @@ def set_coverage(probabilities: Floats, right: Ints, *, alpha: float) -> SetRule
     rank = math.ceil((n + 1) * (1 - alpha))
     if rank > n:
         raise InputError(f"{n} items are too few for alpha {alpha:g}.", mend=f"label at least {math.ceil(1 / alpha) - 1}")
-    score = np.sort(1 - shares[np.arange(n), classes])
-    cutoff = float(1 - score[rank - 1])
+    # The shares themselves, not one minus one minus them: that may round above a share, and leave out every item that has just it.
+    cutoff = float(np.sort(shares[np.arange(n), classes])[n - rank])
     sizes = (shares >= cutoff).sum(axis=1)
     return SetRule(cutoff=cutoff, alpha=alpha, n=n, mean_size=float(sizes.mean()), single=float((sizes == 1).mean()))
 

@@ -158,16 +158,28 @@ class Sample:
         """Log-odds of the confidence, held within ±13.8 so that a confidence of exactly 0 or 1 stays finite."""
         return logit(self.confidence)
 
+    @property
+    def content(self) -> list[Any]:
+        """Everything the digest is of, as plain data: :meth:`from_content` reads it back. Votes and probabilities are not in it."""
+        inclusion = [] if self.inclusion is None else self.inclusion.tolist()
+        slices = {name: values.tolist() for name, values in self.slices.items()}
+        return [self.model, self.confidence.tolist(), self.correct.tolist(), inclusion, slices, list(self.ids or ()), list(self.labelled_by)]
+
+    @classmethod
+    def from_content(cls, content: Sequence[Any]) -> Sample:
+        """The sample that :attr:`content` was taken of, checked anew."""
+        model, confidence, correct, inclusion, slices, ids, labelled_by = content
+        return cls.of(confidence, correct, model=model, labelled_by=labelled_by, ids=ids or None, inclusion=inclusion or None, slices=slices)
+
     @cached_property
     def digest(self) -> str:
         """What the sample holds, as one digest: the same numbers give the same digest."""
-        inclusion = [] if self.inclusion is None else self.inclusion.tolist()
-        slices = {name: values.tolist() for name, values in self.slices.items()}
-        return digest([self.model, self.confidence.tolist(), self.correct.tolist(), inclusion, slices, list(self.ids or ()), list(self.labelled_by)])
+        return digest(self.content)
 
-    def where(self, chosen: NDArray[Any]) -> Sample:
+    def where(self, chosen: ArrayLike) -> Sample:
         """The items of a boolean mask or of indices, in that order. Nothing is checked again: a slice may have one confidence only."""
-        rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        given = np.asarray(chosen)
+        rows = np.flatnonzero(given) if given.dtype == bool else given.astype(np.intp)
 
         def pick(column: Floats | None) -> Floats | None:
             return None if column is None else _frozen(column[rows])

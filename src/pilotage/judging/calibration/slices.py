@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from pilotage.judging.calibration.bounds import clopper_pearson_lower, clopper_pearson_upper, holm_adjusted
+from pilotage.core.multiplicity import holm
+from pilotage.judging.calibration.bounds import clopper_pearson_lower, clopper_pearson_upper
 from pilotage.judging.calibration.measure import Measure
 from pilotage.judging.calibration.ranking import auroc, risk_coverage
 from pilotage.judging.calibration.reliability import calibration_line, reliability_of, weighted_mean
@@ -47,7 +48,7 @@ def slice_reports(
     names = {f"{dimension}={value}": (dimension, value) for dimension, value in sample.slice_names()}
     lacking = [name for name in mandatory if name not in names and name not in sample.slices]
     found = [_measure(sample, name, place, _is_mandatory(place, mandatory), (own or {}).get(name), level, seed) for name, place in names.items()]
-    adjusted = holm_adjusted({each.name: each.ece_p for each in found if each.ece_p is not None})
+    adjusted = holm({each.name: each.ece_p for each in found if each.ece_p is not None})
     measured = max(1, sum(each.status != "not_measured" for each in found))
     judged = [
         _judge(

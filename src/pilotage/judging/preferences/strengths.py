@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pilotage.core import InputError
-from pilotage.judging.intervals import wilson
+from pilotage.core.intervals import share_bounds
 from pilotage.judging.preferences.likelihood import Model
 from pilotage.judging.preferences.pairs import Columns, Floats, Pair, columns_of, require_connected, separated
 from pilotage.judging.preferences.ranking import Care, Pull, Ranking, Strength
@@ -220,7 +220,7 @@ def _care(c: Columns, meant: Floats) -> tuple[Care, ...]:
         for i, rater in enumerate(c.raters):
             if decided[i]:
                 events = min(float(meant[i]), float(decided[i]))
-                found.append(Care(rater, events / float(decided[i]), *wilson(events, float(decided[i])), int(decided[i])))
+                found.append(Care(rater, events / float(decided[i]), *share_bounds(events, float(decided[i])), int(decided[i])))
     return tuple(found)
 
 
@@ -233,7 +233,7 @@ def _pull(c: Columns, name: str, sign: Any, mark: tuple[float, float, float] | N
         reason = "which side each stood on was not logged" if name == "position" else "no lengths that differ were given"
         return Pull(name, 0, None, None, None, None, None, None, "not_assessable", reason)
     followed = int((counted & ((sign > 0) == (c.outcome == 0))).sum())
-    lower, upper = wilson(followed, n, level=level)
+    lower, upper = share_bounds(followed, n, level=level)
     few = n < 50
     reason = f"{n} answers; a verdict needs 50" if few else ""
     return Pull(name, n, followed / n, lower, upper, odds, odds_lower, odds_upper, "too_few_for_a_verdict" if few else "measured", reason)

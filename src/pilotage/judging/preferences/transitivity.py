@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilotage.judging.intervals import wilson
+from pilotage.core.intervals import share_bounds
 from pilotage.judging.preferences.pairs import Columns, Floats
 
 _LISTED = 20
@@ -62,7 +62,7 @@ def transitivity_of(columns: Columns) -> Transitivity:
             within, n_within, n_raters = within + made, n_within + decided, n_raters + (decided > 0)
     if not triples:
         return Transitivity(0, 0, None, None, None, within, n_within, n_raters, (), "no three items were all decided against each other")
-    lower, upper = wilson(circular, triples)
+    lower, upper = share_bounds(circular, triples)
     circles = _list(beats, columns.items) if circular else ()
     return Transitivity(circular, triples, circular / triples, lower, upper, within, n_within, n_raters, circles)
 

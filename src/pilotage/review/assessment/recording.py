@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pilotage.core import new_id, parse_duration
+from pilotage.core import InputError, new_id, parse_duration
 from pilotage.ledger import record
 from pilotage.people import require, require_role
 from pilotage.people.permissions import Roles
@@ -64,10 +64,11 @@ class Due:
     since: int
 
 
-def record_assessment(workspace: Workspace, file: AssessmentFile, *, person: Roles, role: str) -> list[Assessment]:
+def record_assessment(workspace: Workspace, file: AssessmentFile, *, person: Roles, role: str, only: str | None = None) -> list[Assessment]:
     """Assess the category and each of its slices, and keep it, signed by ``person`` in ``role``. All or none.
 
-    The same file again makes new records: an assessment is an act, and somebody looked again.
+    The same file again makes new records: an assessment is an act, and somebody looked again. ``only`` is the one slice ('' for the category as a
+    whole) that was looked at: nothing is signed for the others.
 
     Raises
     ------
@@ -79,7 +80,11 @@ def record_assessment(workspace: Workspace, file: AssessmentFile, *, person: Rol
     require(person, "sign")
     require_role(person, role)
     valid_us = parse_duration(file.valid_for, where="valid_for")
-    settled = [(slice_key(named), given, profile_of(workspace, given, bands=file.bands, model=file.model)) for named, given in file.answers()]
+    wanted = [(slice_key(named), given) for named, given in file.answers()]
+    wanted = [one for one in wanted if only is None or one[0] == only]
+    if not wanted:
+        raise InputError(f"There are no answers for the slice '{only}'.", where="slices", mend="answer the four questions for it")
+    settled = [(key, given, profile_of(workspace, given, bands=file.bands, model=file.model)) for key, given in wanted]
 
     def job(tx: WriteTransaction) -> list[str]:
         made = []

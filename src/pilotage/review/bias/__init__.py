@@ -20,14 +20,24 @@ if TYPE_CHECKING:
     from pilotage.review.bias.effects import Change, Effects, answer_first_effect, compare, measure, measure_by
     from pilotage.review.bias.overview import Board, Window, aided_answers, board, compare_settings
     from pilotage.review.bias.power import Needed, SeedPlan, for_width, half_width, per_arm, plan_collection
-    from pilotage.review.bias.seeds import CONSENT, PlannedSeed, SeedCandidate, Seeding, machine_confusion, plan_seeds, plant, seed_candidates
+    from pilotage.review.bias.seeds import (
+        CONSENT,
+        PlannedSeed,
+        SeedCandidate,
+        Seeding,
+        machine_confusion,
+        plan_seeds,
+        plant,
+        secret_draw,
+        seed_candidates,
+    )
 
 _FROM = {
     "answers": ("AidedAnswer", "hours_of_shift"),
     "overview": ("Board", "Window", "aided_answers", "board", "compare_settings"),
     "effects": ("Change", "Effects", "answer_first_effect", "compare", "measure", "measure_by"),
     "power": ("Needed", "SeedPlan", "for_width", "half_width", "per_arm", "plan_collection"),
-    "seeds": ("CONSENT", "PlannedSeed", "SeedCandidate", "Seeding", "machine_confusion", "plan_seeds", "plant", "seed_candidates"),
+    "seeds": ("CONSENT", "PlannedSeed", "SeedCandidate", "Seeding", "machine_confusion", "plan_seeds", "plant", "secret_draw", "seed_candidates"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
 
@@ -65,5 +75,6 @@ __all__ = [
     "plan_collection",
     "plan_seeds",
     "plant",
+    "secret_draw",
     "seed_candidates",
 ]

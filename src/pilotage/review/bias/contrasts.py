@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotage.core.distributions import normal_quantile, t_quantile
 from pilotage.evidence import Evidence, Observation, not_assessable, rate
-from pilotage.evidence.distributions import normal_quantile, t_quantile
 from pilotage.review.bias.answers import AidedAnswer
 
 Vector = NDArray[np.float64]

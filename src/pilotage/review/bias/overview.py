@@ -23,6 +23,7 @@ from pilotage.review.bias.effects import Change, Effects, answer_first_effect, a
 from pilotage.review.bias.power import Needed
 from pilotage.review.bias.truth import Truths, known_truth
 from pilotage.review.measuring.matching import plain
+from pilotage.review.questions import asked_of, rubric_of
 from pilotage.review.tables import review_decision, review_project_version, review_seed, review_task
 from pilotage.store import Workspace
 
@@ -163,7 +164,9 @@ def _read(
     workspace: Workspace, project: str, *, window: Window, slice_by: str | None, given: Mapping[tuple[str, str], Any] | None
 ) -> tuple[list[AidedAnswer], Truths]:
     with workspace.read() as conn:
-        rows = {row.id: row for row in conn.execute(_query(workspace.id, project, window))}
+        # A rubric whose questions are for several roles has several tasks an item: an answer is to the one that asks its question.
+        found = conn.execute(_query(workspace.id, project, window))
+        rows = {row.id: row for row in found if row.question in asked_of(rubric_of(conn, workspace.id, row.rubric_id), row.asks)}
         truths = known_truth(conn, workspace.id, item_ids=[row.item_id for row in rows.values()], given=given)
         firsts = _firsts(conn, workspace.id, project)
         asked = {ref: find_rubric(conn, ref, workspace_id=workspace.id) for ref in {row.rubric_id for row in rows.values()}}
@@ -177,7 +180,7 @@ def _query(workspace_id: str, project: str, window: Window) -> Select[Any]:
     same = [later.c[name] == j[name] for name in ("workspace_id", "item_id", "question", "rater_id", "rubric_id")]
     query = (
         select(j.id, j.item_id, j.question, j.value, j.suggestion, j.arm, j.active_ms, j.created_at, j.purpose, j.rater_id, j.rubric_id)
-        .add_columns(t.id.label("task_id"), t.suggestion.label("proposed"), s.planted, r.name.label("login"), i.slices)
+        .add_columns(t.id.label("task_id"), t.asks, t.suggestion.label("proposed"), s.planted, r.name.label("login"), i.slices)
         .join(review_task, (t.workspace_id == j.workspace_id) & (t.item_id == j.item_id) & (t.rubric_id == j.rubric_id))
         .join(item, (i.workspace_id == j.workspace_id) & (i.id == j.item_id))
         .join(rater, (r.workspace_id == j.workspace_id) & (r.id == j.rater_id))

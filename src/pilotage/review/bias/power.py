@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pilotage.core import InputError
+from pilotage.core.distributions import normal_quantile
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.evidence.distributions import normal_quantile
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ A planted value must be wrong and believable. It is the machine's own second cho
 else one that was declared for the item. Where the truth is not known, the item is held: a seeded answer counts for nothing and its place is freed, so
 that somebody else reviews the item truly, and a seed that turns out right is void.
 
-Which tasks are seeded is drawn by hashing: the same seed and tasks give the same draw, and more tasks change nothing about those before. It is
+Which tasks are seeded is drawn by hashing: the same seed and tasks give the same draw, and more tasks change nothing about those before. The hash is
+under the project's secret: who is served a task knows its id, and must not be able to draw for themselves. The plan is
 written to ``review_seed``, which nothing that faces a reviewer reads; the ledger keeps how many, at what rate, and a salted digest of the list, by
 which it can be shown later that the list was not changed.
 """
@@ -22,6 +23,7 @@ from sqlalchemy import Connection, select
 from pilotage.core import Conflict, InputError, NotFound, Refused, canonical_json, digest
 from pilotage.judging.rubric import Question, find_rubric
 from pilotage.ledger import record
+from pilotage.review.arms import draw
 from pilotage.review.bias.truth import known_truth
 from pilotage.review.projects import find_terms
 from pilotage.review.tables import review_seed, review_task, suggestion
@@ -49,6 +51,8 @@ class SeedCandidate:
         What is right, where it is known; None holds the item until it is truly reviewed.
     given
         A wrong value somebody declared for it.
+    drawn_by
+        What the draw goes by instead of the task's id, which people who are served it know: a hash under the project's secret.
     """
 
     task_id: str
@@ -57,6 +61,7 @@ class SeedCandidate:
     choices: tuple[Any, ...] = ()
     truth: Any = None
     given: Any = None
+    drawn_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def plan_seeds(
         raise InputError("Nobody is dealt the seeded arm.", mend="set 'arms: {seeded: …}' of the project above 0")
     share = min(1.0, rate / dealt)
     given = {each.task_id: each for each in sorted(candidates, key=lambda each: (each.task_id, each.question), reverse=True)}
-    drawn = sorted((_drawn(seed, task_id), task_id) for task_id in given)
+    drawn = sorted((_drawn(seed, each.drawn_by or task_id), task_id) for task_id, each in given.items())
     left: Counter[str] = Counter()
     seeds: list[PlannedSeed] = []
     for number, task_id in drawn:
@@ -136,6 +141,18 @@ def plan_seeds(
         else:
             seeds.append(made)
     return Seeding(tuple(seeds), len(given), rate, dealt, dict(left))
+
+
+def secret_draw(workspace: Workspace, project: str) -> int:
+    """The ``seed`` of a project's draw that nobody can foresee: from its salt, so the same each time. Raises ``NotFound``.
+
+    With a seed that people know, and the ids of the tasks they are served, they could tell which ones carry an error.
+    """
+    with workspace.read() as conn:
+        terms = find_terms(conn, workspace.id, project)
+    if terms is None:
+        raise NotFound(f"There is no project '{project}'.", mend="create it first: seeds and arms are settings of a project")
+    return int.from_bytes(hashlib.blake2b(b"seeds", key=terms.salt.encode()[:64], digest_size=6).digest(), "big")
 
 
 def _drawn(seed: int, *parts: str) -> float:
@@ -159,7 +176,7 @@ def _wrong_value(of: SeedCandidate, confusion: Mapping[Any, Mapping[Any, int]], 
         row = {}
     confused = sorted(((value, count) for value, count in row.items() if wrong(value) and count > 0), key=lambda entry: str(entry[0]))
     if confused:
-        return PlannedSeed(of.task_id, of.question, _weighted(confused, _drawn(seed, "confusion", of.task_id)), "confusion", held)
+        return PlannedSeed(of.task_id, of.question, _weighted(confused, _drawn(seed, "confusion", of.drawn_by or of.task_id)), "confusion", held)
     if wrong(of.given):
         return PlannedSeed(of.task_id, of.question, of.given, "given", held)
     return None
@@ -200,6 +217,8 @@ def seed_candidates(workspace: Workspace, project: str, question: str) -> list[S
     """
     t, s = review_task.c, review_seed.c
     with workspace.read() as conn:
+        terms = find_terms(conn, workspace.id, project)
+        salt = terms.salt if terms is not None else ""
         planted = set(conn.execute(select(s.task_id).where(s.workspace_id == workspace.id)).scalars())
         query = select(t.id, t.item_id, t.suggestion).where(
             t.workspace_id == workspace.id, t.queue == project, t.purpose == "work", t.state == "open", t.suggestion.is_not(None)
@@ -214,6 +233,7 @@ def seed_candidates(workspace: Workspace, project: str, question: str) -> list[S
             suggestion=row.suggestion[question],
             choices=tuple(proposed.get(row.item_id, ())),
             truth=truth.value(row.item_id, question),
+            drawn_by=f"{draw(salt, 'seed', row.id):.17f}" if salt else "",
         )
         for row in tasks
     ]

@@ -203,7 +203,7 @@ class HfFolder:
     def _json(path: Path) -> Any:
         try:
             return json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"This file is no JSON: {error}.", where=str(path), mend="save the dataset again") from error
 
 

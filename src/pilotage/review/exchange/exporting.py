@@ -203,8 +203,10 @@ class _Export:
         with self.workspace.read() as conn:
             shown = conn.execute(select(P.item_id, P.payload).where(P.workspace_id == self.workspace.id, P.item_id.in_(ids)))
             payloads = {row.item_id: row.payload for row in shown}
-            where = (T.workspace_id == self.workspace.id, T.queue == self.project, T.item_id.in_(ids), T.purpose.in_(_TESTS))
-            tests = set(conn.execute(select(T.item_id).where(*where)).scalars())
+            where = (T.workspace_id == self.workspace.id, T.queue == self.project, T.item_id.in_(ids))
+            purposes = conn.execute(select(T.item_id, T.purpose).where(*where)).all()
+            # Work that was made gold of later is still work, and what was said of it still goes out.
+            tests = {row.item_id for row in purposes if row.purpose in _TESTS} - {row.item_id for row in purposes if row.purpose in ABOUT_ITEMS}
             proposals = list(
                 conn.execute(select(suggestion).where(S.workspace_id == self.workspace.id, S.item_id.in_(ids)).order_by(S.created_at, S.id))
             )

@@ -109,4 +109,4 @@ def _spans(told: Any, *, field: str) -> Any:
         if not isinstance(span, dict) or not {"start", "end", "label"} <= set(span):
             raise Misfit(f"{field}[{index}]", "a span needs start, end and label")
         made.append({"start": span["start"], "end": span["end"], "label": span["label"]})
-    return sorted(made, key=lambda span: (str(type(span["start"])), span["start"], span["end"], str(span["label"])))
+    return made  # put in order where they are checked: here a place may be anything

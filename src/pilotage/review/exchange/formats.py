@@ -54,9 +54,9 @@ FORMATS: dict[str, Format] = {
         Format("prodigy", "Prodigy JSON lines", ProdigyCodec(), Lines(), ".jsonl", "items, one answer a line"),
         Format("doccano", "doccano JSON lines", DoccanoCodec(), Lines(), ".jsonl", "items, answers without who gave them"),
         Format("lewidi", "LeWiDi JSON", LewidiCodec(), JsonObject(), ".json", "items, answers to one question"),
-        Format("dpo", "DPO and TRL preferences, JSON lines", DpoCodec(), Lines(), ".jsonl", "preferences without ties"),
-        Format("kto", "KTO, JSON lines", KtoCodec(), Lines(), ".jsonl", "yes or no of one completion"),
-        Format("hh-rlhf", "HH-RLHF, JSON lines", HhCodec(), Lines(), ".jsonl", "preferences without ties, of plain text"),
+        Format("dpo", "DPO and TRL preferences, JSON lines", DpoCodec(), Lines(), ".jsonl", "preferences as they came"),
+        Format("kto", "KTO, JSON lines", KtoCodec(), Lines(), ".jsonl", "yes or no of one completion, as it came"),
+        Format("hh-rlhf", "HH-RLHF, JSON lines", HhCodec(), Lines(), ".jsonl", "preferences as they came"),
     )
 }
 

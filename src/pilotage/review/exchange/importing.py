@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -103,6 +103,7 @@ def import_into(
     fields: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
     targets: Mapping[str, tuple[str, ...]] | None = None,
+    slices: Collection[str] = (),
     people: Mapping[str, str] | None = None,
     queue: Queue = "unanswered",
     gold: bool = False,
@@ -117,6 +118,8 @@ def import_into(
     ----------
     question, fields, columns, targets
         How the file's words map to ours; see :class:`.reading.Terms`.
+    slices
+        Payload fields (under our names) that say what an item counts towards, such as ``language``; a row that lacks one is in none of its slices.
     people
         ``{name in the file: login}``: whose answers those are. Everybody else is an ``import``.
     queue
@@ -150,8 +153,11 @@ def import_into(
         "targets": {k: list(v) for k, v in terms.targets.items()},
     }
     source = {"project": project, "format": format, "sha256": _digest(path), "terms": told, "people": mapping, "rubric": found.rubric.id}
+    by = tuple(sorted(set(slices)))
+    if by:
+        source["slices"] = list(by)
     made = content_id("imp", {**source, "queue": queue, "gold": gold})
-    job = _Import(workspace, chosen, terms, limits or ExchangeLimits(), mapping, queue, gold, repeated, made, project, path)
+    job = _Import(workspace, chosen, terms, limits or ExchangeLimits(), mapping, queue, gold, repeated, made, project, path, by)
     state, before = job.standing()
     if state == "done":
         return ImportReport(made, project, format, again=True)
@@ -178,10 +184,11 @@ class _Import:
         made: str,
         project: str,
         path: Path,
+        slices: tuple[str, ...],
     ) -> None:
         self.workspace, self.format, self.terms, self.limits = workspace, format, terms, limits
         self.people, self.queue, self.gold, self.repeated = people, queue, gold, repeated
-        self.id, self.project, self.path = made, project, path
+        self.id, self.project, self.path, self.slices = made, project, path, slices
 
     def standing(self) -> tuple[str | None, int]:
         with self.workspace.read() as conn:
@@ -275,7 +282,10 @@ class _Import:
                 yield number, misfit or found
 
     def _unanswerable(self, found: Exchanged) -> Misfit | None:
-        """An item that is to be put before people has what their questions are about."""
+        """An item that is to be put before people has what their questions are about, and what it is told apart by is a plain value."""
+        for name in self.slices:
+            if isinstance(found.payload.get(name), (list, dict)):
+                return Misfit(name, "a slice needs a plain value, not a list or an object")
         if self._is_put(found):
             for question in self.terms.rubric.questions:
                 try:
@@ -300,7 +310,11 @@ class _Import:
         return found.id if found.id is not None else f"row {number}"
 
     def _item(self, found: Exchanged, number: int) -> Item:
-        return Item(kind=KIND, source_id=self._source(found, number), payload=found.payload, slices=dict(found.slices))
+        return Item(kind=KIND, source_id=self._source(found, number), payload=found.payload, slices={**found.slices, **self._slices(found)})
+
+    def _slices(self, found: Exchanged) -> dict[str, str]:
+        given = {name: found.payload[name] for name in self.slices if found.payload.get(name) not in (None, "")}
+        return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
     def _raters(self, found: Exchanged) -> list[tuple[Rater, Said, int]]:
         """Who said what that counts. Of one rater's several answers in one record the last counts; who has no name is told apart by their place."""

@@ -106,6 +106,6 @@ def _cell(told: Any, kind: str) -> Any:
     if told[:1] in "[{":
         try:
             return json.loads(told)
-        except ValueError:
+        except (ValueError, RecursionError):
             return told
     return told.split("|") if kind == "choices" else told

@@ -1,8 +1,8 @@
 """Preference rows: DPO and TRL (``prompt, chosen, rejected``), KTO (``prompt, completion, label``) and HH-RLHF (two whole conversations).
 
 Reading makes each row an item and the answer it stands for; what was chosen becomes side ``a``, which of the sides stands left is drawn anew for each
-person who is asked. Writing gives rows back, and rows of answers made here; training exports with vote share, agreement and lineage are made by the
-flywheel.
+person who is asked. Writing gives back the rows that came. Answers made here are training data once they stand in these formats, and there is one way
+to that: the flywheel's, with votes, a floor of agreement, a licence and lineage. So writing them here is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pilotage.core import Refused
+from pilotage.judging import Question
 from pilotage.review.exchange.fitting import fit, sole_question
 from pilotage.review.exchange.reading import Lost, Terms, name_of
 from pilotage.review.exchange.record import Exchanged, Misfit, Said
@@ -76,17 +78,8 @@ class KtoCodec:
     def write(self, record: Exchanged, terms: Terms, lost: Lost) -> Iterator[dict[str, Any]]:
         question = sole_question(terms.rubric, "bool", field="label", name=terms.question)
         shown = terms.outward(record.payload)
-        if record.proposed:
-            lost("suggestions")
-        if not record.said:
-            lost("items nobody answered")
-        for one in record.said:
-            if one.raw is not None:
-                yield {**shown, "label": one.raw["label"], **one.raw["rest"]}
-            elif question.name in one.values and one.state == "submitted":
-                yield {**shown, "label": one.values[question.name]}
-            else:
-                lost("answers to other questions, drafts and skips")
+        for raw in _as_they_came(record, question, lost):
+            yield {**shown, "label": raw["label"], **raw["rest"]}
 
 
 def _preferred(shown: dict[str, Any], rest: dict[str, Any], terms: Terms) -> Exchanged:
@@ -100,19 +93,25 @@ def _preferred(shown: dict[str, Any], rest: dict[str, Any], terms: Terms) -> Exc
 
 def _rows(record: Exchanged, terms: Terms, lost: Lost) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
     question = sole_question(terms.rubric, "pair", field="chosen", name=terms.question)
-    sides = {"a": record.payload.get("a"), "b": record.payload.get("b")}
+    for raw in _as_they_came(record, question, lost):
+        yield record.payload.get("a"), record.payload.get("b"), raw["rest"]
+
+
+def _as_they_came(record: Exchanged, question: Question, lost: Lost) -> Iterator[Any]:
+    """What is kept of the answers that came in a file of this format. Raises ``Refused`` at one that was given here or came another way."""
     if record.proposed:
         lost("suggestions")
     if not record.said:
         lost("items nobody answered")
     for one in record.said:
-        value = one.values.get(question.name)
         if one.raw is not None:
-            yield sides["a"], sides["b"], one.raw["rest"]
-        elif value is None or one.state != "submitted":
-            lost("answers to other questions, drafts and skips")
-        elif value["preferred"] not in sides:
-            lost("ties and pairs of which both are bad")
+            yield one.raw
+        elif question.name in one.values and one.state == "submitted":
+            raise Refused(
+                "Answers given here do not leave as training rows this way.",
+                where=f"question '{question.name}'",
+                why="a model learns whatever it is given, so how far people agree is checked first",
+                mend="use 'pilotage flywheel preferences' (a pair question), or export as 'label-studio' or 'table-csv' to look at them",
+            )
         else:
-            chosen = value["preferred"]
-            yield sides[chosen], sides["b" if chosen == "a" else "a"], {} if value.get("strength") is None else {"strength": value["strength"]}
+            lost("answers to other questions, drafts and skips")

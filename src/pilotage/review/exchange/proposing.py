@@ -58,8 +58,8 @@ def rubric_from_config(xml: str, *, name: str, guideline: str = "", where: str =
         objects = tuple(each.strip() for each in tag.attributes["toName"].split(","))
         try:
             question = _of_tag(tag, control, shows.get(objects[0], ""))
-        except InputError as error:
-            left_out.append((control, f"<{tag.name}>: {error.what}"))
+        except (InputError, ValueError) as error:  # a bound that is no number, say
+            left_out.append((control, f"<{tag.name}>: {getattr(error, 'what', None) or error}"))
             continue
         if question is None:
             left_out.append((control, f"<{tag.name}> has no question of ours; its answers are kept as they came"))

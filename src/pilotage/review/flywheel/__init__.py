@@ -13,20 +13,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pilotage.review.flywheel.corrections import Corrections, publish_corrections
+    from pilotage.review.flywheel.corrections import Corrections, CorrectionsReady, corrections_ready, publish_corrections
     from pilotage.review.flywheel.exchange import Exchange, exchange_of
     from pilotage.review.flywheel.loop import LoopReport, loop_report, require_disjoint
-    from pilotage.review.flywheel.preference_export import PreferenceExport, export_preferences
-    from pilotage.review.flywheel.preferences import PairVotes, RaterPool, pair_votes
+    from pilotage.review.flywheel.preference_export import PreferenceExport, export_preferences, export_refusal
+    from pilotage.review.flywheel.preferences import PairVotes, Preferences, RaterPool, pair_votes
+    from pilotage.review.flywheel.ranking import PreferenceRanking, rank_preferences
     from pilotage.review.flywheel.reliability import Reliability, reliabilities
     from pilotage.review.flywheel.slices import FrozenSlice, freeze_slice, load_slice
 
 _FROM = {
-    "corrections": ("Corrections", "publish_corrections"),
+    "corrections": ("Corrections", "CorrectionsReady", "corrections_ready", "publish_corrections"),
     "exchange": ("Exchange", "exchange_of"),
     "loop": ("LoopReport", "loop_report", "require_disjoint"),
-    "preference_export": ("PreferenceExport", "export_preferences"),
-    "preferences": ("PairVotes", "RaterPool", "pair_votes"),
+    "preference_export": ("PreferenceExport", "export_preferences", "export_refusal"),
+    "preferences": ("PairVotes", "Preferences", "RaterPool", "pair_votes"),
+    "ranking": ("PreferenceRanking", "rank_preferences"),
     "reliability": ("Reliability", "reliabilities"),
     "slices": ("FrozenSlice", "freeze_slice", "load_slice"),
 }
@@ -41,20 +43,26 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Corrections",
+    "CorrectionsReady",
     "Exchange",
     "FrozenSlice",
     "LoopReport",
     "PairVotes",
     "PreferenceExport",
+    "PreferenceRanking",
+    "Preferences",
     "RaterPool",
     "Reliability",
+    "corrections_ready",
     "exchange_of",
     "export_preferences",
+    "export_refusal",
     "freeze_slice",
     "load_slice",
     "loop_report",
     "pair_votes",
     "publish_corrections",
+    "rank_preferences",
     "reliabilities",
     "require_disjoint",
 ]

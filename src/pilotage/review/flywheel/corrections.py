@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, select
@@ -28,6 +28,7 @@ from pilotage.review.flywheel.publishing import publish_rows
 from pilotage.review.flywheel.reliability import Reliability, reliabilities
 from pilotage.review.flywheel.slices import kept_out
 from pilotage.review.measuring.matching import plain
+from pilotage.review.routing.tables import route_decision
 from pilotage.review.tables import review_task
 from pilotage.store import Workspace
 
@@ -108,6 +109,23 @@ def publish_corrections(
     return Corrections(done.version, done.created, done.added, done.kept, done.dropped, dict(sorted(left.items())))
 
 
+@dataclass(frozen=True)
+class CorrectionsReady:
+    """What publishing would make of a project's corrections: rows there would be, and answered items without one, by reason."""
+
+    rows: int
+    left_out: dict[str, int]
+
+
+def corrections_ready(workspace: Workspace, project: str, question: str, *, form: Form = "instruction") -> CorrectionsReady:
+    """Count what :func:`publish_corrections` would publish, without publishing it. Raises and costs as it does; the card is not looked at."""
+    if form not in FORMS:
+        raise InputError(f"'{form}' is no form of training rows made from corrections.", mend=f"use one of: {', '.join(FORMS)}")
+    left: Counter[str] = Counter()
+    rows = sum(1 for _ in _rows(workspace, project, question, form=form, card=Card(), parents=(), left=left))
+    return CorrectionsReady(rows, dict(sorted(left.items())))
+
+
 def require_sources(workspace: Workspace, sources: Sequence[str]) -> list[Version]:
     if not sources:
         raise InputError(
@@ -129,6 +147,7 @@ class _Task:
     item_id: str
     proposed: Any
     route_id: str | None
+    routed_by: dict[str, Any] | None = None  # the routing policy and its version
 
 
 @dataclass(frozen=True)
@@ -190,7 +209,20 @@ def _tasks(conn: Connection, workspace_id: str, project: str, question: str) -> 
         if before is None or row.purpose == "work":
             proposed = proposed if proposed is not None or before is None else before.proposed
             found[key] = _Task(row.id, row.item_id, proposed, row.route_id or (before.route_id if before else None))
-    return found, sorted(ref for ref, asked in asks.items() if asked)
+    policies = _policies(conn, workspace_id, {task.route_id for task in found.values() if task.route_id})
+    return {key: replace(task, routed_by=policies.get(task.route_id or "")) for key, task in found.items()}, sorted(
+        ref for ref, asked in asks.items() if asked
+    )
+
+
+def _policies(conn: Connection, workspace_id: str, route_ids: set[str]) -> dict[str, dict[str, Any]]:
+    """The routing policy, and its version, under which each of these decisions was made."""
+    d, ids = route_decision.c, sorted(route_ids)
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = select(d.id, d.policy, d.number).where(d.workspace_id == workspace_id, d.id.in_(ids[start : start + _CHUNK]))
+        found |= {row.id: {"policy": row.policy, "version": row.number} for row in conn.execute(query)}
+    return found
 
 
 def _settle(given: Sequence[Judgement], question: Question) -> _Settled | None:
@@ -290,7 +322,7 @@ def _with_provenance(
             "reason": first.reason,
             "people": {"agreeing": len(settled.agreeing), "against": settled.against, "adjudicated": first.purpose == "adjudication"},
             "reliability": [reliable.get(each.rater_id, unknown).to_dict() for each in settled.agreeing],
-            "policy": {"guideline": first.guideline_id, "rubric": first.rubric_id, "route": task.route_id},
+            "policy": {"guideline": first.guideline_id, "rubric": first.rubric_id, "route": task.route_id, "routing": task.routed_by},
             "shown": first.arm,
             "consent": card.consent,
             "contains_personal_data": card.contains_personal_data,

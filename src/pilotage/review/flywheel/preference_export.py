@@ -140,6 +140,16 @@ def export_preferences(
     return PreferenceExport(sent, done.version, found.alpha, found.alpha_all, limit, found.pool, guideline, rules, dict(sorted(left.items())))
 
 
+def export_refusal(workspace: Workspace, project: str, found: Preferences) -> Refused | None:
+    """Why the preferences could not be exported as they are, or None. What depends on the card, or on a rule chosen then, is not looked at."""
+    try:
+        _require_agreement(found, _floor(workspace, project, None), project)
+        _one_guideline(found)
+    except Refused as refused:
+        return refused
+    return None
+
+
 def _check(format: str, ties: str, both_bad: str, margin: str) -> None:
     for value, allowed, what in (
         (format, FORMATS, "format"),

@@ -26,18 +26,23 @@ if TYPE_CHECKING:
         confusion,
         speed_of,
         team_accuracy,
+        team_over_time,
     )
     from pilotage.review.measuring.adjudicating import Adjudication, Overturned, adjudications, open_adjudications, overturns, reopen
     from pilotage.review.measuring.agreement import Agreeing, Change, agreement_change, project_agreement
     from pilotage.review.measuring.combining import Combined, combine
+    from pilotage.review.measuring.comparing import MethodsCompared, compare_methods
+    from pilotage.review.measuring.disputing import dispute
     from pilotage.review.measuring.divergence import PairConfusion
+    from pilotage.review.measuring.examinees import ExamStanding, ExamTry, exam_standing, exam_tries
     from pilotage.review.measuring.explorer import Divided, DividedPage, explore
-    from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_from, gold_items, leak_test, retire_gold
+    from pilotage.review.measuring.gold import GoldItem, GoldMade, LeakTest, add_gold, gold_candidates, gold_from, gold_items, leak_test, retire_gold
     from pilotage.review.measuring.judge_vs_people import AlternativeAnnotator, alternative_annotator_test, prediction_powered_mean
     from pilotage.review.measuring.known import Known
-    from pilotage.review.measuring.known_file import load_known_file
+    from pilotage.review.measuring.known_file import load_known_file, read_known
     from pilotage.review.measuring.people import Member, MyPage, TeamPage, my_page, team_page
     from pilotage.review.measuring.planning import Dimension, Plan, plan_evaluation
+    from pilotage.review.measuring.positions import position_bias, position_bias_of
     from pilotage.review.measuring.qualification import Exam, ExamResult, begin_exam, current_exam, finish_exam, open_exam
     from pilotage.review.measuring.rounds import CalibrationRound, RoundReport, close_round, current_round, open_round, round_report
     from pilotage.review.measuring.settling import Settlement, consensus_of, settle
@@ -47,6 +52,8 @@ if TYPE_CHECKING:
 
 # numpy loads when a name that needs it is first used: the claim imports this room for one look-up by key.
 _FROM: dict[str, tuple[str, ...]] = {
+    "comparing": ("MethodsCompared", "compare_methods"),
+    "disputing": ("dispute",),
     "accuracy": (
         "Accuracy",
         "Alert",
@@ -58,6 +65,7 @@ _FROM: dict[str, tuple[str, ...]] = {
         "confusion",
         "speed_of",
         "team_accuracy",
+        "team_over_time",
     ),
     "adjudicating": (
         "Adjudication",
@@ -78,6 +86,12 @@ _FROM: dict[str, tuple[str, ...]] = {
         "combine",
     ),
     "divergence": ("PairConfusion",),
+    "examinees": (
+        "ExamStanding",
+        "ExamTry",
+        "exam_standing",
+        "exam_tries",
+    ),
     "explorer": (
         "Divided",
         "DividedPage",
@@ -92,6 +106,7 @@ _FROM: dict[str, tuple[str, ...]] = {
         "GoldMade",
         "LeakTest",
         "add_gold",
+        "gold_candidates",
         "gold_from",
         "gold_items",
         "leak_test",
@@ -103,7 +118,8 @@ _FROM: dict[str, tuple[str, ...]] = {
         "prediction_powered_mean",
     ),
     "known": ("Known",),
-    "known_file": ("load_known_file",),
+    "known_file": ("load_known_file", "read_known"),
+    "positions": ("position_bias", "position_bias_of"),
     "people": (
         "Member",
         "MyPage",
@@ -176,6 +192,8 @@ __all__ = [
     "DividedPage",
     "Exam",
     "ExamResult",
+    "ExamStanding",
+    "ExamTry",
     "Feedback",
     "Finding",
     "GoldItem",
@@ -183,6 +201,7 @@ __all__ = [
     "Known",
     "LeakTest",
     "Member",
+    "MethodsCompared",
     "MyPage",
     "Overturned",
     "PairConfusion",
@@ -204,15 +223,20 @@ __all__ = [
     "calibration_tasks",
     "close_round",
     "combine",
+    "compare_methods",
     "confusion",
     "confusion_between",
     "consensus_of",
     "current_exam",
     "current_round",
+    "dispute",
+    "exam_standing",
+    "exam_tries",
     "explore",
     "feedback",
     "findings",
     "finish_exam",
+    "gold_candidates",
     "gold_from",
     "gold_items",
     "leak_test",
@@ -226,14 +250,18 @@ __all__ = [
     "overrule",
     "overturns",
     "plan_evaluation",
+    "position_bias",
+    "position_bias_of",
     "prediction_powered_mean",
     "project_agreement",
+    "read_known",
     "reopen",
     "retire_gold",
     "round_report",
     "settle",
     "speed_of",
     "team_accuracy",
+    "team_over_time",
     "team_page",
     "triage",
 ]

@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import select
 
 from pilotage.core import InputError
+from pilotage.core.distributions import beta_quantile
 from pilotage.evidence import wilson
-from pilotage.evidence.distributions import beta_quantile
 from pilotage.judging import ABOUT_ITEMS, Question, person
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import judgement as judgement_table
@@ -190,6 +190,22 @@ def accuracy_over_time(workspace: Workspace, project: str, login: str, question:
         if answer.question == question:
             periods[answer.at // width_us].append(answer)
     return [Period(key * width_us, width_us, _of(given, questions[question], login, None, 0.95)) for key, given in sorted(periods.items())]
+
+
+def team_over_time(workspace: Workspace, project: str, *, width_us: int = 7 * 86_400_000_000) -> dict[tuple[str, str], list[Period]]:
+    """As :func:`accuracy_over_time` of everybody, by (login, question): one pass over the project's gold."""
+    if width_us <= 0:
+        raise InputError(f"A stretch of {width_us} µs is none.", mend="give a positive length")
+    questions, answers = _gold(workspace, project)
+    periods: dict[tuple[str, str], dict[int, list[KnownAnswer]]] = defaultdict(lambda: defaultdict(list))
+    for answer in answers:
+        periods[(answer.login, answer.question)][answer.at // width_us].append(answer)
+    return {
+        (login, question): [
+            Period(key * width_us, width_us, _of(part, questions[question], login, None, 0.95)) for key, part in sorted(given.items())
+        ]
+        for (login, question), given in sorted(periods.items())
+    }
 
 
 def confusion(workspace: Workspace, project: str, question: str, *, login: str | None = None) -> list[Confusion]:

@@ -70,7 +70,9 @@ class Overturned:
         return f"{self.question}: {self.decided} decided, {self.ties} of them ties; {self.rate}"
 
 
-def open_adjudications(workspace: Workspace, project: str, *, limit: int = 1000, machines: bool = False) -> list[str]:
+def open_adjudications(
+    workspace: Workspace, project: str, *, limit: int = 1000, machines: bool = False, items: Collection[str] | None = None
+) -> list[str]:
     """Put what could not be settled before adjudicators, most divided first; the ids of the new tasks.
 
     Parameters
@@ -79,6 +81,8 @@ def open_adjudications(workspace: Workspace, project: str, *, limit: int = 1000,
         At most so many items at once.
     machines
         Whether the answers of model raters are among those shown. Under their aliases they cannot be told from people's.
+    items
+        Only these, as far as they could not be settled. None: whatever waits.
     """
     with workspace.read() as conn:
         terms = in_force(conn, workspace.id, project)
@@ -86,6 +90,8 @@ def open_adjudications(workspace: Workspace, project: str, *, limit: int = 1000,
         waits = select(S.item_id, S.question).where(
             S.workspace_id == workspace.id, S.project == project, S.state == "adjudicate", S.rubric_id == rubric.id
         )
+        if items is not None:
+            waits = waits.where(S.item_id.in_(sorted(items)))
         rows = conn.execute(waits.order_by(S.position)).all()
         had = {(row.item_id, question) for row in conn.execute(_ours(workspace.id, project)) for question in row.questions}
     several = len(roles_of(rubric)) > 1
@@ -102,7 +108,7 @@ def open_adjudications(workspace: Workspace, project: str, *, limit: int = 1000,
     def job(tx: WriteTransaction) -> list[str]:
         made: list[str] = []
         for (item, asks), questions in chosen.items():
-            made_id = task_id(project, item, rubric.id, purpose="adjudication", asks=asks if several else None)
+            made_id = task_id(project, item, rubric.id, purpose="adjudication", asks=asks if several else None, salt=terms.salt)
             if tx.conn.execute(select(A.task_id).where(A.workspace_id == tx.workspace_id, A.task_id == made_id)).first() is not None:
                 continue
             _put(tx, made_id, project, item, rubric.id, role=terms.settings.adjudicator or asks, asks=asks)

@@ -60,7 +60,7 @@ class Change:
 
 
 def project_agreement(
-    workspace: Workspace, project: str, question: str, *, by: str | None = None, slice: str | None = None, seed: int = 0
+    workspace: Workspace, project: str, question: str, *, by: str | None = None, slice: str | None = None, of: str | None = None, seed: int = 0
 ) -> list[Agreeing]:
     """How far the project's people agree on ``question``; with ``by`` for each part too.
 
@@ -68,6 +68,8 @@ def project_agreement(
     ----------
     by
         ``slice`` (then name it), ``guideline``, or ``pair`` (Cohen's kappa of each two people who share items).
+    of
+        With ``pair``: only the pairs of the rater with this id.
 
     Cost: one pass over the question's judgements.
     """
@@ -78,7 +80,7 @@ def project_agreement(
     asked, given = people_said(workspace, project, question)
     found = [_agreeing(asked, "", given, seed)]
     if by == "pair":
-        return found + _pairs(asked, given, seed)
+        return found + _pairs(asked, given, seed, of)
     parts: dict[str, list[Judgement]] = defaultdict(list)
     if by == "guideline":
         for judgement in given:
@@ -133,14 +135,14 @@ def _agreeing(question: Question, part: str, given: list[Judgement], seed: int) 
     )
 
 
-def _pairs(question: Question, given: list[Judgement], seed: int) -> list[Agreeing]:
+def _pairs(question: Question, given: list[Judgement], seed: int, of: str | None) -> list[Agreeing]:
     said: dict[str, dict[str, Judgement]] = defaultdict(dict)
     for each in given:
         said[each.rater_id][each.item_id] = each
     found: list[Agreeing] = []
     for first, second in combinations(sorted(said), 2):
         shared = sorted(set(said[first]) & set(said[second]))
-        if not shared:
+        if not shared or (of is not None and of not in (first, second)):
             continue
         alone = [item for item in shared if said[first][item].suggestion is None and said[second][item].suggestion is None]
         tables = [

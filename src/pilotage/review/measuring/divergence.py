@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from pilotage.core.distributions import beta_quantile, fisher_exact
 from pilotage.evidence import holm, wilson
-from pilotage.evidence.distributions import beta_quantile, fisher_exact
 from pilotage.judging import Judgement, Question
 from pilotage.review.measuring.accuracy import Accuracy
 from pilotage.review.measuring.matching import plain

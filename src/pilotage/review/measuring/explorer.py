@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Text, select, type_coerce
+from sqlalchemy import ColumnElement, Text, exists, select, type_coerce
 
 from pilotage.judging.tables import item as item_table
+from pilotage.judging.tables import judgement
 from pilotage.review.measuring.tables import review_settlement
+from pilotage.review.tables import review_task
 from pilotage.store import Workspace
 from pilotage.store.schema import json_text
 
@@ -52,6 +54,8 @@ def explore(
     pair: tuple[str, str] | None = None,
     slices: Mapping[str, str] | None = None,
     at_least: float = 0.0,
+    people: tuple[str, str] | None = None,
+    waiting: bool | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> DividedPage:
@@ -69,6 +73,10 @@ def explore(
         Only items of these slices.
     at_least
         Only items at least so divided, 0 to 1.
+    people
+        Only items which these two (rater ids) both answered, and not alike.
+    waiting
+        Only items about which the project has (or has not) something open: work, or an adjudication.
     """
     where = [S.workspace_id == workspace.id, S.project == project, S.question == question, S.disagreement > 0]
     if cause is not None:
@@ -79,6 +87,12 @@ def explore(
         where.append(S.pair == " | ".join(sorted(pair)))
     if at_least > 0:
         where.append(S.disagreement >= at_least)
+    if people is not None:
+        where.append(_differing(*people))
+    if waiting is not None:
+        t = review_task.c
+        open_task = exists().where(t.workspace_id == S.workspace_id, t.item_id == S.item_id, t.queue == S.project, t.state == "open")
+        where.append(open_task if waiting else ~open_task)
     if after is not None:
         where.append(S.position > after)
     query = select(review_settlement).where(*where)
@@ -95,3 +109,22 @@ def explore(
         Divided(row.item_id, row.question, row.state, row.method, row.n, row.disagreement, row.pair, row.cause, row.cause_by) for row in rows[:limit]
     )
     return DividedPage(page, rows[limit - 1].position if len(rows) > limit else None)
+
+
+def _differing(first: str, second: str) -> ColumnElement[bool]:
+    """Whether these two raters' current answers to the row's question are both there, and not the same text."""
+    one, other, later = judgement.alias("one"), judgement.alias("other"), judgement.alias("later")
+    conditions: list[ColumnElement[bool]] = []
+    for said, rater in ((one.c, first), (other.c, second)):
+        newer = exists().where(later.c.workspace_id == said.workspace_id, later.c.supersedes == said.id)
+        conditions += [
+            said.workspace_id == S.workspace_id,
+            said.item_id == S.item_id,
+            said.question == S.question,
+            said.rubric_id == S.rubric_id,
+            said.rater_id == rater,
+            said.abstained == 0,
+            said.purpose.in_(("work", "audit")),
+            ~newer,
+        ]
+    return exists().where(*conditions, type_coerce(one.c.value, Text) != type_coerce(other.c.value, Text))

@@ -11,18 +11,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 
-from pilotage.core import InputError, NotFound, digest
+from pilotage.core import InputError, NotFound
+from pilotage.core.distributions import fisher_exact
 from pilotage.evidence import Evidence, Observation, holm, mean, not_assessable
-from pilotage.evidence.distributions import fisher_exact
 from pilotage.judging import consensuses
 from pilotage.judging.rubric import find_rubric
 from pilotage.ledger import record
 from pilotage.review.measuring.accuracy import right_with
 from pilotage.review.measuring.known import Known, KnownAnswer, in_force, known_answers, put_known
 from pilotage.review.measuring.matching import COMPARABLE
+from pilotage.review.measuring.tables import review_settlement
 from pilotage.review.rows import load_task, move
+from pilotage.review.sealing import sealed
 from pilotage.review.tables import review_assignment, review_gold, review_task
 from pilotage.store import Workspace, WriteTransaction
 
@@ -120,10 +122,24 @@ def gold_from(workspace: Workspace, project: str, item_ids: Collection[str], *, 
     return workspace.write(job)
 
 
+def gold_candidates(workspace: Workspace, project: str, *, most: int = 50) -> list[str]:
+    """Items that :func:`gold_from` would take: adjudicated, or said alike by at least three, and not known already. Cost: one index range.
+
+    A candidate may still be refused for a question on which people parted.
+    """
+    s, t = review_settlement.c, review_task.c
+    known = exists().where(t.workspace_id == s.workspace_id, t.item_id == s.item_id, t.purpose.in_(("gold", "qualification", "calibration")))
+    sure = (s.method == "adjudicated") | ((s.disagreement == 0) & (s.n >= ENOUGH_VOTES))
+    query = select(s.item_id).distinct().where(s.workspace_id == workspace.id, s.project == project, s.state == "settled", sure, ~known)
+    with workspace.read() as conn:
+        return list(conn.execute(query.order_by(s.item_id).limit(most)).scalars())
+
+
 def _say(tx: WriteTransaction, project: str, task_ids: list[str], *, source: str) -> None:
     # The answers stay out: a ledger that people may read would give the gold away.
     if task_ids:
-        record(tx, type="gold.added", subject=project, body={"n": len(task_ids), "tasks": digest(sorted(task_ids)), "source": source})
+        salt = in_force(tx.conn, tx.workspace_id, project).salt
+        record(tx, type="gold.added", subject=project, body={"n": len(task_ids), "tasks": sealed(salt, gold=sorted(task_ids)), "source": source})
 
 
 def retire_gold(workspace: Workspace, project: str, task_ids: Collection[str], *, reason: str) -> int:

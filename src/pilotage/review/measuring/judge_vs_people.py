@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotage.core import InputError
+from pilotage.core.distributions import t_cdf, t_quantile
 from pilotage.evidence import Evidence, not_assessable
-from pilotage.evidence.distributions import t_cdf, t_quantile
 from pilotage.judging import Agreement, krippendorff_alpha
 
 ENOUGH_ITEMS = 30

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from pilotage.core import InputError, NotFound
-from pilotage.judging import Item, Rubric
+from pilotage.judging import ABOUT_ITEMS, Item, Rubric
 from pilotage.judging.rubric import find_rubric
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import judgement as judgement_table
@@ -96,22 +96,34 @@ def put_known(tx: WriteTransaction, project: str, items: Iterable[Known], *, pur
     NotFound
         If there is no such project.
     """
-    rubric = find_rubric(tx.conn, rubric_id or in_force(tx.conn, tx.workspace_id, project).rubric_id, workspace_id=tx.workspace_id)
+    terms = in_force(tx.conn, tx.workspace_id, project)
+    rubric = find_rubric(tx.conn, rubric_id or terms.rubric_id, workspace_id=tx.workspace_id)
     new: list[NewTask] = []
     ids: list[str] = []
     for known in items:
         asks = _check(rubric, known, most)
         item_id = known.item if isinstance(known.item, str) else known.item.id
-        ids.append(task_id(project, item_id, rubric.id, purpose=purpose, asks=asks))
+        ids.append(task_id(project, item_id, rubric.id, purpose=purpose, asks=asks, salt=terms.salt))
         _check_same(tx, ids[-1], known)
         authors = sorted(judged_by(tx.conn, tx.workspace_id, item_id))
-        about: dict[str, Any] = {"gold": known.values, "explanation": known.explanation, "suggestions": known.suggestions}
+        proposed, harmful = _as_work(tx, project, item_id, rubric.id)
+        about: dict[str, Any] = {"gold": known.values, "explanation": known.explanation, "harmful": harmful}
+        about["suggestions"] = known.suggestions or (proposed if purpose == "gold" else ())
         new.append(NewTask(known.item, purpose=purpose, overlap=most, authors=authors, **about))
     report = put_tasks(tx, project, new, rubric=rubric.id)
     if report.refused:
         first = report.refused[0]
         raise InputError(first.what, where=f"item {first.row} field '{first.field}'", mend="mend it and hand in all of them again")
     return ids
+
+
+def _as_work(tx: WriteTransaction, project: str, item_id: str, rubric_id: str) -> tuple[list[Suggestion], bool]:
+    """What is shown of the item where it is work, and whether it is blurred: as a test it must look the same."""
+    t = review_task.c
+    where = (t.workspace_id == tx.workspace_id, t.queue == project, t.item_id == item_id, t.rubric_id == rubric_id, t.purpose.in_(ABOUT_ITEMS))
+    rows = tx.conn.execute(select(t.suggestion, t.harmful).where(*where)).all()
+    proposed = {question: value for row in rows for question, value in (row.suggestion or {}).items()}
+    return [Suggestion(question, value) for question, value in proposed.items()], any(row.harmful for row in rows)
 
 
 def _check(rubric: Rubric, known: Known, most: int) -> str | None:

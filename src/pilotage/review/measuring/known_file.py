@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,14 @@ def load_known_file(path: str | Path) -> list[Known]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The file cannot be read: {error}", where=str(path), mend="name a UTF-8 file with one JSON object a line") from error
-    found = [_known(line, f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    return read_known(lines, str(path))
+
+
+def read_known(lines: Iterable[str], where: str) -> list[Known]:
+    """The known items of such lines. Raises ``InputError`` with ``where:line``."""
+    found = [_known(line, f"{where}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
     if not found:
-        raise InputError("There are no items in the file.", where=str(path), mend='write lines like {"item": …, "values": {…}}')
+        raise InputError("There are no items in it.", where=where, mend='write lines like {"item": …, "values": {…}}')
     return found
 
 

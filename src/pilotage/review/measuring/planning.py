@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pilotage.core import InputError
+from pilotage.core.distributions import normal_quantile
 from pilotage.evidence import wilson
-from pilotage.evidence.distributions import normal_quantile
 
 _MOST = 10_000_000
 

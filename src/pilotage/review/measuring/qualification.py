@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import null, select, update
+from sqlalchemy import Connection, null, select, update
 
 from pilotage.core import MICROSECONDS, Conflict, InputError, NotFound, Refused, new_id, parse_duration
 from pilotage.core.clock import iso
@@ -114,7 +114,7 @@ def open_exam(workspace: Workspace, project: str, items: Iterable[Known]) -> Exa
 def current_exam(workspace: Workspace, project: str) -> Exam:
     """The project's open exam. Raises ``NotFound``."""
     with workspace.read() as conn:
-        return _exam(conn, workspace.id, project)
+        return find_exam(conn, workspace.id, project)
 
 
 def begin_exam(workspace: Workspace, project: str, rater: Rater) -> list[Claimed]:
@@ -131,16 +131,11 @@ def begin_exam(workspace: Workspace, project: str, rater: Rater) -> list[Claimed
 
     def job(tx: WriteTransaction) -> list[Claimed]:
         ensure_rater(tx, rater)
-        exam = _exam(tx.conn, tx.workspace_id, project)
+        exam = find_exam(tx.conn, tx.workspace_id, project)
         now = tx.clock.now_us()
         tries = _tries(tx, exam.id, rater.name)
         if tries and tries[-1].state == "running":
-            held = [
-                task_id
-                for task_id in tries[-1].tasks
-                if (found := load_assignment(tx.conn, tx.workspace_id, task_id, rater.id)) is not None and found["state"] != "answered"
-            ]
-            return load_claimed(tx.conn, tx.workspace_id, rater.id, held)
+            return load_claimed(tx.conn, tx.workspace_id, rater.id, _go_on(tx, tries[-1], rater.id))
         _may_begin(tx, exam, rater.name, tries, now)
         number = len(tries) + 1
         chosen = _draw(tx, project, exam, rater, number)
@@ -177,7 +172,7 @@ def finish_exam(workspace: Workspace, project: str, rater: Rater, *, give_up: bo
     """
 
     def job(tx: WriteTransaction) -> ExamResult:
-        exam = _exam(tx.conn, tx.workspace_id, project)
+        exam = find_exam(tx.conn, tx.workspace_id, project)
         tries = _tries(tx, exam.id, rater.name)
         if not tries or tries[-1].state != "running":
             raise NotFound("No try of this exam runs.", where=f"project '{project}'", mend="begin one")
@@ -213,7 +208,19 @@ def finish_exam(workspace: Workspace, project: str, rater: Rater, *, give_up: bo
     return workspace.write(job)
 
 
-def _exam(conn: Any, workspace_id: str, project: str) -> Exam:
+def _go_on(tx: WriteTransaction, running: Any, rater_id: str) -> list[str]:
+    """The try's items that are not answered, in the person's hands again where they skipped them or gave them back."""
+    left = _unanswered(tx, running.tasks, rater_id)
+    for task_id in left:
+        found = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
+        if found is not None and found["state"] != "claimed":
+            set_assignment(tx, task_id, rater_id, state="claimed", expires_at=running.until, holder="exam")
+            move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=1)
+    return left
+
+
+def find_exam(conn: Connection, workspace_id: str, project: str) -> Exam:
+    """As :func:`current_exam`, on a connection that is already open."""
     row = conn.execute(select(review_exam).where(E.workspace_id == workspace_id, E.project == project, E.state == "open")).first()
     if row is None:
         raise NotFound(f"The project '{project}' has no exam.", mend="open one with items whose answers are known")

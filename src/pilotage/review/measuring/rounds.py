@@ -20,7 +20,7 @@ from pilotage.ledger import record
 from pilotage.review.measuring.accuracy import Accuracy, accuracy
 from pilotage.review.measuring.agreement import Change, agreement_change
 from pilotage.review.measuring.known import Known, in_force, known_answers, put_known
-from pilotage.review.measuring.matching import score
+from pilotage.review.measuring.matching import COMPARABLE, score
 from pilotage.review.measuring.tables import review_round, review_round_task
 from pilotage.review.projects import guideline_versions
 from pilotage.review.rows import load_task, move
@@ -163,6 +163,8 @@ def round_report(workspace: Workspace, project: str) -> RoundReport:
     before = [version.id for version in guideline_versions(workspace, project)]
     earlier = before[: before.index(found.guideline_id)]
     changes = [
-        agreement_change(workspace, project, question.name, before=earlier[-1], after=found.guideline_id) for question in rubric.questions if earlier
+        agreement_change(workspace, project, question.name, before=earlier[-1], after=found.guideline_id)
+        for question in rubric.questions
+        if earlier and question.kind in COMPARABLE
     ]
     return RoundReport(found, tuple(people), tuple(changes))

@@ -36,6 +36,7 @@ BY_POLICY = "policy"
 _SLACK_US = 600_000_000  # a run looks this far back again: a row is stamped before it is seen, and clocks of several servers differ
 _MOVED = 0.01
 _MOST_PAIR = 200
+GOLD_UNIT = "gold "  # what the units of gold begin with, among those of the work
 S, R, J, T = review_settlement.c, review_settlement_run.c, judgement_table.c, review_task.c
 
 
@@ -248,7 +249,27 @@ def _decided(question: Question, decision: Judgement, working: Mapping[str, Any]
     return Combined("settled", "adjudicated", decision.value, distribution, divided, "an adjudicator decided", {"by": decision.rater_id})
 
 
+def votes_of(workspace: Workspace, project: str, question: Question) -> tuple[Votes, dict[Any, Any]]:
+    """What people say of the items that wait for nobody, as votes, and the gold among their units.
+
+    Raises ``InputError`` if the question has no short list of answers, or there are none. Cost: one pass over its answers.
+    """
+    if possible(question) is None:
+        raise InputError(
+            f"A {question.kind} question has no short list of answers.", where=f"question '{question.name}'", mend="settle it by its policy"
+        )
+    with workspace.read() as conn:
+        rubric_id = in_force(conn, workspace.id, project).rubric_id
+        items = _ready(conn, workspace.id, project, question.name, rubric_id, None)
+    return _votes(workspace, project, question, _said(workspace, items, question.name, rubric_id))
+
+
 def _infer(workspace: Workspace, project: str, question: Question, by_item: Mapping[str, list[Judgement]], method: str, seed: int) -> Truth:
+    votes, gold = _votes(workspace, project, question, by_item)
+    return infer(votes, gold=gold or None, method=method, seed=seed)
+
+
+def _votes(workspace: Workspace, project: str, question: Question, by_item: Mapping[str, list[Judgement]]) -> tuple[Votes, dict[Any, Any]]:
     cells = [
         (item, each.rater_id, plain(question, each.value))
         for item, said in by_item.items()
@@ -260,13 +281,13 @@ def _infer(workspace: Workspace, project: str, question: Question, by_item: Mapp
         for answer in known_answers(conn, workspace.id, project):
             if answer.question == question.name and not answer.abstained:
                 # Their own units: gold teaches how good the raters are, and is never an item of the work.
-                cells.append((f"gold {answer.item_id}", answer.rater_id, plain(question, answer.value)))
-                gold[f"gold {answer.item_id}"] = plain(question, answer.right)
+                cells.append((f"{GOLD_UNIT}{answer.item_id}", answer.rater_id, plain(question, answer.value)))
+                gold[f"{GOLD_UNIT}{answer.item_id}"] = plain(question, answer.right)
     if not cells:
         raise InputError("There are no answers to weigh together.", where=f"question '{question.name}'", mend="wait for answers")
     unit, rater, value = zip(*cells, strict=True)
     among = [_as_text(question, each) for each in possible(question) or ()]
-    return infer(Votes.from_rows(unit, rater, value, values=among), gold=gold or None, method=method, seed=seed)
+    return Votes.from_rows(unit, rater, value, values=among), gold
 
 
 def _as_text(question: Question, value: Any) -> str:

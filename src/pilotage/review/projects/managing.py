@@ -17,6 +17,8 @@ from pilotage.review.tables import review_guideline, review_project, review_proj
 from pilotage.store import Workspace, WriteTransaction
 
 MAX_GUIDELINE = 200_000  # characters
+# What stands under /review/ and /review/projects/ besides projects, and what is no part of an address: such a project could not be opened.
+RESERVED = ("projects", "adjudication", "disagreement", "me", "team", "bias", "audit", "new", ".", "..")
 
 
 def create_project(workspace: Workspace, settings: ProjectSettings, *, rubric: Rubric | str, guideline: str = "", salt: str = "") -> Project:
@@ -34,10 +36,16 @@ def create_project(workspace: Workspace, settings: ProjectSettings, *, rubric: R
     Raises
     ------
     InputError
-        If there is no guideline, or the settings name a question the rubric does not ask.
+        If there is no guideline, the settings name a question the rubric does not ask, or the name is one of :data:`RESERVED`.
     Conflict
         If there is a project of that name.
     """
+
+    if settings.name.lower() in RESERVED:
+        mend = f"take another name than {', '.join(RESERVED)}"
+        raise InputError(
+            f"A project cannot be called '{settings.name}'.", where="field 'name'", why="a page of the workbench stands there", mend=mend
+        )
 
     def job(tx: WriteTransaction) -> Project:
         if find_terms(tx.conn, tx.workspace_id, settings.name) is not None:

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
         PolicyVersion,
         activate_policy,
         draft_policy,
-        loosen,
         policies,
         policy_changes,
         policy_version,
         retire_policy,
         suspend_policy,
-        tighten,
     )
     from pilotage.review.routing.novelty import Novelty, fit_novelty
     from pilotage.review.routing.policy import Policy, policy_of, read_policy
-    from pilotage.review.routing.reports import StoredReport, load_report, next_look, reports, store_report
+    from pilotage.review.routing.reporting import StoredReport, load_report, next_look, reports, store_report
     from pilotage.review.routing.request import ACTIONS, RouteDecision, RouteRequest
+    from pilotage.review.routing.reviewers import Misses, count_misses, reviewer_error
     from pilotage.review.routing.router import Router
-    from pilotage.review.routing.watching import Counted, SliceState, monitor_states, reviewer_error, watch_policy
+    from pilotage.review.routing.tightening import loosen, tighten
+    from pilotage.review.routing.watching import Counted, SliceState, monitor_states, watch_all, watch_policy
 
 # numpy loads with the first name that needs it.
 _FROM = {
@@ -46,20 +46,20 @@ _FROM = {
         "PolicyVersion",
         "activate_policy",
         "draft_policy",
-        "loosen",
         "policies",
         "policy_changes",
         "policy_version",
         "retire_policy",
         "suspend_policy",
-        "tighten",
     ),
     "novelty": ("Novelty", "fit_novelty"),
     "policy": ("Policy", "policy_of", "read_policy"),
-    "reports": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
+    "reporting": ("StoredReport", "load_report", "next_look", "reports", "store_report"),
     "request": ("ACTIONS", "RouteDecision", "RouteRequest"),
+    "reviewers": ("Misses", "count_misses", "reviewer_error"),
     "router": ("Router",),
-    "watching": ("Counted", "SliceState", "monitor_states", "reviewer_error", "watch_policy"),
+    "tightening": ("loosen", "tighten"),
+    "watching": ("Counted", "SliceState", "monitor_states", "watch_all", "watch_policy"),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}
 
@@ -74,6 +74,7 @@ __all__ = [
     "ACTIONS",
     "Change",
     "Counted",
+    "Misses",
     "Novelty",
     "Outcome",
     "Policy",
@@ -85,6 +86,7 @@ __all__ = [
     "SliceState",
     "StoredReport",
     "activate_policy",
+    "count_misses",
     "draft_policy",
     "fit_novelty",
     "keep_novelty",
@@ -108,5 +110,6 @@ __all__ = [
     "store_report",
     "suspend_policy",
     "tighten",
+    "watch_all",
     "watch_policy",
 ]

@@ -14,9 +14,10 @@ from pilotage.core import NotFound, Refused, canonical_json, parse_duration
 from pilotage.review.assessment import AUTOMATED, assessment_for, slice_key, strictest
 from pilotage.review.assessment.tables import review_assessment
 from pilotage.review.routing.deciding import CompiledPolicy, SliceRule
-from pilotage.review.routing.managing import active_version, changes_in_force, level_of
+from pilotage.review.routing.fitness import level_of
+from pilotage.review.routing.managing import active_version, changes_in_force, find_version
 from pilotage.review.routing.policy import Policy
-from pilotage.review.routing.reports import find_report
+from pilotage.review.routing.reporting import find_report
 from pilotage.review.routing.tables import routing_monitor, routing_policy
 from pilotage.store import Workspace
 
@@ -58,12 +59,18 @@ def revision_of(conn: Connection, workspace_id: str, name: str, category: str) -
     return (0, 0) if found is None else (int(found.revision), int(found.assessed))
 
 
-def compile_in(conn: Connection, workspace: Workspace, name: str) -> Loaded:
-    """As :func:`load_compiled`, within one snapshot."""
+def preview(workspace: Workspace, name: str, number: int) -> Loaded:
+    """A version as it would decide were it in force now, a draft among them: to try it. Nothing routes on it. Raises ``NotFound``."""
+    with workspace.read() as conn:
+        return compile_in(conn, workspace, name, number=number)
+
+
+def compile_in(conn: Connection, workspace: Workspace, name: str, *, number: int | None = None) -> Loaded:
+    """As :func:`load_compiled`, within one snapshot; ``number``: this version, whether or not it is in force."""
     head = conn.execute(select(P.salt, P.revision).where(P.workspace_id == workspace.id, P.id == name)).first()
     if head is None:
         raise NotFound(f"There is no routing policy '{name}'.", mend="draft one with 'pilotage routing draft'")
-    version = active_version(conn, workspace.id, name)
+    version = active_version(conn, workspace.id, name) if number is None else find_version(conn, workspace.id, name, number)
     if version is None:
         raise Refused(f"No version of '{name}' is active.", why="nothing routes on a draft", mend="have an owner activate one")
     policy = Policy.model_validate(version["declared"])
@@ -77,7 +84,8 @@ def compile_in(conn: Connection, workspace: Workspace, name: str) -> Loaded:
         about = assessment_for(conn, workspace.id, policy.category, key)
         change = changes.get(key)
         # An assessment made since holds at once where it is stricter; a laxer one loosens nothing before an owner activates a version on it.
-        floors = [version["levels"].get(key, "in_the_loop"), level_of(one, about) if about else "in_the_loop"]
+        activated = [] if version["levels"] is None else [version["levels"].get(key, "in_the_loop")]
+        floors = [*activated, level_of(one, about) if about else "in_the_loop"]
         level = strictest([*floors, *([change.level] if change and change.level else [])])
         certified = report.threshold_for(key, alone=policy.alone)
         if version["state"] == "suspended" or (level in AUTOMATED and certified is None):

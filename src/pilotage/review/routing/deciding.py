@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pilotage.review.routing.novelty import Novelty
 
 _DEEPEST = 12
+_LONGEST_PLAIN = 4 * SCANNED
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,10 @@ class CompiledPolicy:
             if not whole:
                 yield "too_long_to_scan", "review"
         other = text if text.isascii() else _plain(text)
+        if len(other) > _LONGEST_PLAIN:  # a single character may stand for eighteen: what hides behind many of them was not looked at
+            other = other[:_LONGEST_PLAIN]
+            if whole:
+                yield "too_long_to_scan", "review"
         for code, compiled, then in self._patterns:
             if compiled.search(text) or (other is not text and compiled.search(other)):
                 yield code, then
@@ -218,7 +223,7 @@ def _text_of(request: RouteRequest) -> tuple[str, bool]:
 
 def _plain(text: str) -> str:
     """The text as it looks: compatible characters made equal, invisible ones taken out (a zero-width space hides a word from a pattern)."""
-    return "".join(character for character in unicodedata.normalize("NFKC", text) if unicodedata.category(character) != "Cf")[: 4 * SCANNED]
+    return "".join(character for character in unicodedata.normalize("NFKC", text) if unicodedata.category(character) != "Cf")
 
 
 def _gather(value: Any, parts: list[str], depth: int) -> bool:

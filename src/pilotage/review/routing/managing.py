@@ -13,14 +13,15 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 
-from pilotage.core import InputError, NotFound, Refused, parse_duration
+from pilotage.core import NotFound, Refused
 from pilotage.ledger import record
 from pilotage.people import require_another_person, require_role
 from pilotage.people.permissions import Roles
-from pilotage.review.assessment import AUTOMATED, Assessment, assessment_for, at_least, due_in, slice_key, step_of, strictest
+from pilotage.review.assessment import slice_key
 from pilotage.review.projects.project import find_terms
-from pilotage.review.routing.policy import Policy, PolicySlice
-from pilotage.review.routing.reports import StoredReport, find_report, later_look, latest_look
+from pilotage.review.routing.fitness import check_fits, require_current, require_levels
+from pilotage.review.routing.policy import Policy
+from pilotage.review.routing.reporting import find_report, latest_look
 from pilotage.review.routing.tables import routing_change, routing_monitor, routing_policy, routing_policy_version
 from pilotage.store import Workspace, WriteTransaction
 
@@ -70,8 +71,10 @@ class Change:
     created_at: int
 
 
-def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> PolicyVersion:
+def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles, salt: str = "") -> PolicyVersion:
     """Keep a draft: the next version. Nothing routes on a draft.
+
+    ``salt``: what the audit of a new policy is drawn from; left out: a new random one. Give one only to repeat a run: who knows it foresees audits.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def draft_policy(workspace: Workspace, policy: Policy, *, person: Roles) -> Poli
         check_fits(policy, report)
         number = 1 + (tx.conn.execute(select(func.max(V.number)).where(V.workspace_id == tx.workspace_id, V.policy == policy.policy)).scalar() or 0)
         if tx.conn.execute(select(P.id).where(P.workspace_id == tx.workspace_id, P.id == policy.policy)).first() is None:
-            tx.insert(routing_policy, {"id": policy.policy, "salt": secrets.token_hex(32), "revision": 1}, actor=person.login)
+            tx.insert(routing_policy, {"id": policy.policy, "salt": salt or secrets.token_hex(32), "revision": 1}, actor=person.login)
         row = {
             "policy": policy.policy,
             "number": number,
@@ -126,7 +129,7 @@ def activate_policy(workspace: Workspace, name: str, number: int, *, person: Rol
     require_role(person, "owner")
 
     def job(tx: WriteTransaction) -> None:
-        version = _version(tx.conn, tx.workspace_id, name, number)
+        version = find_version(tx.conn, tx.workspace_id, name, number)
         if version["state"] not in ("draft", "suspended"):
             raise Refused(f"{name} v{number} is {version['state']}.", mend="draft a new version")
         require_another_person(person, author=version["author"], act="activate")
@@ -182,7 +185,7 @@ def retire_policy(workspace: Workspace, name: str, number: int, *, person: Roles
     require_role(person, "owner")
 
     def job(tx: WriteTransaction) -> None:
-        version = _version(tx.conn, tx.workspace_id, name, number)
+        version = find_version(tx.conn, tx.workspace_id, name, number)
         mine = (V.workspace_id == tx.workspace_id, V.policy == name, V.number == number)
         tx.conn.execute(update(routing_policy_version).where(*mine).values(state="retired"))
         move_on(tx, name)
@@ -190,155 +193,6 @@ def retire_policy(workspace: Workspace, name: str, number: int, *, person: Roles
 
     workspace.write(job)
     return policy_version(workspace, name, number)
-
-
-def tighten(
-    tx: WriteTransaction,
-    name: str,
-    slice: str,
-    *,
-    level: str = "",
-    threshold: float | None = None,
-    cause: str,
-    subject: str,
-    actor: str | None = None,
-) -> bool:
-    """Make a slice stricter, in the caller's transaction, whoever asks; False if it is as strict already. It can never loosen anything."""
-    standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
-    before_level = standing.level if standing else ""
-    before_threshold = standing.threshold if standing else None
-    after_level = before_level if not level or (before_level and step_of(before_level) >= step_of(level)) else level
-    after_threshold = max((each for each in (before_threshold, threshold) if each is not None), default=None)
-    if (after_level, after_threshold) == (before_level, before_threshold):
-        return False
-    _change(tx, name, slice, standing, "tightened", after_level, after_threshold, cause, subject, actor)
-    return True
-
-
-def loosen(workspace: Workspace, name: str, slice: str, *, person: Roles, report_id: str, reason: str) -> None:
-    """Take back what tightened a slice: an act of a person, on fresh evidence.
-
-    The report must be routable for the slice, for the active policy's model, and from after the slice was tightened. The monitor of the slice begins
-    anew. ``reason`` is kept behind a commitment.
-
-    Raises
-    ------
-    Refused
-        If the person is no owner or wrote the active policy, nothing is tightened, or the report is older, not routable, or about something else.
-    """
-    require_role(person, "owner")
-    if not reason.strip():
-        raise InputError("Loosening needs a reason.", where="field 'reason'")
-
-    def job(tx: WriteTransaction) -> None:
-        version = active_version(tx.conn, tx.workspace_id, name)
-        if version is None or version["state"] != "active":
-            raise Refused(f"No version of '{name}' is active.", mend="activate one first")
-        require_another_person(person, author=version["author"], act="loosen")
-        standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)
-        if standing is None or standing.direction != "tightened":
-            raise Refused(f"Nothing tightened the slice '{slice or 'everything else'}'.", mend="see 'pilotage routing show'")
-        policy = Policy.model_validate(version["declared"])
-        report = find_report(tx.conn, tx.workspace_id, report_id)
-        if report.created_at <= standing.created_at:
-            raise Refused(
-                "This report is older than what tightened the slice.",
-                why="it cannot know what the alarm found",
-                mend="label a fresh sample and report",
-            )
-        require_current(tx.conn, tx.workspace_id, policy.model_copy(update={"report": report.id}), report, now_us=tx.clock.now_us())
-        declared = next((one for one in policy.slices if slice_key(one.slice) == slice), None)
-        certified = report.threshold_for(slice, alone=policy.alone)
-        if certified is None or declared is None:
-            why = report.why_not(slice, alone=policy.alone)
-            raise Refused(f"The report does not certify the slice '{slice or 'everything else'}': {why}.", mend="label more of it")
-        in_use = find_report(tx.conn, tx.workspace_id, policy.report).threshold_for(slice, alone=policy.alone)
-        used = max(declared.threshold or 0.0, in_use or 0.0)
-        if used < certified:
-            raise Refused(
-                f"The policy accepts from {used:.4f}, and the fresh report certifies only from {certified:.4f}.",
-                mend="draft a policy on the fresh report, and have it activated",
-            )
-        number = _change(tx, name, slice, standing, "loosened", "", None, "person", report.id, person.login, reason=reason)
-        begin_monitor(tx, policy, version["number"], slice)
-        assert number  # noqa: S101 - the change stands before the monitor begins
-
-    workspace.write(job)
-
-
-def check_fits(policy: Policy, report: StoredReport) -> None:
-    """Raise ``InputError`` where the policy is not about what the report is about, or takes more than it certifies."""
-    for field, said, shown in (
-        ("category", policy.category, report.category),
-        ("model.fingerprint", policy.model.fingerprint, report.model),
-        ("model.prompt", policy.model.prompt, report.prompt),
-    ):
-        if said != shown:
-            raise InputError(f"The report is about {shown or 'nothing'!r}, the policy about {said or 'nothing'!r}.", where=f"field '{field}'")
-    for one in policy.slices:
-        certified = report.threshold_for(slice_key(one.slice), alone=policy.alone)
-        if one.threshold is not None and certified is not None and one.threshold < certified:
-            raise InputError(
-                f"A threshold of {one.threshold} is below the certified {certified}.",
-                where=f"slice '{slice_key(one.slice)}' field 'threshold'",
-                why="nothing is known of what lies between",
-                mend="leave it out, or raise it",
-            )
-
-
-def require_current(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> None:
-    """Raise ``Refused`` unless the report is about this model and prompt, routable, fresh, within the contract, and the latest look."""
-    if (report.category, report.model, report.prompt) != (policy.category, policy.model.fingerprint, policy.model.prompt):
-        raise Refused("The report is stale: it is about another model or prompt.", where=report.id, mend="label outputs of this one and report again")
-    if report.verdict != "routable":
-        raise Refused(f"The report's verdict is {report.verdict}.", where=report.id, why=report.why or None, mend="see 'pilotage routing report'")
-    if now_us >= report.created_at + parse_duration(policy.max_age):
-        raise Refused(f"The report is older than {policy.max_age}.", where=report.id, mend="label a fresh sample and report again")
-    if report.risk is None or report.risk > policy.contract.error_rate:
-        raise Refused(
-            f"The report certifies an error rate of {report.risk}, and the contract allows {policy.contract.error_rate}.",
-            where=report.id,
-            mend="report again with the contract's error rate as the risk",
-        )
-    later = later_look(conn, workspace_id, report)
-    if later is not None:
-        raise Refused(
-            f"There is a later look at the same model: {later}.",
-            where=report.id,
-            why="the best of several looks proves nothing",
-            mend="stand on the latest",
-        )
-
-
-def require_levels(conn: Connection, workspace_id: str, policy: Policy, report: StoredReport, *, now_us: int) -> dict[str, tuple[str, Assessment]]:
-    """Slice → (its level, the assessment it rests on). Raises ``Refused`` where one is missing or due, or what is automated is not certified."""
-    due = {(one.category, one.slice): one for one in due_in(conn, workspace_id, now_us=now_us, models=_model_of(policy), category=policy.category)}
-    levels: dict[str, tuple[str, Assessment]] = {}
-    for one in policy.slices:
-        key = slice_key(one.slice)
-        about = assessment_for(conn, workspace_id, policy.category, key)
-        named = f"slice '{key}'" if key else "everything else"
-        if about is None:
-            raise Refused(f"Nobody assessed '{policy.category}' ({named}).", mend="answer the four questions: 'pilotage assess record'")
-        for place in {key, about.slice}:
-            if (doubt := due.get((policy.category, place))) is not None:
-                raise Refused(f"The assessment of {named} is due again ({doubt.cause}).", mend="assess it anew: 'pilotage assess record'")
-        if one.level is not None and not at_least(one.level, about.level):
-            raise Refused(f"The policy asks for '{one.level}' in {named}; the assessment allows nothing laxer than '{about.level}'.", where=about.id)
-        level = level_of(one, about)
-        if level in AUTOMATED and report.threshold_for(key, alone=policy.alone) is None:
-            raise Refused(
-                f"The report does not certify {named}: {report.why_not(key, alone=policy.alone)}.",
-                where=report.id,
-                mend="label more of it, or declare 'level: in_the_loop' for it",
-            )
-        levels[key] = (level, about)
-    return levels
-
-
-def level_of(declared: PolicySlice, about: Assessment) -> str:
-    """The stricter of what was assessed and what the policy declares."""
-    return strictest([about.level, *([declared.level] if declared.level else [])])
 
 
 def changes_in_force(conn: Connection, workspace_id: str, name: str) -> dict[str, Change]:
@@ -356,7 +210,7 @@ def active_version(conn: Connection, workspace_id: str, name: str) -> RowMapping
 def policy_version(workspace: Workspace, name: str, number: int) -> PolicyVersion:
     """One version. Raises ``NotFound``."""
     with workspace.read() as conn:
-        return _record(_version(conn, workspace.id, name, number))
+        return _record(find_version(conn, workspace.id, name, number))
 
 
 def policies(workspace: Workspace, *, name: str | None = None) -> list[PolicyVersion]:
@@ -364,6 +218,14 @@ def policies(workspace: Workspace, *, name: str | None = None) -> list[PolicyVer
     where = [V.workspace_id == workspace.id] + ([V.policy == name] if name is not None else [])
     with workspace.read() as conn:
         return [_record(row) for row in conn.execute(select(routing_policy_version).where(*where).order_by(V.policy, V.number)).mappings()]
+
+
+def changes_of(workspace: Workspace, name: str, *, limit: int = 200) -> list[Change]:
+    """What tightened the policy's slices and was taken back, the newest first."""
+    query = select(routing_change).where(C.workspace_id == workspace.id, C.policy == name).order_by(C.created_at.desc(), C.slice, C.number.desc())
+    with workspace.read() as conn:
+        rows = conn.execute(query.limit(limit)).mappings()
+        return [Change(**{field: row[field] for field in Change.__dataclass_fields__}) for row in rows]
 
 
 def policy_changes(workspace: Workspace, name: str) -> dict[str, Change]:
@@ -388,7 +250,7 @@ def begin_monitor(tx: WriteTransaction, policy: Policy, number: int, slice: str)
     return int(epoch)
 
 
-def _change(
+def change_slice(
     tx: WriteTransaction,
     name: str,
     slice: str,
@@ -401,6 +263,7 @@ def _change(
     actor: str | None,
     reason: str = "",
 ) -> int:
+    """Write what is in force for a slice from now on, tell routers and the ledger, and return the change's number."""
     number = (standing.number if standing else 0) + 1
     row = {
         "id": f"{name}/{slice}/{number}",
@@ -421,7 +284,8 @@ def _change(
     return number
 
 
-def _version(conn: Connection, workspace_id: str, name: str, number: int) -> RowMapping:
+def find_version(conn: Connection, workspace_id: str, name: str, number: int) -> RowMapping:
+    """The row of one version. Raises ``NotFound``."""
     where = (V.workspace_id == workspace_id, V.policy == name, V.number == number)
     found = conn.execute(select(routing_policy_version).where(*where)).mappings().first()
     if found is None:
@@ -431,7 +295,3 @@ def _version(conn: Connection, workspace_id: str, name: str, number: int) -> Row
 
 def _record(row: RowMapping) -> PolicyVersion:
     return PolicyVersion(**{field: row[field] for field in PolicyVersion.__dataclass_fields__})
-
-
-def _model_of(policy: Policy) -> dict[str, str]:
-    return {policy.category: policy.model.fingerprint}

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from pilotage.core import Conflict, InputError, Unavailable
 from pilotage.review.routing.compiling import Loaded, load_compiled, revision_of
 from pilotage.review.routing.deciding import CompiledPolicy
+from pilotage.review.routing.known_ids import KnownIds
 from pilotage.review.routing.recording import Entry, find_decision, is_full, write_batch, write_one
 from pilotage.review.routing.request import RouteDecision, RouteRequest
 from pilotage.store import Workspace, WriteTransaction
@@ -52,6 +53,7 @@ class Router:
         self._wake = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._ids = KnownIds(workspace)
         self._loaded: Loaded = load_compiled(workspace, name)
         self._looked = time.monotonic()
 
@@ -127,7 +129,10 @@ class Router:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        self.flush()
+        try:
+            self.flush()
+        finally:
+            self._ids.close()
 
     def __enter__(self) -> Router:
         return self
@@ -152,12 +157,19 @@ class Router:
     def _known(self, route_id: str, digest: str) -> RouteDecision | None:
         with self._lock:
             found = self._remembered.get(route_id)
-        if found is None and self._loaded.compiled.policy.record == "behind":
+        if found is None and self._loaded.compiled.policy.record == "behind" and self._stands(route_id):
             with self._workspace.read() as conn:
                 found = find_decision(conn, self._workspace.id, route_id)
         if found is None:
             return None
         return _repeated(found, digest)
+
+    def _stands(self, route_id: str) -> bool:
+        """Whether the database may know the id: True where asking the short way failed, so that the usual way says what is wrong."""
+        try:
+            return route_id in self._ids
+        except Exception:
+            return True
 
     def _record_before(self, request: RouteRequest, digest: str) -> RouteDecision:
         for _ in range(5):
@@ -228,14 +240,11 @@ class Router:
                     return
                 compiled = self._loaded.compiled
                 writing = self._writing = self._workspace.submit(lambda tx: write_batch(tx, compiled, batch or []))
-        try:
-            failed = writing.exception() if wait else None
-        finally:
-            with self._lock:
-                if self._writing is writing:
-                    self._writing = None
+        failed = writing.exception() if wait else None
         if batch is not None:
+            # In one step, by who sent it: whoever looks in between must not find nothing written, nothing pending and nothing failed.
             with self._lock:
+                self._writing = None
                 self._failed = failed
                 if failed is not None:
                     self._behind[:0] = batch  # kept, and tried again

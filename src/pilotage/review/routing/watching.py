@@ -9,28 +9,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import RowMapping, func, select, update
 
-from pilotage.core import InputError
+from pilotage.judging import ABOUT_ITEMS
 from pilotage.judging.tables import judgement, rater
 from pilotage.ledger import record
 from pilotage.review.assessment import assessment_for, at_least, reassess, slice_key, strictest
-from pilotage.review.routing.managing import active_version, changes_in_force, tighten
+from pilotage.review.routing.managing import active_version, changes_in_force
 from pilotage.review.routing.policy import Policy
 from pilotage.review.routing.recording import release_held_in
-from pilotage.review.routing.reports import find_report
+from pilotage.review.routing.reporting import find_report
 from pilotage.review.routing.tables import audit_sample, route_decision, routing_monitor, routing_policy_version
+from pilotage.review.routing.tightening import tighten
 from pilotage.review.tables import review_task
+from pilotage.review.webhooks.outbox import emit
 from pilotage.store import Workspace, WriteTransaction
-
-if TYPE_CHECKING:
-    from pilotage.evidence import Evidence
 
 S, M, J, T, V, D = audit_sample.c, routing_monitor.c, judgement.c, review_task.c, routing_policy_version.c, route_decision.c
 CHUNK = 500
-ENOUGH_SEEDS = 30
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,14 @@ def watch_policy(workspace: Workspace, name: str) -> Counted:
     return total + Counted(released=workspace.write(lambda tx: _release(tx, name)))
 
 
+def watch_all(workspace: Workspace) -> dict[str, Counted]:
+    """Every policy watched, by name: :func:`watch_policy` for each that ever had a version in force. For a scheduler, or a server's background."""
+    query = select(V.policy).where(V.workspace_id == workspace.id, V.state != "draft").distinct().order_by(V.policy)
+    with workspace.read() as conn:
+        names = list(conn.execute(query).scalars())
+    return {name: watch_policy(workspace, name) for name in names}
+
+
 def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
     """How the watch of each slice stands, by slice: its current epoch."""
     from pilotage.judging.calibration import Watch
@@ -142,35 +148,10 @@ def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
     return found
 
 
-def reviewer_error(*, wrong: int, n: int) -> Evidence:
-    """How often a reviewer lets a wrong output pass, from gold or planted errors: ``wrong`` missed of ``n`` > 0; the e_h of the economics.
-
-    Not assessable below 30: the interval would be wider than anything it could decide.
-    """
-    from pilotage.evidence import Evidence, clopper_pearson, not_assessable
-
-    if n < 0 or not 0 <= wrong <= max(n, 0):
-        raise InputError(f"{wrong} of {n} is no rate.")
-    if n < ENOUGH_SEEDS:
-        return not_assessable("reviewer_error", reason=f"not enough seeds: {n}, at least {ENOUGH_SEEDS} are needed", n=n, method="Clopper-Pearson")
-    interval = clopper_pearson(wrong, n)
-    return Evidence(
-        metric="reviewer_error",
-        status="measured",
-        estimate=wrong / n,
-        lower=interval.lower,
-        upper=interval.upper,
-        level=interval.level,
-        n=n,
-        n_clusters=None,
-        method=interval.method,
-    )
-
-
 def _count_some(tx: WriteTransaction, name: str) -> Counted:
     waiting = (S.workspace_id == tx.workspace_id, S.policy == name, S.state == "waiting")
     # Ready: no task of the audit is open any more. In the order they were drawn, so that a replay meets the same wealth.
-    opened = select(T.id).where(T.workspace_id == S.workspace_id, T.item_id == S.item_id, T.state == "open").exists()
+    opened = select(T.id).where(T.workspace_id == S.workspace_id, T.item_id == S.item_id, T.state == "open", T.purpose.in_(ABOUT_ITEMS)).exists()
     ready = tx.conn.execute(select(audit_sample).where(*waiting, ~opened).order_by(S.created_at, S.route_id).limit(CHUNK)).mappings().all()
     if not ready:
         return Counted()
@@ -198,7 +179,7 @@ def _count_some(tx: WriteTransaction, name: str) -> Counted:
 
 
 def _answers(tx: WriteTransaction, item_ids: list[str]) -> dict[str, list[tuple[str, Any]]]:
-    """Item → (question, value) of what people said of it and stand by; abstentions have no value."""
+    """Item → (question, value) of what people said of it and stand by, never in a test or to a planted suggestion; abstentions have no value."""
     later = judgement.alias("later")
     same = [later.c[field] == J[field] for field in ("workspace_id", "item_id", "question", "rater_id", "rubric_id")]
     superseded = select(later.c.id).where(*same, later.c.supersedes == J.id).exists()
@@ -206,6 +187,7 @@ def _answers(tx: WriteTransaction, item_ids: list[str]) -> dict[str, list[tuple[
         select(J.item_id, J.question, J.value)
         .join(rater, (rater.c.workspace_id == J.workspace_id) & (rater.c.id == J.rater_id))
         .where(J.workspace_id == tx.workspace_id, J.item_id.in_(item_ids), J.abstained == 0, rater.c.kind == "person", ~superseded)
+        .where(J.purpose.in_(ABOUT_ITEMS))
     )
     found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     for row in tx.conn.execute(query):
@@ -249,6 +231,7 @@ def _alarm(tx: WriteTransaction, name: str, slice: str, epoch: int, number: int,
     key = f"{name}/{slice}/{epoch}"
     body = {"version": number, "slice": slice, "epoch": epoch, "audited": audited, "wrong": wrong, "limit": policy.contract.error_rate}
     record(tx, type="policy.alarmed", subject=name, body=body)
+    emit(tx, "alarm.raised", subject=name, project=policy.project, data=body)
     current = tx.conn.execute(select(func.max(M.epoch)).where(M.workspace_id == tx.workspace_id, M.policy == name, M.slice == slice)).scalar()
     if current == epoch:  # a late audit of what was in force before says nothing about what is now
         standing = changes_in_force(tx.conn, tx.workspace_id, name).get(slice)

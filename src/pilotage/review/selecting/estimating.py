@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotage.core import InputError
+from pilotage.core.distributions import t_quantile
 from pilotage.evidence import Comparison, Evidence, Observation, compare_paired, not_assessable, rate
-from pilotage.evidence.distributions import t_quantile
 from pilotage.review.selecting.candidate import RANDOM
 from pilotage.review.selecting.choosing import Batch
 

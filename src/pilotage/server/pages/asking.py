@@ -21,6 +21,15 @@ def _turn(
 TurnDep = Annotated[Turn, Depends(_turn)]
 
 
+async def _sent(request: Request) -> dict[str, str]:
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+SentDep = Annotated[dict[str, str], Depends(_sent)]
+"""The text fields of the form that was sent, for forms whose fields are many."""
+
+
 def with_query(request: Request, **changes: str | None) -> str:
     """This page's address with some parameters changed (None removes one); the place in the list is kept only if it is among them."""
     kept = {name: value for name, value in request.query_params.items() if name not in ("after", "before")}

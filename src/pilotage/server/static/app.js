@@ -19,7 +19,7 @@ document.addEventListener("htmx:config:request", (event) => {
   if (token) event.detail.ctx.request.headers["X-CSRF-Token"] = token;
 });
 
-// Lists: j and k walk the rows, Enter opens one, n and p turn the page. Never while somebody types.
+// Lists: j and k walk the rows, Enter opens one, n and p turn the page; a link with data-key answers to its key. Never while somebody types.
 let row = -1;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -33,5 +33,7 @@ document.addEventListener("keydown", (event) => {
     row = Math.min(Math.max((here >= 0 ? here : row) + (event.key === "j" ? 1 : -1), 0), links.length - 1);
     links[row].focus();
     event.preventDefault();
+  } else if (event.key.length === 1) {
+    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
   }
 });

@@ -5,7 +5,11 @@ import { kindOf } from "./kinds/registry.js";
 import { textAt } from "./payload.js";
 
 /** The questions of the task: those of the rubric that are this person's to answer. */
-const questionsOf = (task) => rubricOf(task).questions.filter((question) => !task.questions?.length || task.questions.includes(question.name));
+const questionsOf = (task) => rubricOf(task).questions.filter((question) => !task.questions?.length || task.questions.includes(question.name)).map((question) => inDispute(task, question));
+
+/** What is disputed is decided, also where it could be left out before. */
+const inDispute = (task, question) => (task.context?.questions?.includes(question.name) && question.name !== "correction" ? Object.assign(disputes[`${task.rubric_id} ${question.name}`] ??= { ...question }, { required: true }) : question);
+const disputes = {};
 
 /** Questions answered one after the other, with keys. */
 export const asked = (task) => questionsOf(task).filter((question) => !kindOf(question).written);

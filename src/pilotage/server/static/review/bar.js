@@ -1,5 +1,6 @@
 // The bar at the foot: agree, the opposite, the answers of the question in focus, and the rest of the commands.
 
+import { isDisputed, takeButtons } from "./adjudication.js";
 import { acceptance, asked, baseOf, focused, outcome, proposalOf, rejection, veiled, whole, written } from "./answers.js";
 import { backToCurrent, choose } from "./deciding.js";
 import { desk } from "./desk.js";
@@ -37,6 +38,7 @@ function optionButtons(task, question) {
 }
 
 function decideButtons(task, yes, no) {
+  if (isDisputed(task)) return takeButtons(task);
   if (desk.mine) {
     return el("div", { class: "wb-decide" },
       button("accept", "Take the machine's", { kind: "wb-accept", detail: yes ? outcome(task, yes).words : "" }),

@@ -1,4 +1,4 @@
-// What stands beside the item: the questions of a rubric, the machine's proposal, the texts, what others said.
+// What stands beside the item: the questions of a rubric, the machine's proposal, the texts.
 
 import { asked, baseOf, brief, mustAnswer, proposalOf, say, veiled, written } from "./answers.js";
 import { button } from "./bar.js";
@@ -10,7 +10,7 @@ import { keyName, keyOf } from "./keys.js";
 import { drawActions } from "./screen.js";
 
 export function besideParts(task) {
-  return [questionsCard(task), verdictCard(task), othersCard(task), ...written(task).map((one) => textCard(task, one))].filter(Boolean);
+  return [questionsCard(task), verdictCard(task), ...written(task).map((one) => textCard(task, one))].filter(Boolean);
 }
 
 /** Of a rubric with several questions: each with what was answered, the one in focus marked. */
@@ -47,15 +47,6 @@ function verdictCard(task) {
       : el("p", { class: "wb-proposed", dir: "auto" }, said.map((question) => say(question, proposal[question.name], task)).join(", ") || words(textOf(verdict.value))),
     by.length > 0 && el("p", { class: "wb-reason" }, by.map((one) => `${one.model}${one.probability != null ? `: ${Math.round(100 * one.probability)} %` : ""}`).join(", ")),
     verdict?.reason && el("p", { class: "wb-reason", dir: "auto" }, textOf(verdict.reason)));
-}
-
-/** To settle a disagreement: what others answered, under names that say nothing. */
-function othersCard(task) {
-  const others = task.context?.answers;
-  if (!others?.length) return null;
-  return el("section", { class: "wb-card" }, el("h3", {}, "What others said"),
-    el("dl", { class: "wb-facts" }, others.map((one) => [el("dt", {}, one.alias),
-      el("dd", { dir: "auto" }, asked(task).concat(written(task)).filter((question) => question.name in (one.answers ?? {})).map((question) => (typeof one.answers[question.name] === "string" && question.kind !== "choice" ? one.answers[question.name] : say(question, one.answers[question.name], task))).join(", "), one.reason && el("small", {}, ` ${one.reason}`))])));
 }
 
 function textCard(task, question) {

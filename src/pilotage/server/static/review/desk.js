@@ -1,6 +1,6 @@
 // What is on the desk: claimed items, of which the first is being looked at, what was decided, and what is half done.
 
-import { announce, keep, newKey, PREFIX, problem, queue, root } from "./dom.js";
+import { announce, keep, newKey, PREFIX, problem, purpose, queue, root } from "./dom.js";
 import { clock, IDLE_MS } from "./clock.js";
 import { outbox, signInLink } from "./outbox.js";
 import { show, showError, status } from "./screen.js";
@@ -40,8 +40,9 @@ export const current = () => desk.ready[0] ?? null;
 export const rubricOf = (task) => desk.rubrics[task.rubric_id] ?? { name: "", number: 0, guideline: "", questions: [] };
 
 /** This page's name towards the server: what it claims stays its own through a reload or a lost reply. */
-const HOLDER = keep.read(sessionStorage, `${PREFIX}.holder`, null) ?? newKey();
-keep.write(sessionStorage, `${PREFIX}.holder`, HOLDER);
+const HOLDER_KEY = `${PREFIX}.holder${purpose ? `.${purpose}` : ""}`;
+const HOLDER = keep.read(sessionStorage, HOLDER_KEY, null) ?? newKey();
+keep.write(sessionStorage, HOLDER_KEY, HOLDER);
 
 /** Every task that is here: ready, or decided and on its way. */
 function having() {
@@ -57,7 +58,7 @@ export async function refill({ skipped = false, takeOver = false } = {}) {
   const changes = outbox.changes;
   try {
     const wanted = { n: PREFETCH - desk.ready.length, holder: HOLDER, having: having(), take_over: takeOver, skipped_too: skipped };
-    const got = await call("POST", "claim", { queue, ...wanted });
+    const got = await call("POST", "claim", { queue, purpose: purpose || null, ...wanted });
     Object.assign(desk.rubrics, got.rubrics);
     desk.project = got.project ?? null;
     const known = new Set(desk.ready.map((task) => task.task_id));

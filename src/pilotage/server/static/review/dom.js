@@ -3,7 +3,7 @@
 // Everything a model or a person wrote goes into the page as text (textContent), never as markup.
 
 export const root = document.getElementById("workbench");
-export const { queue, workspace, login, pilot } = root.dataset;
+export const { queue, workspace, login, pilot, purpose } = root.dataset;
 export const PREFIX = `pilotage.${workspace}.${login}.${queue}`;
 export const MINE = `pilotage.${login}`; // what belongs to the person, whatever the queue
 

@@ -37,6 +37,7 @@ export function capture(event) {
 const FIXED = [
   ["1–9, 0", "Choose an answer; label a mark; place a candidate"],
   ["← → ↑ ↓", "Walk in a text or a ranking; with shift: select, or move"],
+  ["⇧ A, ⇧ B …", "Of a dispute: take the answer under this letter"],
   ["ctrl enter", "Keep the text you edited"],
   ["esc", "Leave the text as it was; back from the history"],
   ["ctrl s", "Send what is waiting now"],

@@ -1,6 +1,7 @@
 // Keys: one table of commands, each with the key it has unless the person gave it another. Changed keys are kept for the login on this browser.
 
 import { accept, backToCurrent, choose, edit, endEdit, escalate, flag, flush, look, moved, ofKind, recordChosen, reject, reveal, skip, toQuestion, undo } from "./deciding.js";
+import { aliasOf, take } from "./adjudication.js";
 import { askOpen } from "./dialogs.js";
 import { asked, focused } from "./answers.js";
 import { current, desk } from "./desk.js";
@@ -85,6 +86,8 @@ document.addEventListener("keydown", (event) => {
 function commandOf(event) {
   const { key } = event;
   for (const name of Object.keys(COMMANDS)) if (keyOf(name) === key) return COMMANDS[name].run;
+  const other = aliasOf(event);
+  if (other >= 0) return () => take(other);
   const question = focused();
   const options = question && !desk.past ? kindOf(question).options(question) : [];
   const own = options.findIndex((option) => option.key && option.key === key);

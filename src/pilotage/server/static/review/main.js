@@ -17,5 +17,5 @@ addEventListener("beforeunload", (event) => outbox.memory.size && event.preventD
 
 show();
 outbox.send();
-await refill();
+await refill({ takeOver: new URLSearchParams(location.search).has("held") }); // ?held: to go on with what was put into one's hands elsewhere
 fetchHistory();

@@ -24,7 +24,8 @@ export function seen(task) {
 function consent() {
   const text = desk.project?.consent;
   const name = `${MINE}.${workspace}.${queue}.consent`;
-  if (!text || keep.read(localStorage, name, null) === text) return;
+  // On record on the server, whatever machine it was said on; or said here and still on its way there.
+  if (!text || desk.project.consented || keep.read(localStorage, name, null) === text) return;
   agreeTo("Before you begin", text, () => {
     keep.write(localStorage, name, text);
     outbox.put("consent", { queue });
@@ -65,8 +66,16 @@ function roundPart() {
   return el("p", { class: "wb-notice" }, el("b", {}, "Calibration round. "), "You see after each item what was expected; nothing here counts as work.");
 }
 
+const SOON = 5; // answers before a pause at which it is told
+
+function breakPart() {
+  const left = desk.project?.before_break;
+  if (left == null || left < 1 || left > SOON) return null;
+  return el("p", { class: "wb-notice" }, `A break of ${desk.project.break_for} comes after ${left === 1 ? "this item" : `${left} more items`}.`);
+}
+
 export function noticeParts(task) {
   root.classList.toggle("wb-calibrating", Boolean(desk.project?.round));
-  return desk.past ? [] : [roundPart(), feedback && feedback.task !== task ? feedbackPart() : null].filter(Boolean);
+  return desk.past ? [] : [roundPart(), breakPart(), feedback && feedback.task !== task ? feedbackPart() : null].filter(Boolean);
 }
 

@@ -4,11 +4,12 @@ import { askOf, flush } from "./deciding.js";
 import { asked, focused, proposalOf, say } from "./answers.js";
 import { barParts, pressable } from "./bar.js";
 import { besideParts } from "./beside.js";
+import { othersCard } from "./adjudication.js";
 import { clock } from "./clock.js";
 import { contractChangeParts } from "./contract_change.js";
 import { callItem, turns } from "./conversation.js";
 import { current, desk, refill, rubricOf, setBegun } from "./desk.js";
-import { actions, beside, el, pilot, plural, root, stage, textOf, words, $ } from "./dom.js";
+import { actions, beside, el, pilot, plural, purpose, queue, root, stage, textOf, words, $ } from "./dom.js";
 import { showGuideline } from "./guideline.js";
 import { showHistory } from "./history.js";
 import { kindOf } from "./kinds/registry.js";
@@ -140,6 +141,7 @@ function taskParts(task) {
       rest.length > 0 && el("details", { class: "wb-more" }, el("summary", {}, "More about this item"),
         el("dl", { class: "wb-facts" }, rest.map(([name, value]) => [el("dt", {}, words(name)), el("dd", { dir: "auto" }, textOf(value))])))),
     material && (hidden ? veil(material) : material),
+    othersCard(task),
   ].filter(Boolean);
 }
 
@@ -169,7 +171,7 @@ function turnOf(task, question, talkName, talk) {
 // Why nothing is handed out although work waits.
 const LIMITS = {
   paused: () => "The project is paused.",
-  qualification: () => "This project asks for an exam first.",
+  qualification: () => ["This project asks for an exam first: ", el("a", { href: `/review/me/exams/${encodeURIComponent(queue)}` }, "begin it, or finish it here"), "."],
   per_day: () => "You have done what this project gives one person a day. Thank you; more tomorrow.",
   at_once: () => "You hold as many items as this project gives one person at once.",
   break: (project) => `Time for a break${project?.break_for ? ` of ${project.break_for}` : ""}: tired eyes agree too easily. Items come back by themselves.`,
@@ -187,12 +189,12 @@ function emptyCard() {
   if (standing.held) offers.push(pressable("Take over what you hold elsewhere", () => refill({ takeOver: true })));
   if (standing.held) lines.push(el("li", {}, `You hold ${plural(standing.held, "item")} in another window, or held ${standing.held === 1 ? "it" : "them"} in one you closed: free again within ten minutes.`));
   if (standing.held_by_others) lines.push(el("li", {}, `${plural(standing.held_by_others, "item")} are in other people's hands.`));
-  if (standing.own_work) lines.push(el("li", {}, `${plural(standing.own_work, "item")} are your own work; somebody else reviews them.`));
+  if (standing.own_work) lines.push(el("li", {}, `${plural(standing.own_work, "item")} ${purpose ? "you answered yourself; somebody else decides them" : "are your own work; somebody else reviews them"}.`));
   for (const [role, count] of Object.entries(standing.other_roles)) lines.push(el("li", {}, `${plural(count, "item")} need a person with the role “${role}”.`));
   if (standing.other_skills) lines.push(el("li", {}, `${plural(standing.other_skills, "item")} need somebody examined for them.`));
   if (standing.limit) lines.unshift(el("li", { class: "wb-limit" }, LIMITS[standing.limit]?.(desk.project) ?? words(standing.limit)));
   const done = desk.answered > 0;
-  const overview = el("a", { href: pilot ? `/pilots/${encodeURIComponent(pilot)}` : "/" }, "Go to the overview");
+  const overview = purpose ? el("a", { href: `/review/adjudication?project=${encodeURIComponent(queue)}` }, "Back to adjudication") : el("a", { href: pilot ? `/pilots/${encodeURIComponent(pilot)}` : "/" }, "Go to the overview");
   return el("section", { class: "wb-card wb-empty" },
     el("h2", {}, done ? "Nothing more waits for you" : "Nothing waits for you here"),
     el("p", {}, done ? `You answered ${plural(desk.answered, "item")}.` : "Items come here when a run finds something that a person must look at.",

@@ -151,6 +151,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "batch_id", "item_id", name=op.f("pk_review_batch_item")),
     )
     op.create_table(
+        "review_duty",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("held_until", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "name", name=op.f("pk_review_duty")),
+    )
+    op.create_table(
         "review_exam",
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
@@ -562,6 +572,7 @@ def upgrade() -> None:
     with op.batch_alter_table("judgement", schema=None) as batch_op:
         batch_op.add_column(sa.Column("first_key_ms", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("sides", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("served_order", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("guideline_id", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("purpose", sa.Text(), server_default="work", nullable=False))
         batch_op.create_index("ix_judgement_question", ["workspace_id", "question", "rubric_id"], unique=False)
@@ -573,6 +584,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("shown", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("committed", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("sides", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("served_order", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("guideline_id", sa.Text(), nullable=True))
 
     with op.batch_alter_table("review_decision", schema=None) as batch_op:

@@ -4,10 +4,19 @@ import { announce, el, textOf } from "../dom.js";
 import { at } from "../payload.js";
 
 const fieldOf = (question) => question.of || "candidates";
-const candidates = (ask) => at(ask.task.payload, fieldOf(ask.question)) ?? [];
+
+/** The candidates as they stand for this person: drawn when the item was served, so that nobody's first is everybody's first. */
+function candidates(ask) {
+  const given = at(ask.task.payload, fieldOf(ask.question)) ?? [];
+  const order = ask.task.served_order?.[ask.question.name];
+  if (!order) return given;
+  const byId = new Map(given.map((one) => [one.id, one]));
+  return [...order.map((id) => byId.get(id)).filter(Boolean), ...given.filter((one) => !order.includes(one.id))];
+}
+
 const flat = (value) => (value ?? []).flat();
 
-/** Candidates that are not picked yet, in the item's order. */
+/** Candidates that are not picked yet, as they stand. */
 const open = (ask) => candidates(ask).filter((one) => !flat(ask.value).includes(one.id));
 
 function pick(ask, id) {
@@ -98,6 +107,10 @@ export const ranking = {
     return true;
   },
   uses: (question) => [fieldOf(question)],
+  compare(question, value, task) {
+    const text = new Map((at(task.payload, fieldOf(question)) ?? []).map((one) => [one.id, textOf(one.text ?? one.content ?? one.title ?? one.id)]));
+    return el("ol", { class: "wb-order" }, value.map((group) => el("li", { dir: "auto" }, group.map((id) => text.get(id) ?? id).join(" = "))));
+  },
   draw(ask) {
     const groups = ask.value ?? [];
     const placed = new Map(groups.flatMap((group, index) => group.map((id) => [id, index + 1])));
@@ -108,7 +121,7 @@ export const ranking = {
   },
 };
 
-/** What is picked stands first, in its order; the rest as the item has it. */
+/** What is picked stands first, in its order; the rest as it was served. */
 function shownOrder(ask) {
   const byId = new Map(candidates(ask).map((one) => [one.id, one]));
   return [...flat(ask.value).map((id) => byId.get(id)).filter(Boolean), ...open(ask)];

@@ -22,6 +22,7 @@
 //   commands                  {name: (ask, again) => …}: commands of keys.js that mean something here (prefer_first, tie, …)
 //   keydown(ask, event)       keys that move about (arrows); true if it was one
 //   draw(ask)                 what the stage shows of it, besides the item
+//   compare(question, value, task)  an answer drawn beside others of the same item; words, where left out
 //   after(ask)                called once it is on the page
 //   uses(question)            fields of the payload that `draw` shows, so that the stage does not show them again
 //   start(ask)                the answer that correcting begins with (the proposal, unless told)

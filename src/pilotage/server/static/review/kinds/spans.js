@@ -207,6 +207,13 @@ function watch(ask, holder) {
   document.addEventListener("selectionchange", changed);
 }
 
+/** One answer in the text, to be looked at beside others. */
+function compare(question, value, task) {
+  const ask = { question, task, value, view: {}, live: false };
+  const marks = value.filter((mark) => mark.end <= textOf(ask).length);
+  return el("div", {}, el("div", { class: "wb-text wb-compared", dir: "auto" }, pieces(ask, marks, null)), el("ul", { class: "wb-marks" }, marks.map((mark) => markItem(ask, mark))), !marks.length && el("p", { class: "wb-none" }, "no marks"));
+}
+
 export const spans = {
   options: named,
   ready: (question, value) => Array.isArray(value) && value.length >= (question.at_least ?? 0) && value.length <= (question.at_most ?? Infinity),
@@ -218,6 +225,7 @@ export const spans = {
   press,
   keydown,
   draw,
+  compare,
   uses: (question) => [fieldOf(question)],
   empty: (question) => ((question.at_least ?? 0) === 0 ? [] : undefined),
 };

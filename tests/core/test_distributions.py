@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotage.evidence.distributions import (
+from pilotage.core.distributions import (
     beta_cdf,
     beta_quantile,
     binomial_cdf,

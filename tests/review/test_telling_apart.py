@@ -1,0 +1,200 @@
+"""People who try to tell tests, planted errors and other people's answers from work, by whatever they are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from pilotage.core import ManualClock
+from pilotage.judging import Item, Rubric, judgements, person
+from pilotage.review import Claimed, NewTask, Suggestion, answer, claim, escalate_overdue, put_tasks, skip, standing, undo
+from pilotage.review.measuring import Known, add_gold
+from pilotage.review.new_task import TASK_PURPOSES, task_id
+from pilotage.review.projects import Arms, Gold, ProjectSettings, Sla, create_project
+from pilotage.review.tables import review_author, review_task
+from pilotage.store import Workspace
+
+ANN, BEN, CAT = person("ann"), person("ben"), person("cat")
+SAID = {"verdict": {"value": "yes"}, "proposed_correction": "No."}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def timed(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
+    """A workspace whose time the test moves."""
+    with Workspace.create(tmp_path / "timed", clock=clock) as workspace:
+        yield workspace
+
+
+def project(workspace: Workspace, rubric: Rubric, **settings: Any) -> None:
+    settings.setdefault("gold", Gold(share=0))
+    create_project(workspace, ProjectSettings(name="p", **settings), rubric=rubric, guideline="Be fair.", salt="salt")
+
+
+def new(name: str, **task: Any) -> NewTask:
+    task.setdefault("suggestions", [Suggestion("failure", "yes", probability=0.8, model="judge", model_version="3")])
+    return NewTask(Item("output", name, SAID), **task)
+
+
+def put(workspace: Workspace, *tasks: NewTask) -> None:
+    assert not put_tasks(workspace, "p", tasks).refused
+
+
+def say(workspace: Workspace, login: str, task: Claimed, value: str = "no") -> None:
+    answer(workspace, task.task_id, person(login), {"failure": value}, idempotency_key=f"{login}{task.task_id}{value}")
+
+
+def kind_of(workspace: Workspace, task: Claimed) -> tuple[str, str | None]:
+    t = review_task.c
+    with workspace.read() as conn:
+        row = conn.execute(select(t.purpose, t.role).where(t.workspace_id == workspace.id, t.id == task.task_id)).one()
+    return row.purpose, row.role
+
+
+def test_the_purpose_of_a_task_cannot_be_hashed_out_of_its_id(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, gold=Gold(share=0.5))
+    put(workspace, *(new(str(n)) for n in range(6)), *(new(f"g{n}", purpose="gold", gold={"failure": "no"}) for n in range(6)))
+    served = claim(workspace, "p", ANN, n=6)
+    assert {kind_of(workspace, task)[0] for task in served} == {"work", "gold"}
+    for task in served:
+        guesses = {task_id("p", task.item_id, task.rubric_id, purpose=purpose) for purpose in TASK_PURPOSES}
+        assert task.task_id not in guesses
+
+
+def test_a_queue_that_became_a_project_knows_the_tasks_it_had(workspace: Workspace, rubric: Rubric) -> None:
+    assert put_tasks(workspace, "p", [new("1")], rubric=rubric).put == 1
+    project(workspace, rubric)
+    again = put_tasks(workspace, "p", [new("1"), new("2")])
+    assert (again.put, again.known) == (1, 1)
+    assert len(claim(workspace, "p", ANN, n=9)) == standing(workspace, "p", BEN).held_by_others == 2
+
+
+def test_gold_has_no_due_date_or_priority_that_work_has_not_and_is_never_handed_over(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
+    project(timed, rubric, gold=Gold(share=0.5), sla=Sla(due="1h", escalate_to="owner", raise_priority=5))
+    put(timed, *(new(f"g{n}", purpose="gold", gold={"failure": "no"}) for n in range(6)))
+    clock.advance(86_400)
+    put(timed, *(new(str(n), priority=n) for n in range(6)))
+    escalate_overdue(timed)
+    served = claim(timed, "p", ANN, n=6, roles={"reviewer"})
+    assert {kind_of(timed, task) for task in served} == {("work", ""), ("gold", "")}
+    assert {(task.priority, task.due_at) for task in served} == {(0, None)}
+
+
+def test_gold_made_of_work_is_shown_as_the_work_was(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, gold=Gold(share=0.5))
+    work = [new(str(n), harmful=True) for n in range(8)]
+    put(workspace, *work)
+    for task in claim(workspace, "p", CAT, n=2):
+        say(workspace, "cat", task)
+    done = {each.item_id for each in judgements(workspace)}
+    add_gold(workspace, "p", [Known(item, {"failure": "no"}) for item in sorted(done)])
+    served = claim(workspace, "p", ANN, n=6)
+    assert {kind_of(workspace, task)[0] for task in served} == {"work", "gold"}
+    assert {(str(task.suggestion), task.harmful, task.suggestions_by) for task in served} == {
+        (str({"failure": "yes"}), True, served[0].suggestions_by)
+    }
+
+
+def test_a_planted_suggestion_comes_with_the_payload_any_other_comes_with(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, arms=Arms(seeded=0.5))
+    put(workspace, *(new(str(n), seed={"failure": "no"}) for n in range(20)))
+    served = claim(workspace, "p", ANN, n=20)
+    assert {str(task.suggestion) for task in served} == {str({"failure": value}) for value in ("yes", "no")}
+    assert {tuple(sorted(task.payload)) for task in served} == {()}
+
+
+def test_taking_back_an_answer_does_not_tell_whether_the_suggestion_was_planted(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, arms=Arms(seeded=0.5))
+    put(workspace, *(new(str(n), seed={"failure": "no"}) for n in range(12)))
+    mine = claim(workspace, "p", ANN, n=12)
+    planted = {task.task_id for task in mine if task.suggestion == {"failure": "no"}}
+    assert planted and len(planted) < 12
+    for task in mine:
+        say(workspace, "ann", task)
+    for who in (BEN, CAT):  # the places that planted suggestions left free are filled by somebody
+        for task in claim(workspace, "p", who, n=12):
+            say(workspace, who.name, task)
+    told = {}
+    for task in mine:
+        undo(workspace, task.task_id, ANN)
+        told[task.task_id] = answer(workspace, task.task_id, ANN, {"failure": "unclear"}, idempotency_key=f"again{task.task_id}").late
+    assert set(told.values()) == {False}
+    by_ann = [each for each in judgements(workspace) if each.rater_id == ANN.id and not each.abstained]
+    assert len(by_ann) == 12 - len(planted)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("work", "adjudication"), ("adjudication", "work"), ("work", "gold"), ("gold", "work"), ("work", "audit")]
+)
+def test_nobody_answers_an_item_for_two_purposes_whichever_was_put_first(workspace: Workspace, rubric: Rubric, first: str, then: str) -> None:
+    project(workspace, rubric, gold=Gold(share=1.0))
+    known = {"gold": {"failure": "no"}}
+    put(workspace, *(new("one", purpose=purpose, overlap=2, **(known if purpose == "gold" else {})) for purpose in (first, then)))
+    with workspace.read() as conn:
+        t = review_task.c
+        assert len(conn.execute(select(t.id).where(t.workspace_id == workspace.id)).all()) == 2
+    seen = 0
+    while served := claim(workspace, "p", ANN, n=1):
+        seen += len(served)
+        say(workspace, "ann", served[0])
+    assert seen == 1
+    here = standing(workspace, "p", ANN)
+    assert here.open == 0
+
+
+def test_the_author_of_an_item_is_not_served_it_however_their_name_is_spelt(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric)
+    report = put_tasks(workspace, "p", [NewTask(Item("output", "1", {"authors": ["Ann "]})), NewTask(Item("output", "2", {}), authors=["ANN"])])
+    assert report.put == 2
+    assert claim(workspace, "p", ANN, n=9) == [] and len(claim(workspace, "p", BEN, n=9)) == 2
+    with workspace.read() as conn:
+        a = review_author.c
+        assert "ann" in set(conn.execute(select(a.login).where(a.workspace_id == workspace.id)).scalars())
+
+
+def test_who_skipped_gold_has_seen_it(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, gold=Gold(share=1.0, exposure_cap=2))
+    put(workspace, *(new(str(n), overlap=9) for n in range(5)), new("known", purpose="gold", gold={"failure": "no"}))
+    shown = 0
+    for login in ("ann", "ben", "cat", "dan"):
+        for task in claim(workspace, "p", person(login), n=1):
+            shown += kind_of(workspace, task)[0] == "gold"
+            skip(workspace, task.task_id, person(login))
+    assert shown == 2
+
+
+def test_what_is_overdue_is_counted_once_though_its_transaction_ran_twice(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
+    project(timed, rubric, sla=Sla(due="1h"))
+    put(timed, *(new(str(n)) for n in range(3)))
+    clock.advance(7_200)
+    assert [each.raised for each in escalate_overdue(_twice(timed))] == [3]
+
+
+def _twice(workspace: Workspace) -> Any:
+    """The workspace, whose every job is run, undone, and run again, as where two servers collided."""
+
+    class Undone(Exception):
+        pass
+
+    class Colliding:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(workspace, name)
+
+        def write(self, job: Any) -> Any:
+            def lost(tx: Any) -> None:
+                job(tx)
+                raise Undone
+
+            with pytest.raises(Undone):
+                workspace.write(lost)
+            return workspace.write(job)
+
+    return Colliding()
