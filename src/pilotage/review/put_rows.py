@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from msgspec.structs import replace
+
 from pilotage.core import canonical_json
 from pilotage.judging import Item, Rubric
-from pilotage.review.new_task import TEST_PURPOSES, NewTask, RefusedRow, Suggestion, shown_of, unfit
+from pilotage.review.new_task import JUST_LABELLING, TEST_PURPOSES, NewTask, RefusedRow, Suggestion, shown_of, unfit
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.questions import MAX_TEXT
 from pilotage.review.tables import MAX_PRIORITY, position_of, review_task, suggestion
@@ -25,8 +27,7 @@ INSERT_SUGGESTION = Rows(
     suggestion, ["workspace_id", "item_id", "question", "model", "model_version", "id", "value", "score", "probability", "created_by", "created_at"]
 )
 Row = tuple[Any, ...]
-_REASONS = NewTask.why  # what a task has unless told
-_REASONS_TEXT = json_text(list(_REASONS))
+_REASONS_TEXT = json_text(list(JUST_LABELLING))
 _REMEMBERED = 4_096  # texts of values that come again and again
 
 
@@ -71,7 +72,7 @@ class Plan:
 
     def fits(self, task: NewTask) -> bool:
         """Whether it surely fits, told without building what would be said if not. False: ask :func:`.new_task.unfit`."""
-        if task.why is not _REASONS or task.purpose != "work" or task.gold or task.seed or not -MAX_PRIORITY <= task.priority <= MAX_PRIORITY:
+        if task.why is not JUST_LABELLING or task.purpose != "work" or task.gold or task.seed or not -MAX_PRIORITY <= task.priority <= MAX_PRIORITY:
             return False
         if task.overlap is not None and task.overlap < 1:
             return False
@@ -109,7 +110,7 @@ class Plan:
             made = self._task_id(task.purpose, role if several else "", item.id)
             asks = role if several else ""
             shown = self._shown_text(role, task.suggestions) if task.suggestions else None
-            why = _REASONS_TEXT if task.why is _REASONS else json_text(list(task.why))
+            why = _REASONS_TEXT if task.why is JUST_LABELLING else json_text(list(task.why))
             yield (
                 *(self.workspace_id, made, self.queue, item.id, self.rubric.id, role, asks, why, shown, int(task.harmful), task.priority),
                 *(self.overlap(task), 0, 0, 0, "open", task.due_at, None, task.purpose, skill, task.selected_by, task.route_id, self.actor),
