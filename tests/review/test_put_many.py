@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from pilotage.core import InputError, NotFound, Refused, content_id
+from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import Item, Option, Question, Rubric, person, put_item
 from pilotage.ledger import entries
 from pilotage.review import NewTask, Suggestion, answer, claim, counts, put_tasks, tasks
 from pilotage.review.new_task import shown_of, task_id, unfit
 from pilotage.review.projects import Gold, ProjectSettings, Sla, archive_project, create_project
-from pilotage.review.put import CHUNK
+from pilotage.review.put_batch import CHUNK
 from pilotage.review.put_rows import ID, Plan
 from pilotage.review.tables import review_author, review_gold, review_seed, review_task, suggestion
 from pilotage.store import Workspace
@@ -162,20 +162,19 @@ def test_an_option_is_checked_without_a_workspace() -> None:
     assert next(unfit(NewTask(Item("row", "1", {}), [Suggestion("q", "c")]), rubric))[0] == "suggestions[0].q"
 
 
-@given(queue=st.text(min_size=1), item_id=st.text(), purpose=st.sampled_from(["work", "gold", "audit"]), several=st.booleans())
-def test_ids_put_together_from_halves_are_those_of_the_whole(queue: str, item_id: str, purpose: str, several: bool) -> None:
+@given(queue=st.text(min_size=1), item_id=st.text(), purpose=st.sampled_from(["work", "gold", "audit"]), several=st.booleans(), salt=st.text())
+def test_ids_put_together_from_halves_are_those_of_the_whole(queue: str, item_id: str, purpose: str, several: bool, salt: str) -> None:
     wanted = ("", "lawyer") if several else ("",)
     questions = tuple(Question(name=role or "q", prompt="?", kind="bool", required_role=role or None) for role in wanted)
     rubric = Rubric(name="r", questions=questions)
     roles = ("", "lawyer") if several else ("",)
-    plan = Plan("ws", "ann", queue, rubric, roles, {role: tuple(q.name for q in questions) for role in roles}, ProjectSettings(name="-"), None)
+    asked = {role: tuple(question.name for question in questions) for role in roles}
+    plan = Plan("ws", "ann", queue, rubric, roles, asked, ProjectSettings(name="-"), None, salt)
     item = Item("output", "1", {}, {}, item_id or "x")
     gold = {question.name: True for question in questions} if purpose == "gold" else {}
     rows = list(plan.task_rows(NewTask(item, purpose=purpose, gold=gold), item))
-    assert [row[ID] for row in rows] == [task_id(queue, item.id, rubric.id, purpose=purpose, asks=role if several else None) for role in roles]
-    given_ = Suggestion(queue, "x", model=purpose, model_version=item_id)
-    of = {"item": item.id, "question": queue, "model": purpose, "version": item_id}
-    assert plan.suggestion_row(item.id, given_)[5] == content_id("sug", of)
+    whole = [task_id(queue, item.id, rubric.id, purpose=purpose, asks=role if several else None, salt=salt) for role in roles]
+    assert [row[ID] for row in rows] == whole
 
 
 def test_a_task_twice_in_a_batch_is_as_it_came_last(workspace: Workspace, rubric: Rubric, item: Make) -> None:
@@ -206,7 +205,7 @@ def test_what_was_read_before_the_items_failed_is_put(tmp_path: Any, rubric: Rub
 
 
 def test_long_payloads_make_short_transactions(workspace: Workspace, rubric: Rubric, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilotage.review.put.CHUNK_BYTES", 1_000)
+    monkeypatch.setattr("pilotage.review.put_batch.CHUNK_BYTES", 1_000)
     put_tasks(workspace, "bulk", (NewTask(Item("output", str(n), {"text": "x" * 600})) for n in range(4)), rubric=rubric)
     assert [entry.body["put"] for entry in entries(workspace, type="review.put")] == [2, 2]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
@@ -24,26 +23,34 @@ from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload, judgement
 from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
-from pilotage.review.new_task import NewTask, PutReport, RefusedRow, Suggestion, unfit
+from pilotage.review.new_task import NewTask, PutReport, Suggestion, unfit
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.projects.settings import ProjectSettings
-from pilotage.review.put_rows import ASKS, ID, INSERT_SUGGESTION, INSERT_TASK, ITEM, PURPOSE, ROLE, Plan, Row, whole_row
+from pilotage.review.put_batch import Batch, batches, spellings
+from pilotage.review.put_rows import (
+    ASKS,
+    ID,
+    INSERT_ITEM,
+    INSERT_PAYLOAD,
+    INSERT_SUGGESTION,
+    INSERT_TASK,
+    ITEM,
+    PURPOSE,
+    ROLE,
+    Plan,
+    Row,
+    whole_rows,
+)
 from pilotage.review.questions import asked_of, roles_of
 from pilotage.review.rows import T, count, move
 from pilotage.review.sealing import sealed
 from pilotage.review.tables import review_author, review_gold, review_seed
 from pilotage.store import Workspace, WriteTransaction
-from pilotage.store.prepared import Rows, insert_missing
+from pilotage.store.prepared import insert_missing
 from pilotage.store.schema import json_text
 
-CHUNK = 5_000  # rows a transaction: others wait for no longer than it takes
-CHUNK_BYTES = 32 << 20  # of payloads, as text: long ones make a shorter chunk
 _KEYS = 500  # SQLite takes at least 999 parameters in one statement
-
-_INSERT_ITEM = Rows(item_table, ("workspace_id", "id", "kind", "source_id", "slices", "created_by", "created_at"))
-_INSERT_PAYLOAD = Rows(item_payload, ("workspace_id", "item_id", "payload", "created_by", "created_at"))
 _INSERT = {"author": insert_missing(review_author), "seed": insert_missing(review_seed), "gold": insert_missing(review_gold)}
-_NO_SLICES = json_text({})
 
 
 def put_tasks(where: Workspace | WriteTransaction, project: str, items: Iterable[NewTask], *, rubric: Rubric | str | None = None) -> PutReport:
@@ -77,12 +84,12 @@ def put_tasks(where: Workspace | WriteTransaction, project: str, items: Iterable
     """
     if not isinstance(where, Workspace):
         plan = _plan(where, project, rubric)
-        return sum((_write(where, plan, batch) for batch in _batches(plan, items)), PutReport())
+        return sum((_write(where, plan, batch) for batch in batches(plan, items)), PutReport())
     plan = where.write(lambda tx: _plan(tx, project, rubric))
     report = PutReport()
     written: Future[PutReport] | None = None
     try:
-        for batch in _batches(plan, items):
+        for batch in batches(plan, items):
             if written is not None:
                 earlier, written = written, None
                 report += earlier.result()
@@ -128,94 +135,13 @@ def put_task(
         )
     for place, what in unfit(task, plan.rubric):
         raise InputError(what, where=f"queue '{queue}' field '{place}'")
-    batch = _Batch()
+    batch = Batch()
     batch.add(plan, 1, task)
     report = _write(tx, plan, batch)
     if report.refused:
         raise NotFound("There is no such item.", where=str(item), mend="store the item before its task, or hand in the item itself")
     of = (T.queue == queue, T.item_id == (item if isinstance(item, str) else item.id), T.rubric_id == plan.rubric.id, T.purpose == "work")
     return str(tx.conn.execute(select(T.id).where(T.workspace_id == tx.workspace_id, *of)).scalar_one())
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What one transaction writes, as rows but for the time. Not changed once handed over: the transaction may run again.
-
-    Flat tuples of plain values for the many: a batch of records with their payloads is work for the garbage collector, over and over.
-    """
-
-    tasks: dict[str | int, Any] = field(default_factory=dict)  # the row by id; by number a task whose item is stored and must be looked up
-    items: dict[str, Row] = field(default_factory=dict)  # by id: those handed in
-    suggestions: list[Row] = field(default_factory=list)
-    authors: dict[str, list[str]] = field(default_factory=dict)  # logins by task
-    known: dict[str, NewTask] = field(default_factory=dict)  # by id: tasks with something planted, or known to be right
-    refused: list[RefusedRow] = field(default_factory=list)
-    rows: int = 0
-    length: int = 0  # of the payloads
-
-    def add(self, plan: Plan, number: int, given: NewTask) -> None:
-        self.rows += 1
-        task = plan.fit(number, given)
-        if isinstance(task, RefusedRow):
-            self.refused.append(task)
-        elif isinstance(task.item, str):
-            self.tasks[number] = task
-        else:
-            item = task.item
-            payload = json_text(item.payload)
-            self.length += len(payload)
-            if item.id not in self.items:
-                slices = json_text(item.slices) if item.slices else _NO_SLICES
-                self.items[item.id] = (plan.workspace_id, item.id, item.kind, item.source_id, slices, payload, plan.actor)
-            self.put(plan, task, item)
-
-    def put(self, plan: Plan, task: NewTask, item: Item) -> None:
-        logins = sorted(_spellings({*task.authors, *_named(item.payload)}))
-        for row in plan.task_rows(task, item):
-            made = row[ID]
-            if made in self.tasks:  # twice in one batch: the last counts, whole
-                self.authors.pop(made, None)
-                self.known.pop(made, None)
-            self.tasks[made] = row
-            if logins:
-                self.authors[made] = logins
-            if task.seed or task.gold:
-                self.known[made] = task
-        for given in task.suggestions:
-            if given.model:  # kept too where the item waits already
-                self.suggestions.append(plan.suggestion_row(item.id, given))
-
-    @property
-    def full(self) -> bool:
-        return self.rows >= CHUNK or self.length >= CHUNK_BYTES
-
-    def settled(self, tx: WriteTransaction, plan: Plan) -> _Batch:
-        """The same with the stored items looked up; what names none is refused."""
-        wanted = [task.item for key, task in self.tasks.items() if isinstance(key, int)]
-        if not wanted:
-            return self
-        stored = _stored(tx, wanted)
-        lists = (list(self.suggestions), dict(self.authors), dict(self.known), list(self.refused))
-        whole = _Batch({}, self.items, *lists, self.rows, self.length)
-        for key, found in self.tasks.items():
-            if isinstance(key, str):
-                whole.tasks[key] = found
-            elif found.item in stored:
-                whole.put(plan, found, stored[found.item])
-            else:
-                whole.refused.append(RefusedRow(key, found.item, "item", "There is no such item."))
-        return whole
-
-
-def _batches(plan: Plan, items: Iterable[NewTask]) -> Iterator[_Batch]:
-    batch = _Batch()
-    for number, task in enumerate(items, start=1):
-        batch.add(plan, number, task)
-        if batch.full:
-            yield batch
-            batch = _Batch()
-    if batch.rows:
-        yield batch
 
 
 def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> Plan:
@@ -236,24 +162,22 @@ def _plan(tx: WriteTransaction, queue: str, rubric: Rubric | str | None) -> Plan
     return Plan(tx.workspace_id, tx.actor, queue, asked, roles, asked_by, settings, due_us, terms.salt if terms is not None else "")
 
 
-def _write(tx: WriteTransaction, plan: Plan, given: _Batch) -> PutReport:
-    batch = given.settled(tx, plan)
-    standing = _standing(tx.conn, plan, {row[ITEM] for row in batch.tasks.values()})
-    rows = batch.tasks.values()
-    new = [row for row in rows if _key(row) not in standing] if standing else list(rows)
+def _write(tx: WriteTransaction, plan: Plan, given: Batch) -> PutReport:
+    wanted = given.wanted()
+    batch = given.settled(plan, _stored(tx, wanted)) if wanted else given
+    rows = list(batch.tasks.values())
+    standing = _standing(tx.conn, plan, {row[ITEM] for row in rows})
+    new = [row for row in rows if _key(row) not in standing] if standing else rows
     known = [standing[key] for row in rows if (key := _key(row)) in standing] if standing else []
     stamp = tx.stamp()
     at = stamp["created_at"]
-    # A microsecond apart, so that they are served in the order they came.
-    tasks = [whole_row(row, created_at, plan.due_us) for created_at, row in enumerate(new, start=at)]
-    ids = [row[ID] for row in new]
-    named = {row[ITEM] for row in new} if standing else batch.items
+    shared = (plan.workspace_id, plan.actor, at)
     # The ids are hashes: in their order, rows that share a page of an index come one after the other.
-    items = sorted((row for item_id, row in batch.items.items() if item_id in named), key=_second)
-    _INSERT_ITEM.run(tx.conn, [(*row[:5], row[6], at) for row in items])
-    _INSERT_PAYLOAD.run(tx.conn, [(row[0], row[1], row[5], row[6], at) for row in items])
-    INSERT_TASK.run(tx.conn, tasks)
-    INSERT_SUGGESTION.run(tx.conn, [(*row, at) for row in sorted(batch.suggestions, key=_second)])
+    items = sorted(batch.items.keys() & {row[ITEM] for row in new} if standing else batch.items)
+    INSERT_ITEM.run(tx.conn, [batch.items[item_id] for item_id in items], shared)
+    INSERT_PAYLOAD.run(tx.conn, [batch.payloads[item_id] for item_id in items], shared)
+    INSERT_TASK.run(tx.conn, whole_rows(new, at, plan.due_us), plan.shared)
+    INSERT_SUGGESTION.run(tx.conn, sorted(batch.suggestions, key=itemgetter(0)), shared)
     _write_asides(tx, plan, batch, new, stamp)
     opened = Counter(row[ROLE] for row in new if row[PURPOSE] in ABOUT_ITEMS)
     for role, many_open in sorted(opened.items()):
@@ -263,14 +187,11 @@ def _write(tx: WriteTransaction, plan: Plan, given: _Batch) -> PutReport:
         move(tx, found, state="done" if found["answers"] >= found["overlap"] else "open")
     report = PutReport(put=len(new), known=len(known) - len(reopened), reopened=len(reopened), refused=tuple(batch.refused))
     if new or reopened or batch.refused:
-        _tell(tx, plan, report, ids + sorted(row["id"] for row in reopened))
+        _tell(tx, plan, report, [row[ID] for row in new] + sorted(row["id"] for row in reopened))
     return report
 
 
-_second = itemgetter(1)
-
-
-def _write_asides(tx: WriteTransaction, plan: Plan, batch: _Batch, new: list[Row], stamp: dict[str, Any]) -> None:
+def _write_asides(tx: WriteTransaction, plan: Plan, batch: Batch, new: list[Row], stamp: dict[str, Any]) -> None:
     """What few tasks have: whose work it is, what is planted and what is known to be right."""
     judged_by = _judged_by(tx, [row[ITEM] for row in batch.tasks.values() if row[PURPOSE] == "adjudication"])
     if not (batch.authors or batch.known or judged_by):
@@ -278,7 +199,7 @@ def _write_asides(tx: WriteTransaction, plan: Plan, batch: _Batch, new: list[Row
     asides: dict[str, list[dict[str, Any]]] = {name: [] for name in _INSERT}
     made = {row[ID]: row for row in new}
     authors = {(of, login) for of, logins in batch.authors.items() if of in made for login in logins}
-    authors |= {(row[ID], login) for row in new for login in _spellings(judged_by.get(row[ITEM], ()))}
+    authors |= {(row[ID], login) for row in new for login in spellings(judged_by.get(row[ITEM], ()))}
     asides["author"] = [{**stamp, "task_id": of, "login": login} for of, login in sorted(authors)]
     for of, task in batch.known.items():
         if of in made:
@@ -355,16 +276,6 @@ def _judged_by(tx: WriteTransaction, ids: list[str]) -> dict[str, set[str]]:
         for item_id, login in tx.conn.execute(query.where(j.workspace_id == tx.workspace_id, j.item_id.in_(part), r.kind == str(RaterKind.PERSON))):
             found.setdefault(item_id, set()).add(login)
     return found
-
-
-def _spellings(logins: Collection[str]) -> set[str]:
-    """Each as it was given and as accounts spell logins: 'Ann ' is not served the work of 'ann'."""
-    return {*logins, *(login.strip().lower() for login in logins)} - {""}
-
-
-def _named(payload: Any) -> list[str]:
-    named = payload.get("authors", ()) if isinstance(payload, dict) else ()
-    return [login for login in named if isinstance(login, str)] if isinstance(named, list | tuple) else []
 
 
 def _parts(ids: list[str]) -> Iterator[list[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +13,8 @@ from msgspec.structs import replace
 
 from pilotage.core import canonical_json
 from pilotage.judging import Item, Rubric
+from pilotage.judging.tables import item as item_table
+from pilotage.judging.tables import item_payload
 from pilotage.review.new_task import JUST_LABELLING, TEST_PURPOSES, NewTask, RefusedRow, Suggestion, shown_of, unfit
 from pilotage.review.projects.settings import ProjectSettings
 from pilotage.review.questions import MAX_TEXT
@@ -19,29 +22,47 @@ from pilotage.review.tables import MAX_PRIORITY, position_of, review_task, sugge
 from pilotage.store.prepared import Rows
 from pilotage.store.schema import json_text
 
-# In the order of the tuples made below. Of a task: what is known beforehand, the place in the queue, the rest.
-_TASK_HEAD = "workspace_id id queue item_id rubric_id role asks why suggestion harmful priority"
-_TASK_TAIL = "overlap claims answers flags state due_at escalated_at purpose skill selected_by route_id created_by"
-INSERT_TASK = Rows(review_task, f"{_TASK_HEAD} position {_TASK_TAIL} created_at".split())
-INSERT_SUGGESTION = Rows(
-    suggestion, ["workspace_id", "item_id", "question", "model", "model_version", "id", "value", "score", "probability", "created_by", "created_at"]
-)
 Row = tuple[Any, ...]
-_REASONS_TEXT = json_text(list(JUST_LABELLING))
+
+# What rows hold of their own, and what those of one batch share: in the order of the tuples made below.
+_STAMP = ("workspace_id", "created_by", "created_at")
+_ALIKE = ("workspace_id", "created_by", "queue", "rubric_id", "claims", "answers", "flags", "state", "escalated_at")
+_WHAT, _HOW = ("id", "item_id", "role", "asks", "why", "suggestion"), ("harmful", "priority", "overlap", "purpose", "skill")
+_KNOWN = (*_WHAT, *_HOW, "selected_by", "route_id", "due_at")
+INSERT_TASK = Rows(review_task, (*_KNOWN, "position", "created_at"), shared=_ALIKE)
+INSERT_ITEM = Rows(item_table, ("id", "kind", "source_id", "slices"), shared=_STAMP)
+INSERT_PAYLOAD = Rows(item_payload, ("item_id", "payload"), shared=_STAMP)
+INSERT_SUGGESTION = Rows(suggestion, ("item_id", "question", "model", "model_version", "value", "score", "probability"), shared=_STAMP)
+ID, ITEM, ROLE, ASKS, PRIORITY, PURPOSE, DUE = (_KNOWN.index(name) for name in ("id", "item_id", "role", "asks", "priority", "purpose", "due_at"))
+
+_JUST_LABELLING = json_text(list(JUST_LABELLING))
 _REMEMBERED = 4_096  # texts of values that come again and again
+_SHORT = 200  # characters of such a value
 
 
-# Where things lie in a task's row but for its position and time.
-ID, ITEM, ROLE, ASKS, PRIORITY = (_TASK_HEAD.split().index(name) for name in ("id", "item_id", "role", "asks", "priority"))
-_HEAD = len(_TASK_HEAD.split())
-_DUE, PURPOSE = (_HEAD + _TASK_TAIL.split().index(name) for name in ("due_at", "purpose"))
+def whole_rows(rows: list[Row], at: int, due_us: int | None) -> list[Row]:
+    """Tasks' rows with their place in the queue: put at ``at``, a microsecond apart, so that they are served in the order they came."""
+    if due_us is not None:
+        rows = [(*row[:DUE], at + place + due_us) if row[DUE] is None else row for place, row in enumerate(rows)]
+    return [(*row, position_of(row[PRIORITY], moment, row[ID]), moment) for moment, row in enumerate(rows, start=at)]
 
 
-def whole_row(row: Row, created_at: int, due_us: int | None) -> Row:
-    """A task's row, put at ``created_at``; ``due_us`` later it is due, unless it says when."""
-    if due_us is not None and row[_DUE] is None:
-        row = (*row[:_DUE], created_at + due_us, *row[_DUE + 1 :])
-    return (*row[:_HEAD], position_of(row[PRIORITY], created_at, row[ID]), *row[_HEAD:], created_at)
+def suggestion_row(item_id: str, given: Suggestion) -> Row:
+    """The row of a suggestion."""
+    return (item_id, given.question, given.model, given.model_version, value_text(given.value), given.score, given.probability)
+
+
+def value_text(value: Any) -> str:
+    """A value as the text its column holds. Those of short texts are remembered: the same options come again and again."""
+    return _remembered(value) if type(value) is str and len(value) <= _SHORT else json_text(value)
+
+
+_remembered = lru_cache(_REMEMBERED)(json_text)
+
+
+@lru_cache(_REMEMBERED)
+def _shown_remembered(question: str, value: str) -> str:
+    return json_text({question: value})
 
 
 @dataclass
@@ -58,9 +79,7 @@ class Plan:
     due_us: int | None
     salt: str = ""  # of the project; a queue without one has none
     _options: dict[str, frozenset[str]] = field(init=False)
-    _shown: dict[Any, str] = field(default_factory=dict)
     _task_ids: dict[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
-    _suggestion_ids: dict[tuple[str, str, str], Callable[[str], str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Of questions that any item can be asked: only there does the rubric alone say what fits.
@@ -69,6 +88,11 @@ class Plan:
             for question in self.rubric.questions
             if question.kind == "choice" and not question.about
         }
+
+    @property
+    def shared(self) -> Row:
+        """What the rows of its tasks have in common."""
+        return (self.workspace_id, self.actor, self.queue, self.rubric.id, 0, 0, 0, "open", None)
 
     def fits(self, task: NewTask) -> bool:
         """Whether it surely fits, told without building what would be said if not. False: ask :func:`.new_task.unfit`."""
@@ -93,104 +117,53 @@ class Plan:
             return replace(task, item=replace(task.item, slices={**task.item.slices, **task.slices}, id=""))
         return task
 
-    def overlap(self, task: NewTask) -> int:
-        """How many people are to answer it."""
-        if task.overlap is not None:
-            return task.overlap
-        return self.settings.gold.exposure_cap if task.purpose in TEST_PURPOSES else self.settings.overlap.start
-
     def task_rows(self, task: NewTask, item: Item) -> Iterator[Row]:
         """One row per role, but for its position and time: a tuple of plain values, which the garbage collector need not look at again."""
         several = len(self.roles) > 1
+        why = _JUST_LABELLING if task.why is JUST_LABELLING else json_text(list(task.why))
+        tests = task.purpose in TEST_PURPOSES
+        overlap = task.overlap
+        if overlap is None:
+            overlap = self.settings.gold.exposure_cap if tests else self.settings.overlap.start
         # Who has yet to earn the skill must be served the exam, and everybody practises.
-        skill = "" if task.purpose in ("qualification", "calibration") else self.settings.skill_of(item.slices)
+        skill = self.settings.skill_of(item.slices) if self.settings.skills and task.purpose not in ("qualification", "calibration") else ""
         for role in self.roles:
-            if several and task.purpose in TEST_PURPOSES and not any(question in self.asked[role] for question in task.gold):
+            if several and tests and not any(question in self.asked[role] for question in task.gold):
                 continue  # nothing is known to be right of what this role is asked
-            made = self._task_id(task.purpose, role if several else "", item.id)
             asks = role if several else ""
-            shown = self._shown_text(role, task.suggestions) if task.suggestions else None
-            why = _REASONS_TEXT if task.why is JUST_LABELLING else json_text(list(task.why))
+            make = self._task_ids.get((task.purpose, asks)) or self._ids(task.purpose, asks)
+            shown = self._shown(role, task.suggestions) if task.suggestions else None
             yield (
-                *(self.workspace_id, made, self.queue, item.id, self.rubric.id, role, asks, why, shown, int(task.harmful), task.priority),
-                *(self.overlap(task), 0, 0, 0, "open", task.due_at, None, task.purpose, skill, task.selected_by, task.route_id, self.actor),
+                *(make(item.id), item.id, role, asks, why, shown, int(task.harmful), task.priority),
+                *(overlap, task.purpose, skill, task.selected_by, task.route_id, task.due_at),
             )
 
-    def suggestion_row(self, item_id: str, given: Suggestion) -> Row:
-        """The row of a suggestion, but for when it was put."""
-        of = (given.model, given.question, given.model_version)
-        make = self._suggestion_ids.get(of)
-        if make is None:
-            content = {"item": None, "model": given.model, "question": given.question, "version": given.model_version}
-            make = self._suggestion_ids[of] = _ids("sug", content)
-        value = self._value_text(given.value)
-        return (
-            self.workspace_id,
-            item_id,
-            given.question,
-            given.model,
-            given.model_version,
-            make(item_id),
-            value,
-            given.score,
-            given.probability,
-            self.actor,
-        )
+    def _shown(self, role: str, given: Collection[Suggestion]) -> str | None:
+        """What people of this role are shown, as text."""
+        asked = self.asked[role]
+        if len(given) == 1:
+            (only,) = given
+            if type(only.value) is str and len(only.value) <= _SHORT:
+                return _shown_remembered(only.question, only.value) if only.question in asked else None
+        shown = {question: best.value for question, best in shown_of(given).items() if question in asked}
+        return json_text(shown) if shown else None
 
-    def _task_id(self, purpose: str, asks: str, item_id: str) -> str:
-        make = self._task_ids.get((purpose, asks))
-        if make is None:
-            content = {"queue": self.queue, "item": None, "rubric": self.rubric.id}
-            if self.salt:
-                content["salt"] = self.salt
-            if purpose != "work":
-                content["purpose"] = purpose
-            if len(self.roles) > 1:
-                content["asks"] = asks
-            make = self._task_ids[purpose, asks] = _ids("task", content)
-        return make(item_id)
+    def _ids(self, purpose: str, asks: str) -> Callable[[str], str]:
+        """As :func:`.new_task.task_id`, for one item after the other.
 
-    def _shown_text(self, role: str, given: Any) -> str | None:
-        """What people of this role are shown, as text; a single text value is remembered."""
-        first = next(iter(given)) if len(given) == 1 else None
-        if first is None or type(first.value) is not str:
-            shown = {question: best.value for question, best in shown_of(given).items() if question in self.asked[role]}
-            return json_text(shown) if shown else None
-        if first.question not in self.asked[role]:
-            return None
-        key = (first.question, first.value)
-        text = self._shown.get(key)
-        return text if text is not None else _keep(self._shown, key, json_text({first.question: first.value}))
+        The canonical form is put together from its halves, so that only the item's id is encoded for a row. Of the names in use only ``asks`` sorts
+        before ``item``.
+        """
+        rest = {"queue": self.queue, "rubric": self.rubric.id}
+        if self.salt:
+            rest["salt"] = self.salt
+        if purpose != "work":
+            rest["purpose"] = purpose
+        before = canonical_json({"asks": asks})[:-1] + b"," if len(self.roles) > 1 else b"{"
+        before, after = before + b'"item":', b"," + canonical_json(rest)[1:]
 
-    def _value_text(self, value: Any) -> str:
-        if type(value) is not str:
-            return json_text(value)
-        text = self._shown.get(value)
-        return text if text is not None else _keep(self._shown, value, json_text(value))
+        def make(item_id: str) -> str:
+            return f"task_{sha256(before + canonical_json(item_id) + after).hexdigest()[:32]}"
 
-
-def _ids(prefix: str, content: Mapping[str, Any]) -> Callable[[str], str]:
-    """As ``content_id(prefix, {**content, "item": …})`` for one item after the other, where ``content["item"]`` is None.
-
-    Of the names in use only ``asks`` sorts before ``item``. The canonical form is put together from its
-    halves, so that only the item's id is encoded for a row.
-    """
-    before, _, after = canonical_json({name: value for name, value in content.items() if name == "item"}).partition(b"null")
-    fixed = {name: value for name, value in content.items() if name != "item"}
-    asks = canonical_json({"asks": fixed.pop("asks")})[1:-1] + b"," if "asks" in fixed else b""
-    began = sha256(b"{" + asks + before[1:])
-    end = after[:-1] + b"," + canonical_json(fixed)[1:]
-
-    def make(item_id: str) -> str:
-        digest = began.copy()
-        digest.update(canonical_json(item_id) + end)
-        return f"{prefix}_{digest.hexdigest()[:32]}"
-
-    return make
-
-
-def _keep(among: dict[Any, str], key: Any, text: str) -> str:
-    if len(among) >= _REMEMBERED:
-        among.clear()
-    among[key] = text
-    return text
+        self._task_ids[purpose, asks] = make
+        return make

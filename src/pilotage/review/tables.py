@@ -154,7 +154,6 @@ review_skill = table(
 # on SQLite they lie in the order of the key: one tree to write instead of three.
 suggestion = table(
     "suggestion",
-    Column("id", Text, nullable=False),  # the digest of item, question, model and version
     Column("value", JsonText, nullable=False),
     Column("score", Float),
     Column("probability", Float),

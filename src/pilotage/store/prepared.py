@@ -53,6 +53,8 @@ def insert_missing(table: Table) -> Prepared:
 class Rows:
     """As :func:`insert_missing`, for many rows as tuples in the order of ``columns``: no dictionary is made or taken apart for a row.
 
+    What all rows of a run have in common stands in the columns of ``shared``, and is handed over once.
+
     On SQLite a statement takes a hundred rows. It costs what a hundred would, but lets other threads run while it works: the driver holds Python's
     lock between statements, and taking it back a row at a time from a thread that computes costs up to 5 ms each. ``OR FAIL`` says that a row which
     breaks another rule need not undo the rows before it: the job that fails is undone whole by its savepoint, and SQLite is spared a copy of every
@@ -61,27 +63,30 @@ class Rows:
 
     _AT_ONCE = 100  # rows a statement; SQLite takes at least 32,766 parameters
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        if set(columns) != {column.name for column in table.columns}:
-            raise ValueError(f"{table.name} has other columns than {', '.join(columns)}")
-        self._table = table.name
-        self._columns = tuple(columns)
-        self._many = self._text("?", self._AT_ONCE)
+    def __init__(self, table: Table, columns: Sequence[str], *, shared: Sequence[str] = ()) -> None:
+        named = (*shared, *columns)
+        if sorted(named) != sorted(column.name for column in table.columns):
+            raise ValueError(f"{table.name} has other columns than {', '.join(named)}")
+        self._into = f"INTO {table.name} ({', '.join(named)}) VALUES"
+        self._shared, self._own = len(shared), len(columns)
+        self._one, self._many = self._sqlite(1), self._sqlite(self._AT_ONCE)
+        self._postgres = f"INSERT {self._into} ({', '.join(['%s'] * len(named))}) ON CONFLICT DO NOTHING"
 
-    def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]], shared: tuple[Any, ...] = ()) -> None:
         """Insert ``rows``, but for those that are there already."""
         if not rows:
             return
         if conn.dialect.name == "postgresql":
-            conn.exec_driver_sql(self._text("%s", 1), list(rows))
+            conn.exec_driver_sql(self._postgres, [shared + row for row in rows])
             return
         whole = len(rows) - len(rows) % self._AT_ONCE
         for start in range(0, whole, self._AT_ONCE):
-            conn.exec_driver_sql(self._many, tuple(chain.from_iterable(rows[start : start + self._AT_ONCE])))
+            conn.exec_driver_sql(self._many, (*shared, *chain.from_iterable(rows[start : start + self._AT_ONCE])))
         if whole < len(rows):
-            conn.exec_driver_sql(self._text("?", 1), list(rows[whole:]))
+            conn.exec_driver_sql(self._one, [shared + row for row in rows[whole:]])
 
-    def _text(self, mark: str, times: int) -> str:
-        row = f"({', '.join([mark] * len(self._columns))})"
-        insert = "INSERT OR FAIL INTO" if mark == "?" else "INSERT INTO"
-        return f"{insert} {self._table} ({', '.join(self._columns)}) VALUES {', '.join([row] * times)} ON CONFLICT DO NOTHING"  # noqa: S608 - names of our own tables
+    def _sqlite(self, rows: int) -> str:
+        shared = [f"?{place}" for place in range(1, self._shared + 1)]
+        starts = range(self._shared + 1, self._shared + 1 + rows * self._own, self._own)
+        marks = (", ".join((*shared, *(f"?{place}" for place in range(start, start + self._own)))) for start in starts)
+        return f"INSERT OR FAIL {self._into} {', '.join(f'({each})' for each in marks)} ON CONFLICT DO NOTHING"

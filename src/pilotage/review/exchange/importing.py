@@ -35,16 +35,14 @@ from pilotage.review.exchange.tables import exchange_import, exchange_record
 from pilotage.review.new_task import NewTask, Suggestion
 from pilotage.review.projects import load_project
 from pilotage.review.put import put_tasks
-from pilotage.review.tables import suggestion as suggestion_table
-from pilotage.store import Workspace, WriteTransaction, insert_missing
-from pilotage.store.schema import json_text
+from pilotage.review.put_rows import INSERT_SUGGESTION, Row, suggestion_row
+from pilotage.store import Workspace, WriteTransaction
 
 CHUNK = 500  # records a transaction
 KIND = "record"  # of the items that come from elsewhere
 M, X = exchange_import.c, exchange_record.c
 
 Queue = Literal["unanswered", "all", "none"]
-_INSERT_SUGGESTION = insert_missing(suggestion_table)
 
 
 @dataclass(frozen=True)
@@ -346,12 +344,11 @@ class _Import:
                 raise InputError(f"This cannot be put before people: {put.refused[0].what}", where=f"{self.path.name} item {put.refused[0].item}")
             counts["tasks"] = put.put
         put_items(tx, items.values())
-        rows, judged = [], []
+        rows, judged, suggested = [], [], list[Row]()
         ensured: set[str] = set()
         for position, (_, found) in chunk:
             item = items[position]
-            self._suggest(tx, found, item.id)
-            counts["suggestions"] += sum(len(one.values) for one in found.proposed)
+            suggested += [suggestion_row(item.id, given) for given in self._suggestions(found)]
             entries = [_entry(one) for one in found.said]
             for rater, one, index in self._raters(found):
                 if rater.id not in ensured:
@@ -386,6 +383,9 @@ class _Import:
                 }
             )
             known.add(item.id)
+        stamp = tx.stamp()
+        INSERT_SUGGESTION.run(tx.conn, suggested, (stamp["workspace_id"], stamp["created_by"], stamp["created_at"]))
+        counts["suggestions"] = len(suggested)
         ids = add_judgements(tx, [said for _, _, said in judged])
         for (entry, question, _), made in zip(judged, ids, strict=True):
             entry.setdefault("judgements", {})[question] = made
@@ -405,23 +405,15 @@ class _Import:
         gold = self._gold_of(found)
         # Who answered it elsewhere is not asked again.
         authors = [rater.name for rater, _, _ in self._raters(found) if rater.is_person]
-        proposed = [
+        return NewTask(item, self._suggestions(found), purpose="gold" if gold else "work", gold=gold, authors=authors)
+
+    @staticmethod
+    def _suggestions(found: Exchanged) -> list[Suggestion]:
+        return [
             Suggestion(question, value, score=one.score, model=one.model, model_version=one.version)
             for one in found.proposed
             for question, value in one.values.items()
         ]
-        return NewTask(item, proposed, purpose="gold" if gold else "work", gold=gold, authors=authors)
-
-    def _suggest(self, tx: WriteTransaction, found: Exchanged, item_id: str) -> None:
-        stamp = tx.stamp()
-        rows = []
-        for one in found.proposed:
-            for question, value in one.values.items():
-                of = {"item": item_id, "question": question, "model": one.model, "version": one.version}
-                row = {"id": content_id("sug", of), "item_id": item_id, "question": question, "value": json_text(value), "probability": None}
-                rows.append({**stamp, **row, "score": one.score, "model": one.model, "model_version": one.version})
-        if rows:
-            _INSERT_SUGGESTION.run(tx.conn, rows)
 
 
 def _entry(one: Said) -> dict[str, Any]:
