@@ -49,6 +49,8 @@ def text_of(number: int) -> str:
 
 def fill(location: str, file: str, items: int) -> dict[str, Any]:
     """Put the items; what it took."""
+    import msgspec
+
     from pilotage.judging import Item, Option, Question, Rubric
     from pilotage.ledger import create_workspace
     from pilotage.review import NewTask, Suggestion, put_tasks
@@ -59,7 +61,7 @@ def fill(location: str, file: str, items: int) -> dict[str, Any]:
 
     def read() -> Iterator[NewTask]:
         if file:
-            rows = enumerate(row["data"]["text"] for row in json.loads(Path(file).read_bytes()))
+            rows = enumerate(row["data"]["text"] for row in msgspec.json.decode(Path(file).read_bytes()))
         else:
             rows = ((number, text_of(number)) for number in range(items))
         for number, text in rows:

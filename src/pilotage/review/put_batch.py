@@ -11,7 +11,8 @@ from pilotage.review.new_task import NewTask, RefusedRow
 from pilotage.review.put_rows import ID, Plan, Row, suggestion_row
 from pilotage.store.schema import json_text
 
-CHUNK = 5_000  # rows a transaction: others wait for no longer than it takes
+CHUNK = 10_000  # rows a transaction: others wait for no longer than it takes, which on a workspace of a million items is below a second
+FIRST = 1_000  # rows of the first, doubled until it is a chunk: writing begins while most is still to be read
 CHUNK_BYTES = 32 << 20  # of payloads, as text: long ones make a shorter chunk
 _NO_SLICES = json_text({})
 
@@ -67,11 +68,6 @@ class Batch:
             if given.model:  # kept too where the item waits already
                 self.suggestions.append(suggestion_row(item.id, given))
 
-    @property
-    def full(self) -> bool:
-        """Whether it is time to write it."""
-        return self.rows >= CHUNK or self.length >= CHUNK_BYTES
-
     def wanted(self) -> list[str]:
         """The ids of stored items it names."""
         return [task.item for key, task in self.tasks.items() if isinstance(key, int)]
@@ -92,12 +88,12 @@ class Batch:
 
 def batches(plan: Plan, items: Iterable[NewTask]) -> Iterator[Batch]:
     """Read ``items`` as they are needed; a batch whenever there is enough for one."""
-    batch = Batch()
+    batch, enough = Batch(), FIRST
     for number, task in enumerate(items, start=1):
         batch.add(plan, number, task)
-        if batch.full:
+        if batch.rows >= enough or batch.length >= CHUNK_BYTES:
             yield batch
-            batch = Batch()
+            batch, enough = Batch(), min(enough * 2, CHUNK)
     if batch.rows:
         yield batch
 
