@@ -21,6 +21,7 @@ from pilotage.core import Refused
 from pilotage.people import PERMISSIONS
 from pilotage.people import require as require_permission
 from pilotage.server.errors import SignInNeeded
+from pilotage.server.jobs import Jobs
 from pilotage.store import Workspace
 
 
@@ -71,6 +72,11 @@ def _workspace(request: Request) -> Workspace:
     return workspace
 
 
+def _jobs(request: Request) -> Jobs:
+    jobs: Jobs = request.app.state.jobs
+    return jobs
+
+
 def _person(request: Request) -> Person:
     visitor = visitor_of(request)
     if visitor is None:
@@ -87,6 +93,7 @@ def _present(request: Request) -> Person:
 
 
 WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
+JobsDep = Annotated[Jobs, Depends(_jobs)]
 PersonDep = Annotated[Person, Depends(_person)]
 PresentDep = Annotated[Person, Depends(_present)]
 """The person who asks, in a session of their own: whoever comes with a token is refused (403)."""
