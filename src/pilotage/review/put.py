@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from functools import partial
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
@@ -86,18 +86,7 @@ def put_tasks(where: Workspace | WriteTransaction, project: str, items: Iterable
         plan = _plan(where, project, rubric)
         return sum((_write(where, plan, batch) for batch in batches(plan, items)), PutReport())
     plan = where.write(lambda tx: _plan(tx, project, rubric))
-    report = PutReport()
-    written: Future[PutReport] | None = None
-    try:
-        for batch in batches(plan, items):
-            if written is not None:
-                earlier, written = written, None
-                report += earlier.result()
-            written = where.submit(lambda tx, batch=batch: _write(tx, plan, batch))  # type: ignore[misc]
-    finally:  # whatever the items raise, what was handed over is on the disk once this returns
-        if written is not None:
-            report += written.result()
-    return report
+    return sum(where.write_each(partial(_write, plan=plan, given=batch) for batch in batches(plan, items)), PutReport())
 
 
 def put_task(

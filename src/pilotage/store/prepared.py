@@ -53,9 +53,10 @@ def insert_missing(table: Table) -> Prepared:
 class Rows:
     """As :func:`insert_missing`, for many rows as tuples in the order of ``columns``: no dictionary is made or taken apart for a row.
 
-    What all rows of a run have in common stands in the columns of ``shared``, and is handed over once.
+    What all rows of a run have in common stands in the columns of ``shared``, and is handed over once. With ``anew`` a row that is there already is
+    not left alone but an error.
 
-    On SQLite a statement takes a hundred rows. It costs what a hundred would, but lets other threads run while it works: the driver holds Python's
+    On SQLite a statement takes many rows. It costs what as many would, but lets other threads run while it works: the driver holds Python's
     lock between statements, and taking it back a row at a time from a thread that computes costs up to 5 ms each. ``OR FAIL`` says that a row which
     breaks another rule need not undo the rows before it: the job that fails is undone whole by its savepoint, and SQLite is spared a copy of every
     page a statement touches, which costs as much as the rows.
@@ -63,17 +64,18 @@ class Rows:
 
     _AT_ONCE = 500  # rows a statement; SQLite takes at least 32,766 parameters
 
-    def __init__(self, table: Table, columns: Sequence[str], *, shared: Sequence[str] = ()) -> None:
+    def __init__(self, table: Table, columns: Sequence[str], *, shared: Sequence[str] = (), anew: bool = False) -> None:
         named = (*shared, *columns)
         if sorted(named) != sorted(column.name for column in table.columns):
             raise ValueError(f"{table.name} has other columns than {', '.join(named)}")
         self._into = f"INTO {table.name} ({', '.join(named)}) VALUES"
         self._shared, self._own = len(shared), len(columns)
+        self._then = "" if anew else " ON CONFLICT DO NOTHING"
         self._one, self._many = self._sqlite(1), self._sqlite(self._AT_ONCE)
-        self._postgres = f"INSERT {self._into} ({', '.join(['%s'] * len(named))}) ON CONFLICT DO NOTHING"
+        self._postgres = f"INSERT {self._into} ({', '.join(['%s'] * len(named))}){self._then}"
 
     def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]], shared: tuple[Any, ...] = ()) -> None:
-        """Insert ``rows``, but for those that are there already."""
+        """Insert ``rows``; each has the values of ``columns``."""
         if not rows:
             return
         if conn.dialect.name == "postgresql":
@@ -88,4 +90,4 @@ class Rows:
     def _sqlite(self, rows: int) -> str:
         # A plain mark is the next number. Numbering all of them would cost SQLite the square of their count.
         marks = ", ".join([*(f"?{place}" for place in range(1, self._shared + 1)), *["?"] * self._own])
-        return f"INSERT OR FAIL {self._into} {', '.join([f'({marks})'] * rows)} ON CONFLICT DO NOTHING"
+        return f"INSERT OR FAIL {self._into} {', '.join([f'({marks})'] * rows)}{self._then}"

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import copy
 import os
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +133,25 @@ class Workspace:
     def submit(self, job: Callable[[WriteTransaction], T]) -> Future[T]:
         """As :meth:`write`, without waiting."""
         return self._writer.submit(job)
+
+    def write_each(self, jobs: Iterable[Callable[[WriteTransaction], T]]) -> Iterator[T]:
+        """The results of ``jobs`` in order, each in a transaction of its own; the next job is made while one is being written.
+
+        Whatever making a job raises, those before it are on the disk when it arrives here.
+        """
+        under_way: Future[T] | None = None
+        try:
+            for job in jobs:
+                if under_way is not None:
+                    earlier, under_way = under_way, None
+                    yield earlier.result()
+                under_way = self.submit(job)
+        except BaseException:
+            if under_way is not None:
+                wait([under_way])
+            raise
+        if under_way is not None:
+            yield under_way.result()
 
     def acting_as(self, actor: str) -> Workspace:
         """The same workspace with everything written in the name of ``actor``: for a server, through which several people act. Do not close it."""
