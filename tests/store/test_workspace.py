@@ -175,3 +175,16 @@ def test_a_job_that_fails_ends_the_row_of_jobs(workspace):
     with pytest.raises(Refused, match="not this one"):
         list(workspace.write_each(jobs()))
     assert count(workspace) == 1 and len(started) == 1
+
+
+def cache_size(conn):
+    return conn.exec_driver_sql("PRAGMA cache_size").scalar()
+
+
+def test_the_page_cache_is_large_for_many_jobs_and_small_again_afterwards(tmp_path):
+    with Workspace.create(tmp_path) as workspace:
+        before = workspace.write(lambda tx: cache_size(tx.conn))
+        grown = list(workspace.write_each(lambda tx: cache_size(tx.conn) for _ in range(3)))
+        assert grown == [4 * before] * 3
+        workspace.write(lambda tx: None)
+        assert workspace.write(lambda tx: cache_size(tx.conn)) == before

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -26,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from pilotage.core import Clock, InputError, NotFound, SystemClock, Unavailable, new_id
 from pilotage.store.blobs import Blobs
 from pilotage.store.migrate import check_schema, upgrade
+from pilotage.store.page_cache import PageCache
 from pilotage.store.schema import workspace as workspace_table
 from pilotage.store.writer import Job, Writer, WriteTransaction, reading
 
@@ -58,6 +60,7 @@ class Workspace:
         """The folder beside the blobs in which a room keeps files of another form, in a folder of its own."""
         self.clock = clock
         self.actor = actor
+        self._cache = PageCache(engine)
         self._writer: Writer = Writer(engine, workspace_id=workspace_id, actor=actor, clock=clock, guard=guard)
 
     @classmethod
@@ -137,21 +140,27 @@ class Workspace:
     def write_each(self, jobs: Iterable[Callable[[WriteTransaction], T]]) -> Iterator[T]:
         """The results of ``jobs`` in order, each in a transaction of its own; the next job is made while one is being written.
 
-        Whatever making a job raises, those before it are on the disk when it arrives here.
+        For many rows: SQLite's page cache may grow to 256 MB. Whatever making a job raises, those before it are on the disk when it arrives here.
         """
+
+        def roomy(job: Callable[[WriteTransaction], T], tx: WriteTransaction) -> T:
+            self._cache.grow(tx.conn)
+            return job(tx)
+
         under_way: Future[T] | None = None
-        try:
-            for job in jobs:
+        with self._cache.importing():
+            try:
+                for job in jobs:
+                    if under_way is not None:
+                        earlier, under_way = under_way, None
+                        yield earlier.result()
+                    under_way = self.submit(partial(roomy, job))
+            except BaseException:
                 if under_way is not None:
-                    earlier, under_way = under_way, None
-                    yield earlier.result()
-                under_way = self.submit(job)
-        except BaseException:
+                    wait([under_way])
+                raise
             if under_way is not None:
-                wait([under_way])
-            raise
-        if under_way is not None:
-            yield under_way.result()
+                yield under_way.result()
 
     def acting_as(self, actor: str) -> Workspace:
         """The same workspace with everything written in the name of ``actor``: for a server, through which several people act. Do not close it."""
