@@ -219,6 +219,13 @@ def test_what_was_read_before_the_items_failed_is_put(tmp_path: Any, rubric: Rub
         assert counts(workspace, "bulk").open == FIRST
 
 
+def test_scores_may_be_whole_numbers_others_or_none(workspace: Workspace, rubric: Rubric, item: Make) -> None:
+    scores = [1, 0.5, None, -2]
+    many = [NewTask(item(f"item {n}"), [Suggestion("failure", "yes", score=score, model="m")]) for n, score in enumerate(scores)]
+    put_tasks(workspace, "bulk", many, rubric=rubric)
+    assert {row["score"] for row in rows_of(workspace, suggestion)} == set(scores)
+
+
 def test_long_payloads_make_short_transactions(workspace: Workspace, rubric: Rubric, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pilotage.review.put_batch.CHUNK_BYTES", 1_000)
     put_tasks(workspace, "bulk", (NewTask(Item("output", str(n), {"text": "x" * 600})) for n in range(4)), rubric=rubric)
