@@ -49,6 +49,8 @@ def text_of(number: int) -> str:
 
 def fill(location: str, file: str, items: int) -> dict[str, Any]:
     """Put the items; what it took."""
+    import msgspec
+
     from pilotage.judging import Item, Option, Question, Rubric
     from pilotage.ledger import create_workspace
     from pilotage.review import NewTask, Suggestion, put_tasks
@@ -57,9 +59,12 @@ def fill(location: str, file: str, items: int) -> dict[str, Any]:
     options = tuple(Option(value) for value in RUBRIC["values"])
     rubric = Rubric(name="sentiment", questions=(Question(name="sentiment", prompt="How does it sound?", kind="choice", options=options),))
 
+    data = msgspec.defstruct("Data", [("text", str)], gc=False)
+    task = msgspec.defstruct("Task", [("data", data)], gc=False)
+
     def read() -> Iterator[NewTask]:
         if file:
-            rows = enumerate(row["data"]["text"] for row in json.loads(Path(file).read_bytes()))
+            rows = enumerate(row.data.text for row in msgspec.json.decode(Path(file).read_bytes(), type=list[task]))
         else:
             rows = ((number, text_of(number)) for number in range(items))
         for number, text in rows:

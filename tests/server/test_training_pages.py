@@ -80,7 +80,7 @@ def test_models_are_compared_on_the_slice_or_the_refusal_is_told(reviewed_copy: 
 
     def answer(tx: WriteTransaction) -> None:
         row = {"question": "failure", "value": "no", "model": "judge", "model_version": "4"}
-        tx.insert(suggestion, *({"id": f"sug_{place}", "item_id": item, **row} for place, item in enumerate(items)))
+        tx.insert(suggestion, *({"item_id": item, **row} for item in items))
 
     reviewed_copy.write(answer)
     publish_corrections(reviewed_copy, "replies", "failure", dataset="fixes", card=CARD, sources=[source(reviewed_copy)])
@@ -97,7 +97,7 @@ def test_a_batch_is_chosen_with_a_part_by_chance_and_the_page_says_what_that_can
         made = [Item("reply", f"pool-{number}", {"text": f"reply {number}"}) for number in range(40)]
         put_items(tx, made)
         row = {"question": "failure", "value": "yes", "model": "judge", "model_version": "3"}
-        tx.insert(suggestion, *({"id": f"p_{n}", "item_id": item.id, "probability": 0.5 + n / 100, **row} for n, item in enumerate(made)))
+        tx.insert(suggestion, *({"item_id": item.id, "probability": 0.5 + n / 100, **row} for n, item in enumerate(made)))
 
     reviewed_copy.write(pool)
     assert lead.post(f"{ADDRESS}/select", {"question": "failure", "n": "20", "strategy": "luck"}).status == 422

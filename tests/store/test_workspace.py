@@ -134,3 +134,57 @@ def test_what_is_written_in_anothers_name_has_that_name_and_no_other(workspace: 
     assert [each.write(lambda tx: tx.actor) for each in (as_grace, workspace, as_grace)] == ["grace", workspace.actor, "grace"]
     assert as_grace.submit(lambda tx: tx.stamp()["created_by"]).result() == "grace"
     assert workspace.write(lambda tx: tx.actor) == workspace.actor
+
+
+def test_jobs_one_after_the_other_are_made_while_earlier_ones_are_written(workspace):
+    made = []
+
+    def jobs():
+        for number in range(5):
+            made.append(number)
+            yield lambda tx, number=number: tx.insert(response_cache, row(str(number))) or number
+
+    told = workspace.write_each(jobs())
+    assert next(told) == 0 and made == [0, 1]
+    assert list(told) == [1, 2, 3, 4] and count(workspace) == 5
+
+
+def test_what_was_handed_over_before_the_next_job_could_not_be_made_is_there(workspace):
+    def jobs():
+        yield lambda tx: tx.insert(response_cache, row("a"))
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        list(workspace.write_each(jobs()))
+    assert count(workspace) == 1
+
+
+def test_a_job_that_fails_ends_the_row_of_jobs(workspace):
+    def fails(tx):
+        raise Refused("not this one")
+
+    started = []
+
+    def jobs():
+        yield lambda tx: tx.insert(response_cache, row("a"))
+        yield fails
+        for _ in range(3):
+            started.append(1)
+            yield lambda tx: tx.insert(response_cache, row("b"))
+
+    with pytest.raises(Refused, match="not this one"):
+        list(workspace.write_each(jobs()))
+    assert count(workspace) == 1 and len(started) == 1
+
+
+def cache_size(conn):
+    return conn.exec_driver_sql("PRAGMA cache_size").scalar()
+
+
+def test_the_page_cache_is_large_for_many_jobs_and_small_again_afterwards(tmp_path):
+    with Workspace.create(tmp_path) as workspace:
+        before = workspace.write(lambda tx: cache_size(tx.conn))
+        grown = list(workspace.write_each(lambda tx: cache_size(tx.conn) for _ in range(3)))
+        assert grown == [4 * before] * 3
+        workspace.write(lambda tx: None)
+        assert workspace.write(lambda tx: cache_size(tx.conn)) == before

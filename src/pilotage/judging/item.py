@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
 from pilotage.core import NotFound, content_id
@@ -16,20 +17,19 @@ from pilotage.store import Workspace, WriteTransaction
 CHUNK = 500  # SQLite takes at least 999 parameters in one statement
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One thing to judge, addressed by its content. ``source_id`` is the output (or row) it shows; ``slices`` say what it counts towards."""
 
     kind: str
     source_id: str
     payload: Any
-    slices: dict[str, str] = field(default_factory=dict)
+    slices: dict[str, str] = msgspec.field(default_factory=dict)
     id: str = ""
 
     def __post_init__(self) -> None:
         if not self.id:
             content = {"kind": self.kind, "source_id": self.source_id, "payload": self.payload, "slices": self.slices}
-            object.__setattr__(self, "id", content_id("itm", content))
+            msgspec.structs.force_setattr(self, "id", content_id("itm", content))
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,7 @@ def _suggested() -> Ready:
     s = suggestion.c
     wanted = (s.item_id, s.question, s.model, s.model_version, s.score, s.probability)
     where = (s.workspace_id == bindparam("workspace"), s.item_id.in_(bindparam("ids", expanding=True)))
-    return Ready(select(*wanted).where(*where).order_by(s.created_at, s.id))
+    return Ready(select(*wanted).where(*where).order_by(s.created_at, s.model, s.model_version))
 
 
 def _suggested_by(conn: Connection, workspace_id: str, rows: list[RowLike], terms: dict[str, Terms | None]) -> dict[str, dict[str, SuggestedBy]]:

@@ -6,7 +6,7 @@ changes the thing, so that listing and counting never read an item's payload nor
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, Integer, Text, UniqueConstraint, text
 
 from pilotage.store import JsonText, table
 
@@ -47,12 +47,15 @@ review_task = table(
     Column("skill", Text, nullable=False, default="", server_default=""),  # what who answers must be able to do, or '' for nothing special
     Column("selected_by", Text, nullable=False, default="order", server_default="order"),  # how it came to be asked: order | random | uncertainty | …
     Column("route_id", Text),  # the routing decision that sent it here
-    UniqueConstraint("workspace_id", "queue", "item_id", "rubric_id", "asks", "purpose"),
+    # The item first, so that it also answers what is put about an item, and a queue's tasks by item: each further index of random keys costs
+    # an import a page written per row.
+    UniqueConstraint("workspace_id", "item_id", "queue", "rubric_id", "asks", "purpose"),
     # The law of the queue: never more people on a task than it asks for, whatever the program does.
     CheckConstraint("claims >= 0 AND answers >= 0 AND claims + answers <= overlap", name="places"),
-    Index("ix_review_task_item", "workspace_id", "item_id"),
     Index("ix_review_task_next", "workspace_id", "queue", "state", "position"),
-    Index("ix_review_task_due", "workspace_id", "state", "due_at"),
+    Index(
+        "ix_review_task_due", "workspace_id", "state", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+    ),
     Index("ix_review_task_purpose", "workspace_id", "queue", "purpose", "state", "position"),
     Index("ix_review_task_oldest", "workspace_id", "state", "queue", "role", "created_at"),
 )
@@ -147,18 +150,16 @@ review_skill = table(
     key=("login", "skill"),
 )
 
-# What machines propose: many per item. ``probability`` is calibrated, ``score`` is as the machine gave it.
+# What machines propose: many per item. ``probability`` is calibrated, ``score`` is as the machine gave it. Rows are short and asked for by item, so
+# on SQLite they lie in the order of the key: one tree to write instead of three.
 suggestion = table(
     "suggestion",
-    Column("item_id", Text, nullable=False),
-    Column("question", Text, nullable=False),
     Column("value", JsonText, nullable=False),
     Column("score", Float),
     Column("probability", Float),
-    Column("model", Text, nullable=False),
-    Column("model_version", Text, nullable=False),
-    UniqueConstraint("workspace_id", "item_id", "question", "model", "model_version"),
+    key=("item_id", "question", "model", "model_version"),
 )
+suggestion.dialect_kwargs["sqlite_with_rowid"] = False
 
 # A wrong suggestion, planted to see whether people notice. In a table of its own, which nothing that faces a reviewer reads.
 review_seed = table(

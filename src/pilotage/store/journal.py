@@ -16,9 +16,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from pilotage.store.page_cache import NORMAL
+
 PAGES = 8192  # after as many the log is copied back into the database, and begun again: see ``wal_autocheckpoint`` where connections are made
 ROOM = PAGES * 4096
-_SMALL_CACHE, CACHE = -256, -65536  # KiB, as SQLite wants it
+_SMALL_CACHE = -256  # KiB, as SQLite wants it
 
 
 def make_room(engine: Engine) -> None:
@@ -35,4 +37,4 @@ def make_room(engine: Engine) -> None:
             conn.exec_driver_sql("INSERT INTO room_in_the_log VALUES (zeroblob(?))", (ROOM,))
         finally:
             conn.rollback()
-            conn.exec_driver_sql(f"PRAGMA cache_size={CACHE}")
+            conn.exec_driver_sql(f"PRAGMA cache_size={NORMAL}")

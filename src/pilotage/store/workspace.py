@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import copy
 import os
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -25,8 +26,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from pilotage.core import Clock, InputError, NotFound, SystemClock, Unavailable, new_id
 from pilotage.store.blobs import Blobs
-from pilotage.store.journal import CACHE, PAGES, make_room
+from pilotage.store.journal import PAGES, make_room
 from pilotage.store.migrate import check_schema, upgrade
+from pilotage.store.page_cache import NORMAL, PageCache
 from pilotage.store.ready import run_text
 from pilotage.store.schema import workspace as workspace_table
 from pilotage.store.writer import Job, Writer, WriteTransaction, reading
@@ -60,6 +62,7 @@ class Workspace:
         """The folder beside the blobs in which a room keeps files of another form, in a folder of its own."""
         self.clock = clock
         self.actor = actor
+        self._cache = PageCache(engine)
         self._writer: Writer = Writer(engine, workspace_id=workspace_id, actor=actor, clock=clock, guard=guard)
 
     @classmethod
@@ -139,6 +142,31 @@ class Workspace:
     def expect_writing(self) -> None:
         """Prepare for many small writes, as a server does when it starts (:mod:`pilotage.store.journal`). Without it they are slower, and as safe."""
         make_room(self.engine)
+
+    def write_each(self, jobs: Iterable[Callable[[WriteTransaction], T]]) -> Iterator[T]:
+        """The results of ``jobs`` in order, each in a transaction of its own; the next job is made while one is being written.
+
+        For many rows: SQLite's page cache may grow to 256 MB. Whatever making a job raises, those before it are on the disk when it arrives here.
+        """
+
+        def roomy(job: Callable[[WriteTransaction], T], tx: WriteTransaction) -> T:
+            self._cache.grow(tx.conn)
+            return job(tx)
+
+        under_way: Future[T] | None = None
+        with self._cache.importing():
+            try:
+                for job in jobs:
+                    if under_way is not None:
+                        earlier, under_way = under_way, None
+                        yield earlier.result()
+                    under_way = self.submit(partial(roomy, job))
+            except BaseException:
+                if under_way is not None:
+                    wait([under_way])
+                raise
+            if under_way is not None:
+                yield under_way.result()
 
     def acting_as(self, actor: str) -> Workspace:
         """The same workspace with everything written in the name of ``actor``: for a server, through which several people act. Do not close it."""
@@ -226,7 +254,7 @@ def _engine(url: URL) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"cache_size={CACHE}",
+            f"cache_size={NORMAL}",
             "temp_store=MEMORY",
             # Keys are hashes, so a batch touches pages all over an index: copied back every 32 MB they are written once, not once a batch.
             f"wal_autocheckpoint={PAGES}",

@@ -14,6 +14,7 @@ from samples import PAIRS, RUBRIC, YES_NO
 from pilotage.core import InputError
 from pilotage.judging import Rubric
 from pilotage.review.exchange import Exchanged, ExchangeLimits, Misfit, Proposed, Said, Terms, find_format
+from pilotage.review.exchange.formats import _is_storable, _require_storable
 from pilotage.review.exchange.json_stream import read_array, read_lines, read_object
 from pilotage.review.exchange.offsets import code_points, from_utf16, to_utf16
 
@@ -304,3 +305,23 @@ def test_a_record_beyond_the_limit_and_bytes_that_are_no_text_are_refused() -> N
         list(read_array(io.BytesIO(b'[{"a":"\xff"}]'), ExchangeLimits(), where="f"))
     assert [row for _, row in read_array(io.BytesIO(b"[1, {}]"), ExchangeLimits(), where="f")][1] == {}
     assert isinstance(next(iter(read_array(io.BytesIO(b"[1]"), ExchangeLimits(), where="f")))[1], Misfit)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**54), 2**54) | st.floats() | st.text(st.characters(), max_size=4) | st.binary(max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING)
+def test_what_is_told_to_be_storable_at_a_glance_is(value: Any) -> None:
+    if _is_storable(value, 3):
+        _require_storable(value, 3)
+
+
+@pytest.mark.parametrize("value", [{"a": "x\0"}, {"\0": 1}, [float("nan")], {"a": [float("inf")]}, [2**53], [[[[1]]]], {"a": "\ud800"}, [b"x"]])
+def test_what_cannot_be_stored_is_never_told_to_be_and_is_named(value: Any) -> None:
+    assert not _is_storable(value, 3)
+    with pytest.raises(Misfit):
+        _require_storable(value, 3)

@@ -115,7 +115,7 @@ def test_a_random_draw_brings_its_probabilities(workspace: Workspace) -> None:
                 "model": "judge",
                 "model_version": "3",
             }
-            tx.insert(suggestion, {"id": f"sug_{number}", **row})
+            tx.insert(suggestion, row)
 
     workspace.write(put)
     select_batch(workspace, "small", "correct", n=20, random_share=0.5, seed=1)

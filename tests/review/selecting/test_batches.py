@@ -24,7 +24,6 @@ def stocked(workspace: Workspace) -> None:
         put_items(tx, items)  # type: ignore[arg-type]
         rows = [
             {
-                "id": f"s{number}",
                 "item_id": item.id,
                 "question": "topic",
                 "value": "bill",

@@ -208,7 +208,11 @@ class _Export:
             # Work that was made gold of later is still work, and what was said of it still goes out.
             tests = {row.item_id for row in purposes if row.purpose in _TESTS} - {row.item_id for row in purposes if row.purpose in ABOUT_ITEMS}
             proposals = list(
-                conn.execute(select(suggestion).where(S.workspace_id == self.workspace.id, S.item_id.in_(ids)).order_by(S.created_at, S.id))
+                conn.execute(
+                    select(suggestion)
+                    .where(S.workspace_id == self.workspace.id, S.item_id.in_(ids))
+                    .order_by(S.created_at, S.question, S.model, S.model_version)
+                )
             )
         found = [j for j in judgements(self.workspace, item_ids=ids, purposes=ABOUT_ITEMS) if j.rubric_id in self._rubrics and not j.abstained]
         self._load_raters({judgement.rater_id for judgement in found})

@@ -97,10 +97,27 @@ def read_records(path: Path, format: Format, terms: Terms, limits: ExchangeLimit
             yield number, row
             continue
         try:
-            _require_storable(row, limits.depth)
+            if not _is_storable(row, limits.depth):
+                _require_storable(row, limits.depth)
             yield number, format.codec.read(row, terms)
         except Misfit as misfit:
             yield number, misfit
+
+
+def _is_storable(value: object, depth: int) -> bool:
+    """Whether it surely is: what most rows are is told at a glance, and only of the others is said what is wrong where."""
+    kind = type(value)
+    if depth < 0:
+        return False
+    if kind is str:
+        return value.isascii() and "\x00" not in value  # type: ignore[attr-defined, operator]
+    if kind is dict:
+        return all(_is_storable(name, depth - 1) and _is_storable(each, depth - 1) for name, each in value.items())  # type: ignore[attr-defined]
+    if kind is list:
+        return all(_is_storable(each, depth - 1) for each in value)  # type: ignore[attr-defined]
+    if kind is int:
+        return -(2**53) < value < 2**53  # type: ignore[operator]
+    return value is None or kind is bool or (kind is float and value - value == 0)  # type: ignore[operator]
 
 
 def _require_storable(value: object, depth: int, path: str = "") -> None:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -35,16 +36,22 @@ from pilotage.review.exchange.tables import exchange_import, exchange_record
 from pilotage.review.new_task import NewTask, Suggestion
 from pilotage.review.projects import load_project
 from pilotage.review.put import put_tasks
-from pilotage.review.tables import suggestion as suggestion_table
-from pilotage.store import Workspace, WriteTransaction, insert_missing
+from pilotage.review.put_rows import INSERT_SUGGESTION, Row, suggestion_row
+from pilotage.store import Workspace, WriteTransaction
+from pilotage.store.prepared import Rows
 from pilotage.store.schema import json_text
 
-CHUNK = 500  # records a transaction
+CHUNK = 2_000  # records a transaction
 KIND = "record"  # of the items that come from elsewhere
 M, X = exchange_import.c, exchange_record.c
 
 Queue = Literal["unanswered", "all", "none"]
-_INSERT_SUGGESTION = insert_missing(suggestion_table)
+_INSERT_RECORD = Rows(
+    exchange_record,
+    ("position", "item_id", "foreign_id", "again", "extra", "said", "proposed"),
+    shared=("workspace_id", "created_by", "created_at", "import_id", "project"),
+    anew=True,  # the same place of the same file twice is two imports that run into each other
+)
 
 
 @dataclass(frozen=True)
@@ -231,11 +238,16 @@ class _Import:
         counts: Counter[str] = Counter()
         kept: Counter[str] = Counter()
         raters: set[str] = set()
-        while chunk := list(islice(rest, CHUNK)):
-            counts += self.workspace.write(lambda tx, chunk=chunk: self._write(tx, chunk))  # type: ignore[misc]
-            for _, (_, found) in chunk:
-                kept.update(part.reason for part in found.kept_raw)
-                raters.update(rater.name for rater, _, _ in self._raters(found))
+
+        def jobs() -> Iterator[Callable[[WriteTransaction], Counter[str]]]:
+            while chunk := list(islice(rest, CHUNK)):
+                for _, (_, found) in chunk:
+                    kept.update(part.reason for part in found.kept_raw)
+                    raters.update(rater.name for rater, _, _ in self._raters(found))
+                yield partial(self._write, chunk=chunk)
+
+        for written in self.workspace.write_each(jobs()):
+            counts += written
             progress.update(Step("import", done=before + counts["records"], unit="records"))
         progress.finish(Step("import", done=before + counts["records"], unit="records"))
         numbers = {name: counts[name] for name in ("records", "items", "tasks", "answers", "suggestions")}
@@ -345,13 +357,13 @@ class _Import:
             if put.refused:
                 raise InputError(f"This cannot be put before people: {put.refused[0].what}", where=f"{self.path.name} item {put.refused[0].item}")
             counts["tasks"] = put.put
-        put_items(tx, items.values())
-        rows, judged = [], []
+        queued = {task.item.id for task in new_tasks if isinstance(task.item, Item)}
+        put_items(tx, [item for item in items.values() if item.id not in queued])  # those are stored with their tasks
+        rows, judged, suggested = [], [], list[Row]()
         ensured: set[str] = set()
         for position, (_, found) in chunk:
             item = items[position]
-            self._suggest(tx, found, item.id)
-            counts["suggestions"] += sum(len(one.values) for one in found.proposed)
+            suggested += [suggestion_row(item.id, given) for given in self._suggestions(found)]
             entries = [_entry(one) for one in found.said]
             for rater, one, index in self._raters(found):
                 if rater.id not in ensured:
@@ -370,26 +382,18 @@ class _Import:
                         idempotency_key=key,
                     )
                     judged.append((entries[index], question, said))
-            rows.append(
-                {
-                    "import_id": self.id,
-                    "position": position,
-                    "project": self.project,
-                    "item_id": item.id,
-                    "foreign_id": found.id,
-                    "again": int(item.id in known),
-                    "extra": dict(found.extra),
-                    "said": entries,
-                    "proposed": [
-                        {"model": p.model, "version": p.version, "values": dict(p.values), "score": p.score, "raw": p.raw} for p in found.proposed
-                    ],
-                }
-            )
+            proposed = [{"model": p.model, "version": p.version, "values": dict(p.values), "score": p.score, "raw": p.raw} for p in found.proposed]
+            rows.append((position, item.id, found.id, int(item.id in known), json_text(dict(found.extra)), entries, json_text(proposed)))
             known.add(item.id)
+        stamp = tx.stamp()
+        shared = (stamp["workspace_id"], stamp["created_by"], stamp["created_at"])
+        INSERT_SUGGESTION.run(tx.conn, suggested, shared)
+        counts["suggestions"] = len(suggested)
         ids = add_judgements(tx, [said for _, _, said in judged])
         for (entry, question, _), made in zip(judged, ids, strict=True):
             entry.setdefault("judgements", {})[question] = made
-        tx.insert(exchange_record, *rows)
+        # The entries hold by now which judgements were made of them.
+        _INSERT_RECORD.run(tx.conn, [(*row[:5], json_text(row[5]), row[6]) for row in rows], (*shared, self.id, self.project))
         tx.conn.execute(update(exchange_import).where(M.workspace_id == tx.workspace_id, M.id == self.id).values(rows=M.rows + len(chunk)))
         counts["answers"] = len(ids)
         return counts
@@ -405,23 +409,15 @@ class _Import:
         gold = self._gold_of(found)
         # Who answered it elsewhere is not asked again.
         authors = [rater.name for rater, _, _ in self._raters(found) if rater.is_person]
-        proposed = [
+        return NewTask(item, self._suggestions(found), purpose="gold" if gold else "work", gold=gold, authors=authors)
+
+    @staticmethod
+    def _suggestions(found: Exchanged) -> list[Suggestion]:
+        return [
             Suggestion(question, value, score=one.score, model=one.model, model_version=one.version)
             for one in found.proposed
             for question, value in one.values.items()
         ]
-        return NewTask(item, proposed, purpose="gold" if gold else "work", gold=gold, authors=authors)
-
-    def _suggest(self, tx: WriteTransaction, found: Exchanged, item_id: str) -> None:
-        stamp = tx.stamp()
-        rows = []
-        for one in found.proposed:
-            for question, value in one.values.items():
-                of = {"item": item_id, "question": question, "model": one.model, "version": one.version}
-                row = {"id": content_id("sug", of), "item_id": item_id, "question": question, "value": json_text(value), "probability": None}
-                rows.append({**stamp, **row, "score": one.score, "model": one.model, "model_version": one.version})
-        if rows:
-            _INSERT_SUGGESTION.run(tx.conn, rows)
 
 
 def _entry(one: Said) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def pool_of(workspace: Workspace, project: str, question: str, *, costs: Mapping
     query = (
         select(s.item_id, s.value, s.probability, s.score)
         .where(s.workspace_id == workspace.id, s.question == question, ~seen)
-        .order_by(s.item_id, s.id)
+        .order_by(s.item_id, s.model, s.model_version)
     )
     given: dict[str, list[Any]] = defaultdict(list)
     with workspace.read() as conn:
@@ -181,7 +181,11 @@ def select_batch(
 def _proposals(conn: Connection, workspace_id: str, items: Sequence[str]) -> dict[str, list[Suggestion]]:
     s, found = suggestion.c, defaultdict(list)
     for start in range(0, len(items), _CHUNK):
-        query = select(suggestion).where(s.workspace_id == workspace_id, s.item_id.in_(items[start : start + _CHUNK])).order_by(s.id)
+        query = (
+            select(suggestion)
+            .where(s.workspace_id == workspace_id, s.item_id.in_(items[start : start + _CHUNK]))
+            .order_by(s.question, s.model, s.model_version)
+        )
         for row in conn.execute(query):
             found[row.item_id].append(Suggestion(row.question, row.value, row.score, row.probability, row.model, row.model_version))
     return dict(found)

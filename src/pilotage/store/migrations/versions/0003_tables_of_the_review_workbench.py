@@ -520,25 +520,17 @@ def upgrade() -> None:
     op.create_table(
         "suggestion",
         sa.Column("workspace_id", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("item_id", sa.Text(), nullable=False),
         sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("model_version", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("probability", sa.Float(), nullable=True),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("model_version", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_suggestion")),
-        sa.UniqueConstraint(
-            "workspace_id",
-            "item_id",
-            "question",
-            "model",
-            "model_version",
-            name=op.f("uq_suggestion_workspace_id_item_id_question_model_model_version"),
-        ),
+        sa.PrimaryKeyConstraint("workspace_id", "item_id", "question", "model", "model_version", name=op.f("pk_suggestion")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "webhook",
@@ -605,10 +597,17 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("skill", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("selected_by", sa.Text(), server_default="order", nullable=False))
         batch_op.add_column(sa.Column("route_id", sa.Text(), nullable=True))
+        batch_op.drop_index(batch_op.f("ix_review_task_item"))
         batch_op.drop_constraint(batch_op.f("uq_review_task_workspace_id_queue_item_id_rubric_id"), type_="unique")
-        batch_op.create_index("ix_review_task_due", ["workspace_id", "state", "due_at"], unique=False)
+        batch_op.create_index(
+            "ix_review_task_due",
+            ["workspace_id", "state", "due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
         batch_op.create_index("ix_review_task_purpose", ["workspace_id", "queue", "purpose", "state", "position"], unique=False)
         batch_op.create_unique_constraint(
-            batch_op.f("uq_review_task_workspace_id_queue_item_id_rubric_id_asks_purpose"),
-            ["workspace_id", "queue", "item_id", "rubric_id", "asks", "purpose"],
+            batch_op.f("uq_review_task_workspace_id_item_id_queue_rubric_id_asks_purpose"),
+            ["workspace_id", "item_id", "queue", "rubric_id", "asks", "purpose"],
         )
