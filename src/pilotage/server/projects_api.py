@@ -134,11 +134,15 @@ class FormatLine(BaseModel):
 
 
 class ExportBody(_Body):
-    """How to let a project out. ``question`` is needed where a format holds one and the rubric asks several."""
+    """How to let a project out. ``question`` is needed where a format holds one and the rubric asks several.
+
+    ``for_spreadsheets``: the CSV or TSV is for a person to open, so cells that look like formulas get an apostrophe; it is not taken back in.
+    """
 
     format: Word = "label-studio"
     question: Word | None = None
     anonymous: bool = False
+    for_spreadsheets: bool = False
 
 
 @router.get("", summary="List projects", responses=problems(403))
@@ -221,7 +225,15 @@ def export_project(workspace: WorkspaceDep, person: PersonDep, name: Word, body:
     folder = Path(tempfile.mkdtemp(prefix="pilotage-export-"))
     place = folder / f"export{format.suffix}"
     try:
-        report = export_from(workspace.acting_as(person.login), name, place, format.name, question=body.question, anonymous=body.anonymous)
+        report = export_from(
+            workspace.acting_as(person.login),
+            name,
+            place,
+            format.name,
+            question=body.question,
+            anonymous=body.anonymous,
+            for_spreadsheets=body.for_spreadsheets,
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
