@@ -89,13 +89,24 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
 def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool = False, with_slices: bool = False) -> Ready:
     """As :func:`open_to`, only work, in the order of service, ``most`` of them; ``with_slices``: of the item, for who goes by them."""
     # 'not in' and no 'in': an index that begins with the purpose would have to be sorted.
-    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).where(T.purpose.not_in(TEST_PURPOSES))
-    if by_purpose:
-        query = query.where(T.purpose.in_(bindparam("for_purposes", expanding=True)))
+    query = _work(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too, by_purpose=by_purpose)
     if with_slices:
         i = item_table.c
         query = query.add_columns(i.slices).join(item_table, (i.workspace_id == T.workspace_id) & (i.id == T.item_id))
     return Ready(query.order_by(T.position).limit(bindparam("most")))
+
+
+@lru_cache
+def _work_left(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool) -> Ready:
+    """How many tasks :func:`work_for` has, up to ``most``: counted by the database, which sends no rows."""
+    query = _work(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too, by_purpose=by_purpose)
+    first = query.with_only_columns(T.id).order_by(T.position).limit(bindparam("most")).subquery()
+    return Ready(select(func.count().label("work_left")).select_from(first))
+
+
+def _work(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool) -> Select[Any]:
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).where(T.purpose.not_in(TEST_PURPOSES))
+    return query.where(T.purpose.in_(bindparam("for_purposes", expanding=True))) if by_purpose else query
 
 
 @lru_cache
@@ -146,6 +157,29 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     known = gold_for(**kind).rows(conn, filled)
     gold = sorted(known, key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
     return _hidden(found, _under_cap(conn, workspace_id, gold[: sum(places) + _SPARE_GOLD]), places)
+
+
+def yet_to_come(conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, most: int) -> int:
+    """How many tasks this person would yet be served if nobody else worked, known items among them, counted up to ``most``.
+
+    Known items are drawn by turns, so it is told from the turns to come how many will stand among the work: serving one of either kind lowers this
+    by one, and answering changes nothing. Cost: an index walk to the first ``most`` tasks; near the end of a queue, a draw for each turn to come.
+    """
+    kind = {"by_role": asking.roles is not None, "by_skill": asking.skills is not None, "skipped_too": asking.skipped_too}
+    filled = asking.parameters(workspace_id)
+    left = int(_work_left(**kind, by_purpose=asking.purposes is not None).rows(conn, {**filled, "most": most})[0]["work_left"])
+    share = 0.0 if terms is None or asking.purposes is not None else terms.settings.gold.share
+    if terms is None or not left or left >= most or not share:
+        return left
+    known = len(_under_cap(conn, workspace_id, gold_for(**kind).rows(conn, filled)))
+    turn, total = int(_served().rows(conn, filled)[0]["turn"]), 0
+    while left and total < most:
+        if known and is_gold_turn(terms.salt, asking.rater.name, turn, share):
+            known -= 1
+        else:
+            left -= 1
+        turn, total = turn + 1, total + 1
+    return total
 
 
 def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowLike]) -> list[RowLike]:

@@ -18,16 +18,20 @@ from pilotage.judging import Rater, ensure_rater
 from pilotage.review.choosing import ASKED_BY_PURPOSE, Asking, choose
 from pilotage.review.limits import allowance
 from pilotage.review.projects.project import Terms, find_terms
-from pilotage.review.rows import A, T, check_person, load_assignment, load_task, move, set_assignment
+from pilotage.review.rows import A, T, check_person, freed, load_assignment, load_task, move, set_assignment
 from pilotage.review.serving import load_claimed, serve
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_task
 from pilotage.review.task import Claimed
-from pilotage.store import Ready, Workspace, WriteTransaction
+from pilotage.store import Ready, RowLike, Workspace, WriteTransaction
 
 MAX_CLAIM = 50
 LEASE_S = 600
-_LAPSED = Ready(select(A.task_id, A.rater_id).where(A.workspace_id == bindparam("workspace"), A.state == "claimed", A.expires_at <= bindparam("now")))
+_LAPSED = Ready(
+    select(A.task_id, A.rater_id, A.state, A.arm).where(
+        A.workspace_id == bindparam("workspace"), A.state == "claimed", A.expires_at <= bindparam("now")
+    )
+)
 
 
 def claim(
@@ -125,7 +129,7 @@ def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> in
         for task_id in dict.fromkeys(task_ids):
             assignment = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
             if assignment is not None and assignment["state"] == "claimed":
-                _let_go(tx, task_id, rater_id)
+                _let_go(tx, assignment)
                 given += 1
         return given
 
@@ -135,14 +139,16 @@ def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> in
 def release_expired(tx: WriteTransaction) -> int:
     """Free the places of claims that lapsed; return how many. Cost grows with their number, not with the queue."""
     lapsed = _LAPSED.rows(tx.conn, {"workspace": tx.workspace_id, "now": tx.clock.now_us()})
-    for row in lapsed:
-        _let_go(tx, row["task_id"], row["rater_id"])
+    for assignment in lapsed:
+        _let_go(tx, assignment)
     return len(lapsed)
 
 
-def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
-    set_assignment(tx, task_id, rater_id, state="released")
-    move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=-1)
+def _let_go(tx: WriteTransaction, assignment: RowLike) -> None:
+    task = load_task(tx.conn, tx.workspace_id, assignment["task_id"])
+    gone = freed(tx, task, assignment)
+    set_assignment(tx, task["id"], assignment["rater_id"], state="released")
+    move(tx, task, claims=gone)
 
 
 def _renew(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, case, exists, fu
 from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
+from pilotage.review.choosing import Asking, yet_to_come
 from pilotage.review.limits import allowance
 from pilotage.review.measuring.standing_of import elsewhere
 from pilotage.review.new_task import TEST_PURPOSES
@@ -17,7 +18,7 @@ from pilotage.review.rows import A, D, T, check_role, load_task
 from pilotage.review.serving import load_claimed
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
-from pilotage.review.task import Claimed, Counts, Decision, Progress, Standing, TaskPage, TaskRow, Waiting
+from pilotage.review.task import MOST_LEFT, Claimed, Counts, Decision, Progress, Standing, TaskPage, TaskRow, Waiting
 from pilotage.store import Ready, Workspace
 
 C = review_counter.c
@@ -27,10 +28,12 @@ _COUNTERS = Ready(
         C.workspace_id == bindparam("workspace"), C.queue == bindparam("of_queue")
     )
 )
-_ANSWERED = Ready(
-    select(func.count().label("answered"))
+_IN_STATE = Ready(
+    select(func.count().label("number"))
     .select_from(review_assignment)
-    .where(A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"), A.state == "answered")
+    .where(
+        A.workspace_id == bindparam("workspace"), A.rater_id == bindparam("by"), A.queue == bindparam("of_queue"), A.state == bindparam("in_state")
+    )
 )
 
 
@@ -43,15 +46,30 @@ def counts(workspace: Workspace, queue: str, *, purposes: Collection[str] | None
         return _counts(conn, workspace.id, queue, purposes)
 
 
-def progress(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
-    """How far the queue is and this person in it, in one read: what a page asks with every claim."""
+def progress(
+    workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None = None, purposes: Collection[str] | None = None
+) -> Progress:
+    """How far this person is in the queue, in one read: what a page asks with every claim, and all that who answers is told in numbers.
+
+    The queue's own counters are of work alone: who compares them before and after an answer would know which item was a test. Here every answer
+    raises ``answered`` by one and lowers ``left`` by one, whatever the item was. Cost: see :func:`pilotage.review.choosing.yet_to_come`.
+    """
     with workspace.read() as conn:
-        return find_progress(conn, workspace.id, queue, rater, purposes=purposes)
+        return find_progress(conn, workspace, queue, rater, roles=roles, purposes=purposes)
 
 
-def find_progress(conn: Connection, workspace_id: str, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
+def find_progress(
+    conn: Connection, workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None, purposes: Collection[str] | None
+) -> Progress:
     """As :func:`progress`, on a connection that is already open."""
-    return Progress(_answered_by(conn, workspace_id, queue, rater, purposes), _counts(conn, workspace_id, queue, purposes))
+    terms = find_terms(conn, workspace.id, queue)
+    skills = None
+    if terms is not None and terms.settings.skills:
+        skills = skill_names(conn, workspace.id, rater.name, workspace.clock.now_us())
+    asking = Asking(rater, queue, roles, skills, purposes=purposes)
+    in_hand = _in_state(conn, workspace.id, asking, "claimed")
+    left = in_hand + yet_to_come(conn, workspace.id, terms, asking, max(0, MOST_LEFT + 1 - in_hand))
+    return Progress(_in_state(conn, workspace.id, asking, "answered"), min(left, MOST_LEFT), left > MOST_LEFT)
 
 
 def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collection[str] | None) -> Counts:
@@ -182,16 +200,19 @@ def standing(
 def answered_by(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> int:
     """How many tasks of the queue this person has answered; with ``purposes``, of those for these."""
     with workspace.read() as conn:
-        return _answered_by(conn, workspace.id, queue, rater, purposes)
+        return _in_state(conn, workspace.id, Asking(rater, queue, None, None, purposes=purposes), "answered")
 
 
-def _answered_by(conn: Connection, workspace_id: str, queue: str, rater: Rater, purposes: Collection[str] | None) -> int:
+def _in_state(conn: Connection, workspace_id: str, asking: Asking, state: str) -> int:
+    """How many tasks of the queue this person holds, or answered."""
     # A person has no version: their id follows from their login.
-    if purposes is None:
-        return int(_ANSWERED.rows(conn, {"workspace": workspace_id, "by": rater.id, "of_queue": queue})[0]["answered"])
-    where = (A.workspace_id == workspace_id, A.rater_id == rater.id, A.queue == queue, A.state == "answered", T.purpose.in_(sorted(purposes)))
+    values = {"workspace": workspace_id, "by": asking.rater.id, "of_queue": asking.queue, "in_state": state}
+    if asking.purposes is None:
+        return int(_IN_STATE.rows(conn, values)[0]["number"])
     of_task = and_(T.workspace_id == A.workspace_id, T.id == A.task_id)
-    return int(conn.execute(select(func.count()).select_from(review_assignment).join(review_task, of_task).where(*where)).scalar_one())
+    where = (A.workspace_id == workspace_id, A.rater_id == asking.rater.id, A.queue == asking.queue, A.state == state)
+    query = select(func.count()).select_from(review_assignment).join(review_task, of_task).where(*where, T.purpose.in_(sorted(asking.purposes)))
+    return int(conn.execute(query).scalar_one())
 
 
 def look(workspace: Workspace, task_id: str, rater: Rater, *, roles: Collection[str] | None = None) -> Claimed:

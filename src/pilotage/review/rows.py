@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, func, select, updat
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import ABOUT_ITEMS, Rater
+from pilotage.review.arms import SEEDED
 from pilotage.review.tables import review_assignment, review_counter, review_decision, review_task
 from pilotage.review.webhooks.outbox import tell_done
 from pilotage.store import Ready, Row, RowLike, WriteTransaction
@@ -116,6 +117,20 @@ def _moving(changed: tuple[str, ...]) -> Ready:
 
 def _plus(changes: Mapping[str, int]) -> dict[str, int]:
     return {f"plus_{name}": change for name, change in changes.items()}
+
+
+def freed(tx: WriteTransaction, task: RowLike, assignment: RowLike) -> int:
+    """What letting go of this assignment changes the task's ``claims`` by: -1 where it holds a place.
+
+    A planted suggestion is about the person and never holds one. Claims from before that was so did; for these the places are counted anew.
+    """
+    if assignment["state"] != "claimed":
+        return 0
+    if assignment["arm"] != SEEDED:
+        return -1
+    held = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.state == "claimed", func.coalesce(A.arm, "") != SEEDED)
+    places = int(tx.conn.execute(select(func.count()).select_from(review_assignment).where(*held)).scalar_one())
+    return min(0, places - int(task["claims"]))
 
 
 def _open(tx: WriteTransaction, queue: str) -> int:

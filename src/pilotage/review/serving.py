@@ -48,6 +48,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     now = tx.clock.now_us()
     claim = {"state": "claimed", "expires_at": until, "holder": holder}
     rows, told = [], []
+    arms: dict[str, str | None] = {}
     showings = _draw(tx, terms, rater, tasks)
     for task in tasks:
         showing = showings[task["id"]]
@@ -66,11 +67,14 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             if task["had"] is not None:
                 where = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id == rater.id)
                 showing = Showing(*tx.conn.execute(select(A.arm, A.shown, A.sides).where(*where)).one())
+        arms[task["id"]] = showing.arm
         # Who may read the ledger must not find the planted ones there.
         how = {"arm": showing.arm} if terms is None else {"seal": _seal(terms.salt, task["id"], rater, showing)}
         told.append({"task": task["id"], "item": task["item_id"], **how})
     tx.insert(review_assignment, *rows)
-    _taking().run(tx.conn, {"workspace": tx.workspace_id, "ids": ids})
+    # A planted suggestion is about the person, so it takes nobody's place: not now, not with the answer, not when that is taken back.
+    if places := [task_id for task_id in ids if arms[task_id] != SEEDED]:
+        _taking().run(tx.conn, {"workspace": tx.workspace_id, "ids": places})
     body: dict[str, Any] = {"tasks": told}
     if terms is not None:
         body |= {"project": terms.number, "guideline": terms.guideline_id}

@@ -116,20 +116,11 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> Response:
         purposes=purposes,
     )
     with workspace.read() as conn:
-        progress = find_progress(conn, workspace.id, body.queue, rater, purposes=purposes)
+        progress = find_progress(conn, workspace, body.queue, rater, roles=who.roles, purposes=purposes)
         project = project_for(conn, workspace, body.queue, who.login)
         rubrics = rubrics_of(conn, workspace.id, {task.rubric_id for task in claimed})
     standing = None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles, purposes=purposes)
-    return _told(
-        {
-            "project": project,
-            "tasks": claimed,
-            "rubrics": rubrics,
-            "answered": progress.answered,
-            "counts": progress.counts,
-            "standing": standing,
-        }
-    )
+    return _told({"project": project, "tasks": claimed, "rubrics": rubrics, **progress.to_dict(), "standing": standing})
 
 
 @router.post("/api/v1/review/answer", response_model=dict[str, Any])

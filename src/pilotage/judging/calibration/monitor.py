@@ -6,16 +6,22 @@ third of all cases.
 
 Audits drawn alike: a mixture of likelihood ratios over rates above the limit (a Beta cut off there), in closed form. Audits drawn with unequal,
 declared probabilities (more in risky slices): fixed bets on inverse-probability-weighted outcomes, mixed. Both need only counts by inclusion
-probability and outcome, so the state is a few integers, audits may be replayed in any order with the same wealth, and nothing is rounded.
+probability and outcome, so that part of the state is a few integers.
 
-References: Robbins (1970) and Howard et al. (2021) for mixtures and confidence sequences; Ville (1939); Waudby-Smith & Ramdas (2024) for betting.
+Wealth lost over a long calm past would have to be won back before a late shift is seen. So a part of the stake (:data:`_RESTARTS`) is kept to be bet
+anew from every audit on: start k gets the share ``w_k = H / ((k + H)(k + 1 + H))`` of it, these sum to 1, and what has not begun is kept as cash.
+Each start is an e-process, so their weighted sum is one too, and alpha holds over an infinite horizon. With bets that are fixed, all starts of a bet
+are one number: ``R <- (R + w_k)(1 + bet (x - limit))``. A look costs O(1), and the whole state is the counts and a number a bet.
+
+References: Robbins (1970) and Howard et al. (2021) for mixtures and confidence sequences; Ville (1939); Waudby-Smith & Ramdas (2024) for betting;
+Shin, Ramdas & Rinaldo (2023), E-detectors, for sums over starts, here with weights that keep alpha instead of a mean run length.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +37,11 @@ Floats = NDArray[np.float64]
 _PRIOR = (4.0, 1.5)
 _BETS = np.geomspace(0.01, 0.98, 16)
 _CANDIDATES = 400
+# The part of the stake that is bet anew from every audit on, and the audits over which half of that is given out.
+_RESTARTS = 0.1
+_HORIZON = 5_000
+# What the anew-begun bets are made for: rates so many times the limit.
+_TIMES = np.geomspace(1.4, 8.0, 6)
 
 
 class Audit(NamedTuple):
@@ -54,6 +65,9 @@ class Watch:
         ``((inclusion or 1.0, n, wrong), …)``, sorted.
     alarmed_at
         The audit at which the alarm went off; it stays. None: it has not.
+    restarts, restarts_since
+        Log wealth of what was bet anew, a number a bet, over the starts since audit ``restarts_since``. States of before there were restarts have
+        none, and begin with them when they are read: what is counted up to then stays as it was.
     """
 
     limit: float
@@ -62,6 +76,8 @@ class Watch:
     counts: tuple[tuple[float, int, int], ...] = ()
     alarmed_at: int | None = None
     highest: float = field(default=0.0)
+    restarts: tuple[float, ...] = ()
+    restarts_since: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.limit < 1 or not 0 < self.alpha < 1:
@@ -87,6 +103,13 @@ class Watch:
     @property
     def log_e(self) -> float:
         """Natural log of the e-value now. The alarm is at ``log(1 / alpha)``; ``highest`` is the most it ever was."""
+        anew = special.logsumexp(self.restarts) - math.log(len(self.restarts)) if self.restarts else -math.inf
+        cash = math.log(_HORIZON / (self.n - self.restarts_since + _HORIZON))
+        return float(_stake(self.log_e_since_start, np.logaddexp(anew, cash)))
+
+    @property
+    def log_e_since_start(self) -> float:
+        """Natural log of the e-value of what was bet from the first audit on: in whichever order audits came, the same."""
         if self.smallest_inclusion is None:
             return float(log_e_binomial(self.n, self.wrong, self.limit))
         return _log_e_weighted(self.counts, self.limit, self.smallest_inclusion, above=True)
@@ -105,10 +128,17 @@ class Watch:
         n, wrong = counts.get(drawn, (0, 0))
         counts[drawn] = (n + 1, wrong + int(seen.wrong))
         held = tuple((inclusion, *counts[inclusion]) for inclusion in sorted(counts))
-        after = Watch(self.limit, self.alpha, self.smallest_inclusion, held, self.alarmed_at, self.highest)
+        after = replace(self, counts=held, restarts=self._anew(seen.wrong, drawn))
         now = after.log_e
         at = after.n if self.alarmed_at is None and now >= -math.log(self.alpha) else self.alarmed_at
-        return Watch(self.limit, self.alpha, self.smallest_inclusion, held, at, max(self.highest, now))
+        return replace(after, alarmed_at=at, highest=max(self.highest, now))
+
+    def _anew(self, wrong: bool, inclusion: float) -> tuple[float, ...]:
+        weight = 1.0 if self.smallest_inclusion is None else self.smallest_inclusion / inclusion
+        bets = _bets_anew(self.limit)
+        begun = np.asarray(self.restarts) if self.restarts else np.full(len(bets), -np.inf)
+        start = float(_log_start(self.n - self.restarts_since))
+        return tuple((np.logaddexp(begun, start) + np.log1p(bets * weight * (wrong - self.limit))).tolist())
 
     def see_all(self, audits: Iterable[Audit | bool]) -> Watch:
         """The watch after ``audits``, in their order: a replay gives the identical state."""
@@ -144,6 +174,8 @@ class Watch:
             "counts": [list(each) for each in self.counts],
             "alarmed_at": self.alarmed_at,
             "highest": self.highest,
+            "restarts": list(self.restarts),
+            "restarts_since": self.restarts_since,
         }
 
     @classmethod
@@ -158,10 +190,14 @@ class Watch:
         try:
             counts = tuple((float(inclusion), int(n), int(wrong)) for inclusion, n, wrong in state["counts"])
             made = cls(state["limit"], state["alpha"], state["smallest_inclusion"], counts, state["alarmed_at"], float(state["highest"]))
+            anew = tuple(float(each) for each in state.get("restarts", ()))
+            made = replace(made, restarts=anew, restarts_since=int(state.get("restarts_since", made.n)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"This is no state of a watch: {error}.") from error
         if any(not 0 <= wrong <= n for _, n, wrong in counts):
             raise InputError("A watch cannot have found more wrong outputs than it audited.", where="counts")
+        if (made.restarts and len(made.restarts) != len(_TIMES)) or not 0 <= made.restarts_since <= made.n:
+            raise InputError("What was bet anew does not belong to this watch.", where="restarts")
         return made
 
     def _inclusion(self, audit: Audit) -> float:
@@ -200,6 +236,35 @@ class Watch:
         # One candidate further out on either side: the grid must not cut the sequence short.
         low = 0.0 if kept[0] == 0 else float(rates[kept[0] - 1])
         return low, 1.0 if kept[-1] == len(rates) - 1 else float(rates[kept[-1] + 1])
+
+
+def log_e_path(wrong: Any, limit: float, *, since: int = 0) -> Floats:
+    """The log e-values of a watch over audits drawn alike, after each of ``wrong`` (…, n; 0 or 1); the starts begin at audit ``since``."""
+    x = np.asarray(wrong, dtype=np.float64)
+    n = np.arange(1, x.shape[-1] + 1)
+    anew = np.full(x.shape, -np.inf)
+    starts = np.where(n > since, _log_start(np.maximum(n - 1 - since, 0)), -np.inf)
+    for bet in _bets_anew(limit):
+        gained = np.cumsum(np.log1p(bet * (x - limit)), axis=-1)
+        before = gained - np.log1p(bet * (x - limit))
+        anew = np.logaddexp(anew, gained + np.logaddexp.accumulate(starts - before, axis=-1))
+    cash = np.log(_HORIZON / (np.maximum(n - since, 0) + _HORIZON))
+    return _stake(log_e_binomial(n, np.cumsum(x, axis=-1), limit), np.logaddexp(anew - math.log(len(_TIMES)), cash))
+
+
+def _stake(since_start: Any, anew: Any) -> Floats:
+    return np.asarray(np.logaddexp(math.log1p(-_RESTARTS) + since_start, math.log(_RESTARTS) + anew))
+
+
+def _log_start(k: Any) -> Floats:
+    """Log of the share of the stake bet from the k-th audit on (from 0); all of them sum to 1."""
+    return np.asarray(math.log(_HORIZON) - np.log(k + _HORIZON) - np.log(k + 1 + _HORIZON))
+
+
+def _bets_anew(limit: float) -> Floats:
+    """The bets of likelihood ratios for rates of :data:`_TIMES` the limit, none of which can lose everything on one audit."""
+    rates = np.minimum(_TIMES * limit, 0.5 + limit / 2)
+    return np.asarray((rates - limit) / (limit * (1 - limit)))
 
 
 def log_e_binomial(n: Any, wrong: Any, limit: float) -> Floats:

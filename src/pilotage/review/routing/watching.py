@@ -55,7 +55,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class SliceState:
-    """How the watch of a slice stands. ``e_value`` is the highest it was, and the alarm is at ``1 / alpha``; ``waiting`` audits are unanswered."""
+    """How the watch of a slice stands. ``e_value`` is the highest it was, and the alarm is at ``1 / alpha``; ``waiting`` audits are unanswered.
+
+    ``restarts_since``: the audit from which the test is also begun anew with every audit.
+    """
 
     policy: str
     slice: str
@@ -73,6 +76,7 @@ class SliceState:
     upper: float | None
     reason: str
     alarm_at: int | None
+    restarts_since: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -143,6 +147,7 @@ def monitor_states(workspace: Workspace, name: str) -> list[SliceState]:
                     upper=shown.upper,
                     reason=shown.reason,
                     alarm_at=row.alarm_at,
+                    restarts_since=watch.restarts_since,
                 )
             )
     return found

@@ -270,7 +270,7 @@ def _drawn(workspace: Workspace, state: SliceState) -> WatchDrawing | None:
     query = select(S.state).where(*where).order_by(S.judged_at, S.created_at, S.route_id).limit(AUDITS_DRAWN)
     with workspace.read() as conn:
         outcomes = [said == "wrong" for said in conn.execute(query).scalars()]
-    return draw_watch(outcomes, limit=state.limit, alpha=state.alpha) if outcomes else None
+    return draw_watch(outcomes, limit=state.limit, alpha=state.alpha, since=state.restarts_since) if outcomes else None
 
 
 def _interval(state: SliceState) -> IntervalDrawing | None:

@@ -41,17 +41,16 @@ class WatchDrawing:
     bottom: float = HEIGHT - BOTTOM
 
 
-def draw_watch(wrong: Sequence[bool], *, limit: float, alpha: float) -> WatchDrawing:
-    """The way through ``wrong``, in the order the audits were counted. As many points as can be told apart."""
+def draw_watch(wrong: Sequence[bool], *, limit: float, alpha: float, since: int = 0) -> WatchDrawing:
+    """The way through ``wrong``, in the order the audits were counted, with restarts from audit ``since``. As many points as can be told apart."""
     import numpy as np
 
     from pilotage.judging.calibration import Watch
-    from pilotage.judging.calibration.monitor import log_e_binomial
+    from pilotage.judging.calibration.monitor import log_e_path
 
     n = len(wrong)
     total = np.cumsum(np.asarray(wrong, dtype=np.int64))
-    every = np.arange(1, n + 1)
-    log_e = log_e_binomial(every, total, limit)
+    log_e = log_e_path(wrong, limit, since=since)
     line = -math.log(alpha)
     over = np.flatnonzero(log_e >= line)
     kept = np.unique(np.append(np.linspace(0, n - 1, min(POINTS, n)).round().astype(np.int64), over[:1]))
