@@ -176,7 +176,9 @@ class Writer:
             tx = WriteTransaction(conn, self._workspace_id, self._actor, self._clock)
             if self._guard is not None:
                 self._guard(tx)
-            outcomes = [self._run(tx, job) for job in jobs]
+            # A job alone needs no savepoint: if it fails, the transaction does.
+            alone = len(jobs) == 1
+            outcomes: list[tuple[Any, BaseException | None]] = [(jobs[0](tx), None)] if alone else [self._run(tx, job) for job in jobs]
             for participant in tx.participants.values():
                 participant.flush(tx)
         return outcomes
