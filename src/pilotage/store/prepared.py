@@ -58,8 +58,8 @@ class Rows:
 
     On SQLite a statement takes many rows. It costs what as many would, but lets other threads run while it works: the driver holds Python's
     lock between statements, and taking it back a row at a time from a thread that computes costs up to 5 ms each. ``OR FAIL`` says that a row which
-    breaks another rule need not undo the rows before it: the job that fails is undone whole by its savepoint, and SQLite is spared a copy of every
-    page a statement touches, which costs as much as the rows. On PostgreSQL all rows are one statement, column by column.
+    breaks another rule need not undo the rows before it: the job that fails is undone whole, and SQLite is spared a copy of every page a statement
+    touches, which costs as much as the rows. On PostgreSQL all rows are one statement, column by column.
     """
 
     _AT_ONCE = 500  # rows a statement; SQLite takes at least 32,766 parameters
