@@ -66,10 +66,11 @@ def export_judgements(
 
 def _stream(workspace: Workspace, project: str, purposes: list[str]) -> Iterator[ExportedJudgement]:
     after = ""
+    tests_too = not set(TEST_PURPOSES).isdisjoint(purposes)
     while True:
         with workspace.read() as conn:
             # Ids sorted within the chunk follow the index of the judgements, too.
-            query = select(T.item_id, T.rubric_id).where(T.workspace_id == workspace.id, T.queue == project, T.item_id > after)
+            query = select(T.item_id, T.rubric_id, T.purpose).where(T.workspace_id == workspace.id, T.queue == project, T.item_id > after)
             tasks = conn.execute(query.order_by(T.item_id).limit(CHUNK)).all()
             if not tasks:
                 break
@@ -78,7 +79,9 @@ def _stream(workspace: Workspace, project: str, purposes: list[str]) -> Iterator
                 # An item may have several tasks: the last one's may not all be here.
                 tasks = [task for task in tasks if task.item_id != last]
                 last = tasks[-1].item_id
-            rows = list(_rows(conn, workspace.id, {(task.item_id, task.rubric_id) for task in tasks}, tasks[0].item_id, last, purposes))
+            # What came in a file of an item that only measures people says nothing that is not known.
+            wanted = {(task.item_id, task.rubric_id) for task in tasks if tests_too or task.purpose not in TEST_PURPOSES}
+            rows = list(_rows(conn, workspace.id, wanted, tasks[0].item_id, last, purposes))
         yield from rows
         after = last
     yield from _imported(workspace, project, purposes)
@@ -96,9 +99,8 @@ def _imported(workspace: Workspace, project: str, purposes: list[str]) -> Iterat
                 return
             asked = select(v.rubric_id).where(v.workspace_id == workspace.id, v.project == project).distinct()
             rubrics = list(conn.execute(asked).scalars())
-            tasks = select(T.item_id, T.rubric_id, T.purpose).where(
-                T.workspace_id == workspace.id, T.queue == project, T.item_id.between(ids[0], ids[-1])
-            )
+            mine = (T.workspace_id == workspace.id, T.queue == project, T.item_id.between(ids[0], ids[-1]))
+            tasks = select(T.item_id, T.rubric_id, T.purpose).where(*mine)
             found = conn.execute(tasks).all()
             put = {(row.item_id, row.rubric_id) for row in found}
             tests = {row.item_id for row in found if row.purpose in TEST_PURPOSES}

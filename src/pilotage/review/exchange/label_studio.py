@@ -161,7 +161,7 @@ def _read_prediction(entry: Any, terms: Terms, payload: dict[str, Any], task: Ma
 
 
 def _model_of(prediction: Mapping[str, Any], task: Mapping[str, Any]) -> str:
-    """Whose prediction it is: the ML backend by the name the file gives it or by its number, else the project by its name, else none but the tool's."""
+    """Whose prediction it is: the ML backend by its name in the file or its number, else the project by its name, else the tool."""
     for told in (prediction.get("model"), prediction.get("ml_backend"), prediction.get("model_run")):
         name = _title_of(told)
         if name:
