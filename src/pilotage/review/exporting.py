@@ -16,19 +16,27 @@ from pilotage.judging.tables import judgement as judgement_table
 from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
 from pilotage.ledger.tables import ledger_entry
+from pilotage.review.exchange.tables import exchange_record
+from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.rows import T
+from pilotage.review.tables import review_project_version
 from pilotage.store import Workspace
 
+IMPORTED = "imp_"  # how the keys of judgements that came in a file begin
 CHUNK = 2_000  # items read at a time
 _decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True)
 class ExportedJudgement(Judgement):
-    """A judgement with the names it needs outside: who made it, and what its item shows."""
+    """A judgement with the names it needs outside: who made it, and what its item shows.
+
+    ``origin``: ``queue`` where it was given here, ``import`` where it came in a file of another tool.
+    """
 
     rater_name: str = ""
     source_id: str = ""
+    origin: str = "queue"
 
 
 def export_judgements(
@@ -39,7 +47,7 @@ def export_judgements(
     That it was asked for is in the ledger (``review.exported``) before the first row is handed out. Answers to gold, exams and planted suggestions
     are among them only if ``purposes`` says so: they say nothing about the items, and must not reach training or a customer.
 
-    Items that came with their answers from elsewhere and were never put before people are not among them: :func:`.exchange.export_from` writes those.
+    What came in a file is among them and says so (``origin``), also of items that were never put before people; these come last, by item.
 
     Raises ``InputError`` if a purpose does not exist.
 
@@ -58,21 +66,48 @@ def export_judgements(
 
 def _stream(workspace: Workspace, project: str, purposes: list[str]) -> Iterator[ExportedJudgement]:
     after = ""
+    tests_too = not set(TEST_PURPOSES).isdisjoint(purposes)
     while True:
         with workspace.read() as conn:
             # Ids sorted within the chunk follow the index of the judgements, too.
-            query = select(T.item_id, T.rubric_id).where(T.workspace_id == workspace.id, T.queue == project, T.item_id > after)
+            query = select(T.item_id, T.rubric_id, T.purpose).where(T.workspace_id == workspace.id, T.queue == project, T.item_id > after)
             tasks = conn.execute(query.order_by(T.item_id).limit(CHUNK)).all()
             if not tasks:
-                return
+                break
             last = tasks[-1].item_id
             if len(tasks) == CHUNK and tasks[0].item_id != last:
                 # An item may have several tasks: the last one's may not all be here.
                 tasks = [task for task in tasks if task.item_id != last]
                 last = tasks[-1].item_id
-            rows = list(_rows(conn, workspace.id, {(task.item_id, task.rubric_id) for task in tasks}, tasks[0].item_id, last, purposes))
+            # What came in a file of an item that only measures people says nothing that is not known.
+            wanted = {(task.item_id, task.rubric_id) for task in tasks if tests_too or task.purpose not in TEST_PURPOSES}
+            rows = list(_rows(conn, workspace.id, wanted, tasks[0].item_id, last, purposes))
         yield from rows
         after = last
+    yield from _imported(workspace, project, purposes)
+
+
+def _imported(workspace: Workspace, project: str, purposes: list[str]) -> Iterator[ExportedJudgement]:
+    """What came in files of items, or under rubrics, that no task of the project is about."""
+    x, v = exchange_record.c, review_project_version.c
+    after = ""
+    while True:
+        with workspace.read() as conn:
+            of_project = (x.workspace_id == workspace.id, x.project == project, x.item_id > after)
+            ids = list(conn.execute(select(x.item_id).where(*of_project).distinct().order_by(x.item_id).limit(CHUNK)).scalars())
+            if not ids:
+                return
+            asked = select(v.rubric_id).where(v.workspace_id == workspace.id, v.project == project).distinct()
+            rubrics = list(conn.execute(asked).scalars())
+            mine = (T.workspace_id == workspace.id, T.queue == project, T.item_id.between(ids[0], ids[-1]))
+            tasks = select(T.item_id, T.rubric_id, T.purpose).where(*mine)
+            found = conn.execute(tasks).all()
+            put = {(row.item_id, row.rubric_id) for row in found}
+            tests = {row.item_id for row in found if row.purpose in TEST_PURPOSES}
+            wanted = {(item, rubric) for item in ids if item not in tests for rubric in rubrics} - put
+            rows = [row for row in _rows(conn, workspace.id, wanted, ids[0], ids[-1], purposes) if row.origin == "import"] if wanted else []
+        yield from rows
+        after = ids[-1]
 
 
 def _rows(
@@ -104,6 +139,7 @@ def _rows(
                 of[name] = seen[text]
         of["abstained"] = bool(of["abstained"])
         of["supersedes"] = of["supersedes"] or None
+        of["origin"] = "import" if str(of["idempotency_key"] or "").startswith(IMPORTED) else "queue"
         yield ExportedJudgement(**of)
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from samples import RUBRIC, TEXT, result, write_sample
+from sqlalchemy import select
 
 from pilotage.core import Conflict, InputError, NotFound
 from pilotage.judging import ABOUT_ITEMS, Item, Option, Question, judgements, load_rater, person
 from pilotage.ledger import create_workspace, entries, open_workspace, payload
 from pilotage.people import add_account
-from pilotage.review import answer, claim, counts
+from pilotage.review import answer, claim, counts, export_judgements
 from pilotage.review.exchange import ExchangeLimits, export_from, import_into
 from pilotage.review.exchange.fitting import fit
 from pilotage.review.exchange.record import Misfit
@@ -26,6 +27,7 @@ from pilotage.review.measuring import Known, add_gold
 from pilotage.review.new_task import NewTask
 from pilotage.review.projects import ProjectSettings, create_project
 from pilotage.review.put import put_tasks
+from pilotage.review.tables import suggestion
 from pilotage.store import Workspace
 
 PASSWORD = "correct horse battery staple"
@@ -322,3 +324,64 @@ def test_fields_named_so_become_slices_and_one_that_holds_a_list_is_refused(work
     lists = tasks(tmp_path, {"id": 3, "data": {"text": TEXT, "language": ["de", "en"]}}, name="lists.json")
     [refused] = import_into(workspace, project, lists, "label-studio", slices=["language"]).refused
     assert (refused.row, refused.field) == (1, "language")
+
+
+def test_answers_that_came_in_a_file_leave_with_their_origin_also_of_items_never_put_before_people(
+    workspace: Workspace, project: str, tmp_path: Path
+) -> None:
+    import_into(workspace, project, tasks(tmp_path, annotated(1), annotated(2, "neg")), "label-studio", queue="none")
+    import_into(workspace, project, tasks(tmp_path, annotated(3), name="more.json"), "label-studio", queue="all")
+    (task,) = claim(workspace, project, person("ann"), n=9)
+    answer(workspace, task.task_id, person("ann"), {"sentiment": "neg"}, idempotency_key="k")
+    sent = [each for each in export_judgements(workspace, project) if each.question == "sentiment"]
+    assert sorted((each.origin, str(each.rater_kind), each.value) for each in sent) == [
+        ("import", "import", "neg"),
+        ("import", "import", "pos"),
+        ("import", "import", "pos"),
+        ("queue", "person", "neg"),
+    ]
+    assert len({each.id for each in sent}) == 4, "nothing is twice"
+    assert [each.item_id for each in sent[2:]] == sorted(each.item_id for each in sent[2:]), "what was never put comes last, by item"
+    assert not list(export_judgements(workspace, project, purposes=["gold"]))
+
+
+def test_many_imported_answers_leave_a_chunk_at_a_time(workspace: Workspace, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilotage.review.exporting.CHUNK", 3)
+    import_into(workspace, project, tasks(tmp_path, *(annotated(number) for number in range(11))), "label-studio", queue="none")
+    assert len([each for each in export_judgements(workspace, project) if each.question == "sentiment"]) == 11
+
+
+def test_what_became_gold_does_not_leave_as_an_answer(workspace: Workspace, project: str, tmp_path: Path) -> None:
+    row = annotated(1)
+    row["annotations"][0]["ground_truth"] = True
+    import_into(workspace, project, tasks(tmp_path, row, annotated(2)), "label-studio", queue="none", gold=True)
+    imported = [each for each in export_judgements(workspace, project) if each.origin == "import" and each.question == "sentiment"]
+    assert [each.source_id for each in imported] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "task", "model"),
+    [
+        ({"model": {"id": 3, "title": "Sentiment v2"}}, {}, "Sentiment v2"),
+        ({"model": "distil"}, {"project": {"title": "Reviews"}}, "distil"),
+        ({"model": 12}, {}, "label-studio backend 12"),
+        ({"ml_backend": {"id": 4}}, {}, "label-studio backend 4"),
+        ({}, {"project": {"id": 7, "title": "Reviews"}}, "Reviews"),
+        ({"model": None, "project": "Reviews"}, {}, "Reviews"),
+        ({}, {"project": 7}, "label-studio"),
+        ({"model": True}, {}, "label-studio"),
+    ],
+)
+def test_a_suggestion_is_its_backends_or_its_projects_where_the_file_names_them(
+    workspace: Workspace, project: str, tmp_path: Path, prediction: dict[str, Any], task: dict[str, Any], model: str
+) -> None:
+    row = {**annotated(1), **task}
+    row["predictions"] = [{**prediction, "model_version": "2024-01", "score": 0.7, "result": row["annotations"][0]["result"]}]
+    path = tasks(tmp_path, row)
+    import_into(workspace, project, path, "label-studio", queue="all")
+    s = suggestion.c
+    with workspace.read() as conn:
+        found = {(each.model, each.model_version) for each in conn.execute(select(s.model, s.model_version).where(s.workspace_id == workspace.id))}
+    assert found == {(model, "2024-01")}
+    export_from(workspace, project, tmp_path / "out.json", "label-studio")
+    assert json.loads((tmp_path / "out.json").read_text()) == json.loads(path.read_text())

@@ -18,7 +18,7 @@ from pilotage.review.exchange.reading import Lost, Terms, milliseconds, name_of,
 from pilotage.review.exchange.record import Exchanged, KeptRaw, Misfit, Proposed, Said
 
 _ANSWERS = ("annotations", "completions")
-MODEL = "label-studio"  # what a prediction that names no model came through
+MODEL = "label-studio"  # what a prediction came through, of which the file names neither backend nor project
 
 
 class TaskCodec:
@@ -43,7 +43,7 @@ class TaskCodec:
         if not bare and row.get("predictions") is not None:
             lists["predictions"] = len(require_list(row["predictions"], "predictions"))
             for index, entry in enumerate(row["predictions"]):
-                proposed.append(_read_prediction(entry, terms, payload, field=f"predictions[{index}]", kept=kept))
+                proposed.append(_read_prediction(entry, terms, payload, row, field=f"predictions[{index}]", kept=kept))
         rest = {} if bare else {name: value for name, value in row.items() if name != "data" and name not in lists}
         return Exchanged(
             id=name_of(row["id"]) if not bare and row.get("id") is not None else None,
@@ -151,13 +151,32 @@ def _rater(told: Any) -> str:
     return name_of(told)
 
 
-def _read_prediction(entry: Any, terms: Terms, payload: dict[str, Any], *, field: str, kept: list[KeptRaw]) -> Proposed:
+def _read_prediction(entry: Any, terms: Terms, payload: dict[str, Any], task: Mapping[str, Any], *, field: str, kept: list[KeptRaw]) -> Proposed:
     told = require_object(entry, field)
     values, raw = read_results(told.get("result"), terms, payload, field=f"{field}.result")
     kept += raw
     score = told.get("score")
     number = float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
-    return Proposed(model=MODEL, version=name_of(told.get("model_version")), values=values, score=number, raw=told)
+    return Proposed(model=_model_of(told, task), version=name_of(told.get("model_version")), values=values, score=number, raw=told)
+
+
+def _model_of(prediction: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """Whose prediction it is: the ML backend by its name in the file or its number, else the project by its name, else the tool."""
+    for told in (prediction.get("model"), prediction.get("ml_backend"), prediction.get("model_run")):
+        name = _title_of(told)
+        if name:
+            return name
+        number = told.get("id") if isinstance(told, dict) else told
+        if isinstance(number, int) and not isinstance(number, bool):
+            return f"{MODEL} backend {number}"
+    return _title_of(prediction.get("project")) or _title_of(task.get("project")) or MODEL
+
+
+def _title_of(told: Any) -> str:
+    """A name that stands in a file as text, or in an object as its title or name; '' where it is a number or nothing."""
+    if isinstance(told, dict):
+        told = next((told[name] for name in ("title", "name") if isinstance(told.get(name), str)), None)
+    return told.strip()[:200] if isinstance(told, str) else ""
 
 
 def _write_annotation(one: Said, terms: Terms, record: Exchanged, lost: Lost, *, prefix: str) -> dict[str, Any]:
