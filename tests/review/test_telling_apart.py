@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pilotage.core import ManualClock
 from pilotage.judging import Item, Rubric, judgements, person
-from pilotage.review import Claimed, NewTask, Suggestion, answer, claim, escalate_overdue, put_tasks, skip, standing, undo
+from pilotage.review import Claimed, NewTask, Suggestion, answer, claim, escalate_overdue, progress, put_tasks, release, skip, standing, undo
 from pilotage.review.measuring import Known, add_gold
 from pilotage.review.new_task import TASK_PURPOSES, task_id
-from pilotage.review.projects import Arms, Gold, ProjectSettings, Sla, create_project
-from pilotage.review.tables import review_author, review_task
+from pilotage.review.projects import Arms, Gold, Overlap, ProjectSettings, Sla, create_project
+from pilotage.review.tables import review_assignment, review_author, review_task
 from pilotage.store import Workspace
 
 ANN, BEN, CAT = person("ann"), person("ben"), person("cat")
@@ -129,6 +130,125 @@ def test_taking_back_an_answer_does_not_tell_whether_the_suggestion_was_planted(
     assert set(told.values()) == {False}
     by_ann = [each for each in judgements(workspace) if each.rater_id == ANN.id and not each.abstained]
     assert len(by_ann) == 12 - len(planted)
+
+
+def arm_of(workspace: Workspace, task: Claimed) -> str | None:
+    a = review_assignment.c
+    with workspace.read() as conn:
+        return conn.execute(select(a.arm).where(a.workspace_id == workspace.id, a.task_id == task.task_id)).scalar_one()
+
+
+@pytest.mark.parametrize("overlap", [1, 2])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_who_compares_the_numbers_around_each_answer_cannot_tell_which_item_was_known_or_planted(
+    workspace: Workspace, rubric: Rubric, overlap: int, batch: int
+) -> None:
+    """The attack: claim, note every number one is told, answer, ask again, and sort the items by how the numbers moved."""
+    project(workspace, rubric, gold=Gold(share=0.3), arms=Arms(seeded=0.3), overlap=Overlap(start=overlap))
+    put(workspace, *(new(str(n), seed={"failure": "no"}) for n in range(40)))
+    put(workspace, *(new(f"g{n}", purpose="gold", gold={"failure": "no"}) for n in range(9)))
+    moved: dict[tuple[str, bool], set[tuple[int, int]]] = {}
+    served_moved = set()
+    before = progress(workspace, "p", ANN)
+    total = before.left
+    while served := claim(workspace, "p", ANN, n=batch):
+        after = progress(workspace, "p", ANN)
+        served_moved.add(after.left - before.left)
+        for task in served:
+            before = progress(workspace, "p", ANN)
+            say(workspace, "ann", task)
+            after = progress(workspace, "p", ANN)
+            kind = (kind_of(workspace, task)[0], arm_of(workspace, task) == "seeded")
+            moved.setdefault(kind, set()).add((after.answered - before.answered, after.left - before.left))
+        before = after
+    assert {kind for kind, _ in moved} == {"work", "gold"} and {planted for _, planted in moved} == {True, False}
+    assert set().union(*moved.values()) == {(1, -1)}, "every answer moves the numbers alike"
+    assert served_moved == {0}, "being served something moves none"
+    assert (before.answered, before.left, before.more) == (total, 0, False)
+
+
+def test_numbers_beyond_a_hundred_are_not_told(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric)
+    put(workspace, *(new(str(n)) for n in range(103)))
+    told = []
+    for _ in range(5):
+        told.append(progress(workspace, "p", ANN))
+        say(workspace, "ann", claim(workspace, "p", ANN, n=1)[0])
+    assert [(each.answered, each.left, each.more) for each in told] == [
+        (0, 100, True),
+        (1, 100, True),
+        (2, 100, True),
+        (3, 100, False),
+        (4, 99, False),
+    ]
+
+
+def test_taking_back_skipping_and_giving_back_move_the_numbers_alike_whatever_was_shown(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, arms=Arms(seeded=0.5))
+    put(workspace, *(new(str(n), seed={"failure": "no"}) for n in range(12)))
+    moved: dict[bool, set[tuple[int, ...]]] = {True: set(), False: set()}
+    for task in claim(workspace, "p", ANN, n=12):
+        told = [progress(workspace, "p", ANN)]
+        say(workspace, "ann", task)
+        told.append(progress(workspace, "p", ANN))
+        undo(workspace, task.task_id, ANN)
+        told.append(progress(workspace, "p", ANN))
+        skip(workspace, task.task_id, ANN)
+        told.append(progress(workspace, "p", ANN))
+        moved[arm_of(workspace, task) == "seeded"].add(tuple(b.left - a.left for a, b in pairwise(told)))
+    assert moved[True] == moved[False] == {(-1, 1, -1)}
+
+
+def places(workspace: Workspace, task: Claimed) -> tuple[int, int, str]:
+    t = review_task.c
+    with workspace.read() as conn:
+        row = conn.execute(select(t.claims, t.answers, t.state).where(t.workspace_id == workspace.id, t.id == task.task_id)).one()
+    return row.claims, row.answers, row.state
+
+
+def test_a_planted_suggestion_never_takes_a_place(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
+    """Not when it is served, answered, taken back, answered again, skipped, given back or lapsed; and the item waits for somebody else throughout."""
+    project(timed, rubric, arms=Arms(seeded=0.5))
+    put(timed, *(new(str(n), seed={"failure": "no"}) for n in range(12)))
+    served = claim(timed, "p", ANN, n=12)
+    planted = [task for task in served if arm_of(timed, task) == "seeded"]
+    one, two, three = planted[:3]
+    acts = (
+        lambda: say(timed, "ann", one),
+        lambda: undo(timed, one.task_id, ANN),
+        lambda: say(timed, "ann", one, "unclear"),
+        lambda: undo(timed, one.task_id, ANN),
+        lambda: skip(timed, one.task_id, ANN),
+        lambda: undo(timed, one.task_id, ANN),
+        lambda: release(timed, [two.task_id], ANN),
+        lambda: clock.advance(3_600),
+        lambda: claim(timed, "p", CAT, n=0),
+    )
+    assert {places(timed, task) for task in planted} == {(0, 0, "open")}
+    for act in acts:
+        act()
+        assert {places(timed, task) for task in (one, two, three)} == {(0, 0, "open")}
+    others = {task.task_id for task in claim(timed, "p", BEN, n=12)}
+    assert {task.task_id for task in planted} <= others
+
+
+def test_a_place_that_a_planted_suggestion_held_before_is_freed(workspace: Workspace, rubric: Rubric) -> None:
+    project(workspace, rubric, arms=Arms(seeded=0.5))
+    put(workspace, *(new(str(n), seed={"failure": "no"}) for n in range(12)))
+    task = next(task for task in claim(workspace, "p", ANN, n=12) if arm_of(workspace, task) == "seeded")
+    t = review_task.c
+    workspace.write(lambda tx: tx.conn.execute(update(review_task).where(t.workspace_id == tx.workspace_id, t.id == task.task_id).values(claims=1)))
+    say(workspace, "ann", task)
+    assert places(workspace, task) == (0, 0, "open")
+
+
+def test_what_is_held_with_a_planted_suggestion_is_not_handed_over(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
+    project(timed, rubric, arms=Arms(seeded=0.5), sla=Sla(due="1h", escalate_to="owner"))
+    put(timed, *(new(str(n), seed={"failure": "no"}) for n in range(12)))
+    held = claim(timed, "p", ANN, n=12, lease_s=9_000)
+    clock.advance(7_200)
+    escalate_overdue(timed)
+    assert {kind_of(timed, task)[1] for task in held} == {""}
 
 
 @pytest.mark.parametrize(

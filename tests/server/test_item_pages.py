@@ -15,7 +15,7 @@ from pilotage.judging import Item, Option, Question, Rubric, consensuses, person
 from pilotage.judging.tables import judgement as judgement_table
 from pilotage.ledger import entries
 from pilotage.review import NewTask, Suggestion, answer, claim, put_tasks
-from pilotage.review.projects import ProjectSettings, create_project
+from pilotage.review.projects import Arms, Gold, ProjectSettings, change_project, create_project, load_project
 from pilotage.review.tables import review_assignment, review_task
 from pilotage.server.queries import review_items
 from pilotage.store import Workspace
@@ -127,12 +127,19 @@ def test_a_list_reads_no_payload(led: Workspace, lead: Client) -> None:
     assert said and not any("item_payload" in statement for statement in said)
 
 
-def test_who_answers_is_shown_no_tests_and_no_disagreement(led: Workspace, reviewer: Client) -> None:
-    shown = reviewer.get(f"{HERE}?size=500").text
+def test_who_looks_is_shown_no_tests_and_no_disagreement(led: Workspace, auditor: Client) -> None:
+    shown = auditor.get(f"{HERE}?size=500").text
     gold = {row.item_id for row in find(led, T.purpose == "gold")}
     assert not any(item in shown for item in gold) and "divided" not in shown and "escalated" not in shown and "gold" not in shown
     for kept in ("purpose=gold", "purpose=qualification", "only=divided", "only=escalated"):
-        assert reviewer.get(f"{HERE}?{kept}").status == 422
+        assert auditor.get(f"{HERE}?{kept}").status == 422
+
+
+def test_who_answers_is_led_to_their_own_history_for_a_list_of_work_would_tell_what_is_none(reviewer: Client) -> None:
+    for asked in ("", "?state=done", "?purpose=gold", "?only=divided"):
+        told = reviewer.get(HERE + asked)
+        assert told.status == 303 and told.headers["location"] == f"/review/me?project={PROJECT}#history"
+    assert f'href="{HERE}"' not in reviewer.get(f"/review/projects/{PROJECT}").text
 
 
 # One item
@@ -174,27 +181,40 @@ def test_who_answers_opens_only_what_they_were_served(led: Workspace, reviewer: 
     assert reviewer.post(f"{HERE}/{fresh.item_id}/reveal").status == 403
 
 
-def test_who_answered_sees_others_only_once_the_item_waits_for_nobody(led: Workspace, reviewer: Client) -> None:
+def test_everything_somebody_answered_looks_alike_to_them_done_or_waiting_known_or_planted(led: Workspace, reviewer: Client) -> None:
     mine = served_to(led, "ben")
-    waits = next(row for row in find(led, T.state == "open", T.purpose == "work") if row.id in mine)
+    found = {(row.purpose, row.state): row for row in find(led) if row.id in mine}
+    with led.read() as conn:
+        planted = conn.execute(select(J.item_id).where(J.workspace_id == led.id, J.rater_id == person("ben").id, J.purpose == "seeded").limit(1))
+        items = [row.item_id for row in found.values()] + [planted.scalar_one()]
+    assert {("work", "open"), ("work", "done")} <= set(found) and any(purpose == "gold" for purpose, _ in found)
+    skeletons, states = set(), set()
+    for item in items:
+        shown = reviewer.get(f"{HERE}/{item}")
+        text = shown.text.lower()
+        assert shown.status == 200 and "gold" not in text and "known" not in text and "what machines propose" not in text
+        assert ">you<" in text and "somebody" not in text and "its trail" not in text and "withheld" not in text
+        skeletons.add(
+            tuple(re.sub(r"\s+", " ", head) for heads in re.findall(r"<h2[^>]*>(.*?)</h2>|<th[^>]*>(.*?)</th>", shown.text) for head in heads)
+        )
+        states.add(
+            re.search(r'data-label="State">(.*?)</td>.*?data-label="Due">(.*?)</td>.*?data-label="Priority">(.*?)</td>', shown.text, re.S).groups()
+        )  # type: ignore[union-attr]
+    assert len(skeletons) == len(states) == 1
+
+
+def test_where_nothing_is_known_or_planted_others_are_shown_once_the_item_waits_for_nobody(leading: Workspace) -> None:
+    project = load_project(leading, PROJECT)
+    calm = project.settings.model_copy(update={"arms": Arms(), "gold": Gold(share=0)})
+    change_project(leading, PROJECT, number=project.number, settings=calm)
+    reviewer, mine = sign_in_as(leading, "ben"), served_to(leading, "ben")
+    waits = next(row for row in find(leading, T.state == "open", T.purpose == "work") if row.id in mine)
     shown = reviewer.get(f"{HERE}/{waits.item_id}").text
-    assert "What machines propose" not in shown and "What their answers became" not in shown and "shown once the item waits for nobody" in shown
-    assert ">you<" in shown and "somebody" not in shown
-    with_disputes = {row.item_id for row in find(led, T.purpose == "adjudication")}
-    done = next(row for row in find(led, T.state == "done", T.purpose == "work") if row.id in mine and row.item_id not in with_disputes)
+    assert "What machines propose" not in shown and "What their answers became" not in shown and "not shown to you" in shown
+    with_disputes = {row.item_id for row in find(leading, T.purpose == "adjudication")}
+    done = next(row for row in find(leading, T.state == "done", T.purpose == "work") if row.id in mine and row.item_id not in with_disputes)
     after = reviewer.get(f"{HERE}/{done.item_id}").text
     assert "What machines propose" in after and "somebody 1" in after and "Its trail" not in after and "withheld" not in after
-
-
-def test_a_known_item_looks_to_who_answered_it_like_work_that_waits(led: Workspace, reviewer: Client) -> None:
-    mine = served_to(led, "ben")
-    gold = next(row for row in find(led, T.purpose == "gold") if row.id in mine)
-    shown = reviewer.get(f"{HERE}/{gold.item_id}")
-    text = shown.text.lower()
-    assert shown.status == 200 and "gold" not in text and "known" not in text and "what machines propose" not in text
-    work = next(row for row in find(led, T.state == "open", T.purpose == "work") if row.id in mine)
-    skeleton = lambda page: [re.sub(r"\s+", " ", head) for head in re.findall(r"<h2[^>]*>(.*?)</h2>|<th[^>]*>(.*?)</th>", page) for head in head]
-    assert skeleton(shown.text) == skeleton(reviewer.get(f"{HERE}/{work.item_id}").text)
 
 
 def test_a_planted_answer_is_not_called_so_to_who_gave_it(led: Workspace, reviewer: Client) -> None:

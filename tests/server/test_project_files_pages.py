@@ -9,11 +9,12 @@ import pytest
 from browserless import Answer, Client, sign_in
 from leading import sign_in_as
 from review_workspace import PROJECT
+from roles import as_somebody
 
 from pilotage import people
-from pilotage.judging import Option, Question, Rubric, person
+from pilotage.judging import Item, Option, Question, Rubric, person
 from pilotage.ledger import entries
-from pilotage.review import answer, claim, counts
+from pilotage.review import NewTask, answer, claim, counts, put_tasks
 from pilotage.review.exchange import importing
 from pilotage.review.projects import Overlap, ProjectSettings, create_project
 from pilotage.server import guard
@@ -141,6 +142,21 @@ def test_only_who_may_take_items_in_sends_more_than_other_forms(client: Client, 
     assert upload(client, b" " * (guard.MAX_BODY_BYTES * 3)).status in (400, 413)
     people.add_account(empty, login="ben", roles=["reviewer"], password="correct horse battery staple")
     assert upload(sign_in_as(empty, "ben"), large).status in (400, 403, 413)
+
+
+def test_a_table_taken_on_the_page_is_for_a_person_to_open_unless_they_say_otherwise(empty: Workspace) -> None:
+    rubric = Rubric("r", (Question("q", "Which?", "choice", options=(Option("+1"), Option("-1"))),))
+    create_project(empty, ProjectSettings(name="p"), rubric=rubric, guideline="Be fair.")
+    lead = as_somebody(empty, "lena", "owner")
+    put_tasks(empty, "p", [NewTask(Item("record", "=1+1", {"text": "x"}))])
+    (item,) = claim(empty, "p", person("ann"), n=1)
+    answer(empty, item.task_id, person("ann"), {"q": "+1"}, idempotency_key="k")
+    here = "/review/projects/p/export"
+    opened = lead.post(here, {"format": "table-csv"}).text
+    as_said = lead.post(here, {"format": "table-csv", "loss_free": "yes"}).text
+    assert opened != as_said and opened.replace("'", "") == as_said
+    assert lead.post(here, {"format": "label-studio"}).status == 200
+    assert "read by a program" in lead.get(here).text
 
 
 def test_an_export_is_a_file_and_on_record(led: Workspace) -> None:

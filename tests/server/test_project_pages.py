@@ -92,7 +92,14 @@ def test_who_answers_is_told_nothing_of_gold_and_arms(reviewer: Client) -> None:
         shown = reviewer.get(HERE + page).text.lower()
         assert "gold" not in shown and "seeded" not in shown and "withheld" not in shown, page
     assert reviewer.get(f"{HERE}/settings").status == 403
-    assert reviewer.get(f"{HERE}/items?purpose=gold").status == 422
+
+
+def test_who_answers_is_told_how_far_they_are_and_no_number_of_the_queue(reviewer: Client, auditor: Client) -> None:
+    here, index = reviewer.get(HERE).text, reviewer.get("/review").text
+    assert "You answered" in here and "Left for you" in here and "answered by you" in index and "for you" in index
+    for counted in ("Flags", "Overdue", "Who is waited for", "Answers a day", "Krippendorff"):
+        assert counted not in here and counted in auditor.get(HERE).text
+    assert "flagged" not in index and "n = " not in index
 
 
 def test_a_project_that_nobody_answered_is_not_assessable_and_says_so(empty: Workspace) -> None:

@@ -141,7 +141,10 @@ def test_errors_come_back_as_our_classes(client: Client) -> None:
 def test_a_reviewer_may_not_make_projects_nor_let_them_out(fresh: Workspace, served: str, client: Client, tmp_path: Path) -> None:
     client.create_project(SETTINGS, rubric=RUBRIC)
     with Client(served, token=token_for(fresh, "rita", "reviewer")) as reviewer:
-        assert reviewer.project("tickets")["open"] == 0
+        told = reviewer.project("tickets")
+        assert (told["open"], told["done"], told["answers"]) == (None, None, None) and told["mine"] == {"answered": 0, "left": 0, "more": False}
+        assert "arms" not in told["settings"] and "gold" not in told["settings"]
+        assert [(line["open"], line["mine"]["left"]) for line in reviewer.projects()] == [(None, 0)]
         with pytest.raises(Refused):
             reviewer.create_project({"name": "other"}, rubric=RUBRIC)
         with pytest.raises(Refused):
@@ -149,6 +152,15 @@ def test_a_reviewer_may_not_make_projects_nor_let_them_out(fresh: Workspace, ser
     assert not list(tmp_path.glob("*out*"))
     with pytest.raises(Refused), Client(served, token="plt_wrong") as stranger:
         stranger.me()
+
+
+def test_how_much_is_known_or_planted_is_told_to_who_may_change_it_alone(fresh: Workspace, served: str, client: Client) -> None:
+    client.create_project({**SETTINGS, "arms": {"seeded": 0.1}, "gold": {"share": 0.2}}, rubric=RUBRIC)
+    assert client.project("tickets")["settings"]["arms"]["seeded"] == 0.1 and client.project("tickets")["mine"] is None
+    for login, role, told in (("otto", "operator", True), ("uma", "auditor", False), ("adam", "admin", False), ("rita", "reviewer", False)):
+        with Client(served, token=token_for(fresh, login, role)) as somebody:
+            settings = somebody.project("tickets")["settings"]
+            assert ("arms" in settings and "gold" in settings) is told, role
 
 
 def test_a_file_is_imported_over_http_and_its_raters_are_no_people(client: Client) -> None:

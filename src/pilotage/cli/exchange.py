@@ -86,13 +86,20 @@ def export_file(
     format: Format,
     question: AnsweredBy = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="call raters 'rater 1', 'rater 2', … and leave out what may name them")] = False,
+    for_spreadsheets: Annotated[
+        bool,
+        typer.Option("--for-spreadsheets", help="CSV and TSV to be opened by a person: no cell is taken for a formula. Not to be imported again"),
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="replace what stands there")] = False,
 ) -> None:
     """Write a project's items, suggestions and answers. Gold and planted suggestions never leave. What the format cannot hold is counted."""
     from pilotage.review.exchange import export_from
 
     with session(context).open() as workspace:
-        typer.echo(str(export_from(workspace, project, path, format, question=question, anonymous=anonymous, replace=replace)))
+        report = export_from(
+            workspace, project, path, format, question=question, anonymous=anonymous, for_spreadsheets=for_spreadsheets, replace=replace
+        )
+    typer.echo(str(report))
 
 
 @app.command("rubric")

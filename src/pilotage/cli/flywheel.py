@@ -32,13 +32,14 @@ def corrections(
     card: CardFile,
     source: Sources,
     form: Annotated[str, typer.Option(help="instruction or preference.")] = "instruction",
+    take: Annotated[str, typer.Option(help="corrected, confirmed (shown, could be corrected, and was not) or both.")] = "corrected",
 ) -> None:
-    """Publish what people corrected as the next version of a training set. Again: nothing, unless there is something new."""
+    """Publish what people corrected, or confirmed, as the next version of a training set. Again: nothing, unless there is something new."""
     from pilotage.review.flywheel import publish_corrections
 
-    given: Any = form
+    given: dict[str, Any] = {"form": form, "take": take}
     with session(context).open() as workspace:
-        made = publish_corrections(workspace, project, question, dataset=dataset, card=_card(card), sources=source, form=given)
+        made = publish_corrections(workspace, project, question, dataset=dataset, card=_card(card), sources=source, **given)
     typer.echo(str(made))
 
 

@@ -25,6 +25,7 @@ def truth(
     gold: Annotated[Path | None, typer.Option(help="Known labels: columns task, label. 50 or more choose the method.")] = None,
     clamp: Annotated[bool, typer.Option("--clamp/--no-clamp", help="Let gold stand at its truth and teach the rest.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write task, label, probability and tied here, as CSV.")] = None,
+    for_spreadsheets: Annotated[bool, typer.Option("--for-spreadsheets", help="With --out: no cell that is taken for a formula.")] = False,
     values: Values = None,
     duplicates: Duplicates = "refuse",
     seed: Annotated[int, typer.Option(help="Of the draw of gold into parts.")] = 0,
@@ -39,7 +40,7 @@ def truth(
     known = gold_of(read_long(gold, workers=False)) if gold else None
     found = infer(votes, known, method=method, clamp=clamp, seed=seed)
     if out:
-        write_labels(out, found)
+        write_labels(out, found, for_spreadsheets=for_spreadsheets)
     if json:
         as_json(found.to_dict())
         return

@@ -133,13 +133,23 @@ class Client:
         return self._get(f"/api/v1/route/{part(route_id)}")
 
     def export(
-        self, project: str, path: str | Path, *, format: str = "label-studio", question: str | None = None, anonymous: bool = False
+        self,
+        project: str,
+        path: str | Path,
+        *,
+        format: str = "label-studio",
+        question: str | None = None,
+        anonymous: bool = False,
+        for_spreadsheets: bool = False,
     ) -> Exported:
-        """Write the project's answers to ``path``, piece by piece; the file gets its name once it is whole and its hash is right."""
+        """Write the project's answers to ``path``, piece by piece; the file gets its name once it is whole and its hash is right.
+
+        ``for_spreadsheets``: CSV and TSV for a person to open, in which no cell is taken for a formula.
+        """
         place = Path(path)
         if place.exists():
             raise InputError("Something stands at this place.", where=str(place), mend="move it away")
-        body = {"format": format, "question": question, "anonymous": anonymous}
+        body = {"format": format, "question": question, "anonymous": anonymous, "for_spreadsheets": for_spreadsheets}
         whole = hashlib.sha256()
         handle, draft = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
         try:

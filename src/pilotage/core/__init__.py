@@ -9,6 +9,7 @@ from pilotage.core.extras import require
 from pilotage.core.ids import content_id, earliest_id, new_id
 from pilotage.core.progress import LogProgress, Progress, SilentProgress, Step, TeeProgress, describe
 from pilotage.core.settings import Settings, load_settings
+from pilotage.core.spreadsheets import as_text_cell
 
 __all__ = [
     "MICROSECONDS",
@@ -31,6 +32,7 @@ __all__ = [
     "SystemClock",
     "TeeProgress",
     "Unavailable",
+    "as_text_cell",
     "canonical_json",
     "content_id",
     "describe",

@@ -21,7 +21,7 @@ from pilotage.review.measuring.standing_of import disputed_questions, took_part
 from pilotage.review.overlap import one_more
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, check_answers, payload_for, rubric_of, without_text
-from pilotage.review.rows import check_person, check_role, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.rows import check_person, check_role, freed, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.sealing import sealing
 from pilotage.review.serving import seen_by
 from pilotage.review.task import CORRECTION, Answered
@@ -123,10 +123,10 @@ def answer(
             seal=None if terms is None else sealing(task["queue"], terms.salt),
         )
         judgements = dict(zip(kept, made, strict=True))
+        gone = freed(tx, task, assignment)
         set_assignment(tx, task_id, rater_id, state="answered")
-        held = assignment["state"] == "claimed"
         more = 0 if seeded or terms is None else one_more(tx, terms.settings.overlap, rubric, task)
-        move(tx, task, claims=-1 if held else 0, answers=0 if seeded else 1, overlap=more)
+        move(tx, task, claims=gone, answers=0 if seeded else 1, overlap=more)
         decision_id = decide(
             tx,
             rater,

@@ -123,17 +123,45 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
     places = [is_gold_turn(terms.salt, login, found[0]["turn"] + place, terms.settings.gold.share) for place in range(len(found))]
     if not any(places):
         return list(found)
-    exposed = (T.claims + T.answers).label("exposed")
-    known = (
-        open_to(**kind)
-        .add_columns(exposed, T.overlap.label("cap"))
-        .where(T.purpose == "gold", A.state.is_(None))
-        .order_by(exposed, T.id)
-        .limit(_MOST_GOLD)
-    )
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
-    gold = sorted(conn.execute(known, filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"])))
+    gold = sorted(
+        conn.execute(_known_to(**kind), filled).mappings().all(), key=lambda row: (row["exposed"], draw(terms.salt, "which", login, row["id"]))
+    )
     return _hidden(found, _under_cap(conn, workspace_id, gold[: sum(places) + _SPARE_GOLD]), places)
+
+
+@lru_cache
+def _known_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
+    """As :func:`open_to`, only known items the person never had, the least seen first."""
+    exposed = (T.claims + T.answers).label("exposed")
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(exposed, T.overlap.label("cap"))
+    return query.where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD)
+
+
+def yet_to_come(conn: Connection, workspace_id: str, terms: Terms | None, asking: Asking, most: int) -> int:
+    """How many tasks this person would yet be served if nobody else worked, known items among them, counted up to ``most``.
+
+    Known items are drawn by turns, so it is told from the turns to come how many will stand among the work: serving one of either kind lowers this
+    by one, and answering changes nothing. Cost: an index walk to the first ``most`` tasks; near the end of a queue, a draw for each turn to come.
+    """
+    kind = {"by_role": asking.roles is not None, "by_skill": asking.skills is not None, "skipped_too": asking.skipped_too}
+    filled = asking.parameters(workspace_id)
+    work = work_for(**kind)
+    if asking.purposes is not None:
+        work = work.where(T.purpose.in_(sorted(asking.purposes)))
+    found = conn.execute(work, {**filled, "most": most}).all()
+    share = 0.0 if terms is None or asking.purposes is not None else terms.settings.gold.share
+    if terms is None or not found or len(found) >= most or not share:
+        return len(found)
+    known = len(_under_cap(conn, workspace_id, conn.execute(_known_to(**kind), filled).mappings().all()))
+    turn, left, total = int(found[0].turn), len(found), 0
+    while left and total < most:
+        if known and is_gold_turn(terms.salt, asking.rater.name, turn, share):
+            known -= 1
+        else:
+            left -= 1
+        turn, total = turn + 1, total + 1
+    return total
 
 
 def _under_cap(conn: Connection, workspace_id: str, gold: Sequence[RowMapping]) -> list[RowMapping]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, case, select, update
+from sqlalchemy import RowMapping, and_, case, select, update
 
 from pilotage.core import MICROSECONDS, InputError, parse_duration
 from pilotage.judging import Rater, ensure_rater
 from pilotage.review.choosing import ASKED_BY_PURPOSE, Asking, choose
 from pilotage.review.limits import allowance
 from pilotage.review.projects.project import Terms, find_terms
-from pilotage.review.rows import A, T, check_person, load_assignment, load_task, move, set_assignment
+from pilotage.review.rows import A, T, check_person, freed, load_assignment, load_task, move, set_assignment
 from pilotage.review.serving import load_claimed, serve
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_task
@@ -122,7 +122,7 @@ def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> in
         for task_id in dict.fromkeys(task_ids):
             assignment = load_assignment(tx.conn, tx.workspace_id, task_id, rater_id)
             if assignment is not None and assignment["state"] == "claimed":
-                _let_go(tx, task_id, rater_id)
+                _let_go(tx, assignment)
                 given += 1
         return given
 
@@ -131,16 +131,20 @@ def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> in
 
 def release_expired(tx: WriteTransaction) -> int:
     """Free the places of claims that lapsed; return how many. Cost grows with their number, not with the queue."""
-    query = select(A.task_id, A.rater_id).where(A.workspace_id == tx.workspace_id, A.state == "claimed", A.expires_at <= tx.clock.now_us())
-    lapsed = tx.conn.execute(query).all()
-    for task_id, rater_id in lapsed:
-        _let_go(tx, task_id, rater_id)
+    query = select(A.task_id, A.rater_id, A.state, A.arm).where(
+        A.workspace_id == tx.workspace_id, A.state == "claimed", A.expires_at <= tx.clock.now_us()
+    )
+    lapsed = tx.conn.execute(query).mappings().all()
+    for assignment in lapsed:
+        _let_go(tx, assignment)
     return len(lapsed)
 
 
-def _let_go(tx: WriteTransaction, task_id: str, rater_id: str) -> None:
-    set_assignment(tx, task_id, rater_id, state="released")
-    move(tx, load_task(tx.conn, tx.workspace_id, task_id), claims=-1)
+def _let_go(tx: WriteTransaction, assignment: RowMapping) -> None:
+    task = load_task(tx.conn, tx.workspace_id, assignment["task_id"])
+    gone = freed(tx, task, assignment)
+    set_assignment(tx, task["id"], assignment["rater_id"], state="released")
+    move(tx, task, claims=gone)
 
 
 def _renew(

@@ -15,7 +15,7 @@ from pilotage.review.deciding import again, check_key, decide, not_claimed, rais
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import find_terms
 from pilotage.review.projects.settings import Sla
-from pilotage.review.rows import T, check_person, count, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.rows import A, T, check_person, count, freed, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.tables import MAX_PRIORITY, position_of, review_task
 from pilotage.review.task import Answered
 from pilotage.review.webhooks.outbox import emit
@@ -65,8 +65,9 @@ def escalate(workspace: Workspace, task_id: str, rater: Rater, reason: str, *, i
             raise not_claimed(task_id)
         if assignment["state"] in ("answered", "skipped"):
             raise Conflict(f"You {assignment['state']} this item; it cannot be handed on.", where=task_id, mend="undo that first")
+        gone = freed(tx, task, assignment)
         set_assignment(tx, task_id, rater_id, state="skipped")
-        move(tx, task, claims=-1 if assignment["state"] == "claimed" else 0)
+        move(tx, task, claims=gone)
         terms = find_terms(tx.conn, tx.workspace_id, task["queue"])
         sla = terms.settings.sla if terms is not None else None
         _raise(tx, load_task(tx.conn, tx.workspace_id, task_id), sla or Sla())
@@ -133,7 +134,7 @@ def _raise(tx: WriteTransaction, task: RowMapping, sla: Sla) -> bool:
         "position": position_of(priority, task["created_at"], task["id"]),
         "escalated_at": tx.clock.now_us(),
     }
-    over = sla.escalate_to is not None and sla.escalate_to != task["role"] and task["claims"] == 0
+    over = sla.escalate_to is not None and sla.escalate_to != task["role"] and task["claims"] == 0 and not _in_hand(tx, task["id"])
     if over:
         values["role"] = sla.escalate_to
         if task["purpose"] not in TEST_PURPOSES:
@@ -141,3 +142,9 @@ def _raise(tx: WriteTransaction, task: RowMapping, sla: Sla) -> bool:
             count(tx, task["queue"], str(sla.escalate_to), **{task["state"]: 1})
     tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id == task["id"]).values(**values))
     return over
+
+
+def _in_hand(tx: WriteTransaction, task_id: str) -> bool:
+    """Whether somebody holds it, with a place or, for a planted suggestion, without one."""
+    held = select(A.task_id).where(A.workspace_id == tx.workspace_id, A.task_id == task_id, A.state == "claimed").limit(1)
+    return tx.conn.execute(held).first() is not None

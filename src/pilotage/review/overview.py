@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, case, exists, func, select
 from pilotage.core import Refused
 from pilotage.judging import Rater
 from pilotage.judging.tables import rater as rater_table
+from pilotage.review.choosing import Asking, yet_to_come
 from pilotage.review.limits import allowance
 from pilotage.review.measuring.standing_of import elsewhere
 from pilotage.review.new_task import TEST_PURPOSES
@@ -17,7 +18,7 @@ from pilotage.review.rows import A, D, T, check_role, load_task
 from pilotage.review.serving import load_claimed
 from pilotage.review.skills import skill_names
 from pilotage.review.tables import review_assignment, review_author, review_counter, review_decision, review_task
-from pilotage.review.task import Claimed, Counts, Decision, Progress, Standing, TaskPage, TaskRow, Waiting
+from pilotage.review.task import MOST_LEFT, Claimed, Counts, Decision, Progress, Standing, TaskPage, TaskRow, Waiting
 from pilotage.store import Workspace
 
 _LIST = [T[name] for name in TaskRow.__dataclass_fields__]
@@ -32,10 +33,27 @@ def counts(workspace: Workspace, queue: str, *, purposes: Collection[str] | None
         return _counts(conn, workspace.id, queue, purposes)
 
 
-def progress(workspace: Workspace, queue: str, rater: Rater, *, purposes: Collection[str] | None = None) -> Progress:
-    """How far the queue is and this person in it, in one read: what a page asks with every claim."""
+def progress(
+    workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None = None, purposes: Collection[str] | None = None
+) -> Progress:
+    """How far this person is in the queue, in one read: what a page asks with every claim, and all that who answers is told in numbers.
+
+    The queue's own counters are of work alone: who compares them before and after an answer would know which item was a test. Here every answer
+    raises ``answered`` by one and lowers ``left`` by one, whatever the item was. Cost: see :func:`pilotage.review.choosing.yet_to_come`.
+    """
     with workspace.read() as conn:
-        return Progress(_answered_by(conn, workspace.id, queue, rater, purposes), _counts(conn, workspace.id, queue, purposes))
+        terms = find_terms(conn, workspace.id, queue)
+        skills = None
+        if terms is not None and terms.settings.skills:
+            skills = skill_names(conn, workspace.id, rater.name, workspace.clock.now_us())
+        held = select(func.count()).where(A.workspace_id == workspace.id, A.rater_id == rater.id, A.queue == queue, A.state == "claimed")
+        if purposes is not None:
+            held = held.select_from(review_assignment.join(review_task, and_(T.workspace_id == A.workspace_id, T.id == A.task_id)))
+            held = held.where(T.purpose.in_(sorted(purposes)))
+        in_hand = int(conn.execute(held).scalar_one())
+        asking = Asking(rater, queue, roles, skills, purposes=purposes)
+        left = in_hand + yet_to_come(conn, workspace.id, terms, asking, max(0, MOST_LEFT + 1 - in_hand))
+        return Progress(_answered_by(conn, workspace.id, queue, rater, purposes), min(left, MOST_LEFT), left > MOST_LEFT)
 
 
 def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collection[str] | None) -> Counts:

@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, func, s
 
 from pilotage.core import InputError, NotFound, Refused
 from pilotage.judging import ABOUT_ITEMS, Rater
+from pilotage.review.arms import SEEDED
 from pilotage.review.tables import review_assignment, review_counter, review_decision, review_task
 from pilotage.review.webhooks.outbox import tell_done
 from pilotage.store import WriteTransaction
@@ -101,6 +102,20 @@ def move(
     if settled == "done" and task["state"] == "open" and task["purpose"] in ABOUT_ITEMS:
         tell_done(tx, task_id=task["id"], project=task["queue"], item_id=task["item_id"], left=lambda: _open(tx, task["queue"]))
     return settled
+
+
+def freed(tx: WriteTransaction, task: RowMapping, assignment: Any) -> int:
+    """What letting go of this assignment changes the task's ``claims`` by: -1 where it holds a place.
+
+    A planted suggestion is about the person and never holds one. Claims from before that was so did; for these the places are counted anew.
+    """
+    if assignment["state"] != "claimed":
+        return 0
+    if assignment["arm"] != SEEDED:
+        return -1
+    held = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.state == "claimed", func.coalesce(A.arm, "") != SEEDED)
+    places = int(tx.conn.execute(select(func.count()).select_from(review_assignment).where(*held)).scalar_one())
+    return min(0, places - int(task["claims"]))
 
 
 def _open(tx: WriteTransaction, queue: str) -> int:

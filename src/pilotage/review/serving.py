@@ -48,6 +48,7 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
     now = tx.clock.now_us()
     claim = {"state": "claimed", "expires_at": until, "holder": holder}
     rows, told = [], []
+    arms: dict[str, str | None] = {}
     showings = _draw(tx, terms, rater, tasks)
     for task in tasks:
         showing = showings[task["id"]]
@@ -67,11 +68,14 @@ def serve(tx: WriteTransaction, terms: Terms | None, rater: Rater, tasks: Sequen
             tx.conn.execute(update(review_assignment).where(*where).values(**again))
             if task["had"] is not None:
                 showing = Showing(*tx.conn.execute(select(A.arm, A.shown, A.sides).where(*where)).one())
+        arms[task["id"]] = showing.arm
         # Who may read the ledger must not find the planted ones there.
         how = {"arm": showing.arm} if terms is None else {"seal": _seal(terms.salt, task["id"], rater, showing)}
         told.append({"task": task["id"], "item": task["item_id"], **how})
     tx.insert(review_assignment, *rows)
-    tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(ids)).values(claims=T.claims + 1))
+    # A planted suggestion is about the person, so it takes nobody's place: not now, not with the answer, not when that is taken back.
+    places = [task_id for task_id in ids if arms[task_id] != SEEDED]
+    tx.conn.execute(update(review_task).where(T.workspace_id == tx.workspace_id, T.id.in_(places)).values(claims=T.claims + 1))
     body: dict[str, Any] = {"tasks": told}
     if terms is not None:
         body |= {"project": terms.number, "guideline": terms.guideline_id}

@@ -124,6 +124,9 @@ class TaskPage:
     next: str | None
 
 
+MOST_LEFT = 100
+
+
 @dataclass(frozen=True)
 class Counts:
     """A queue in numbers. ``open + done + withdrawn`` is every task there is; ``answers`` counts people's answers, ``flags`` their flags."""
@@ -144,10 +147,17 @@ class Counts:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many tasks of a queue one person answered, and the queue in numbers."""
+    """How far one person is in a queue: how many tasks they answered, and how many are left to them, known items counted like work in both.
+
+    ``left`` is what they hold and what they would yet be served if nobody else worked, counted up to :data:`MOST_LEFT`; ``more``: there is more.
+    """
 
     answered: int
-    counts: Counts
+    left: int
+    more: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True)

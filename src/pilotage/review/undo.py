@@ -10,7 +10,7 @@ from pilotage.review.arms import SEEDED
 from pilotage.review.claim import lease_us
 from pilotage.review.deciding import again, check_key, decide, judgement_key, not_claimed, raise_or_return, taken, withdrawn
 from pilotage.review.projects.project import find_terms
-from pilotage.review.rows import D, check_person, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.rows import D, check_person, freed, load_assignment, load_decision, load_task, move, set_assignment
 from pilotage.review.tables import review_decision
 from pilotage.review.task import Answered
 from pilotage.store import Workspace, WriteTransaction
@@ -39,8 +39,9 @@ def skip(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
             raise Conflict("You answered this item; it cannot be skipped.", where=task_id, mend="undo the answer first")
         if assignment["state"] == "skipped":
             return Answered("", task_id, {}, repeated=True)
+        gone = freed(tx, task, assignment)
         set_assignment(tx, task_id, rater_id, state="skipped")
-        move(tx, task, claims=-1 if assignment["state"] == "claimed" else 0)
+        move(tx, task, claims=gone)
         personal = {"reason": reason} if reason else None
         made = decide(tx, rater, "skipped", task, key=key, request=request, personal=personal)
         return Answered(made, task_id, {})
@@ -51,7 +52,8 @@ def skip(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
 def undo(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: str | None = None, lease_s: float | None = None) -> Answered:
     """Take back one's own answer or skip. The task is open again and held by the same person, and the judgements are superseded by abstentions.
 
-    Nothing is deleted: the first answer, the undoing and what follows all stay on record.
+    Nothing is deleted: the first answer, the undoing and what follows all stay on record. Whatever was shown, what is undone is held again until its
+    lease ends: an answer gives back the place it took, and a planted suggestion takes none from the serving on, so it needs none here.
 
     Raises ``Refused`` if there is nothing to undo, and ``Conflict`` if the task is withdrawn or, after a skip, others took the place.
     """
@@ -72,20 +74,19 @@ def undo(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
         if task["state"] == "withdrawn":
             raise withdrawn(task_id)
         answered = assignment["state"] == "answered"
-        counted = answered and assignment["arm"] != SEEDED  # the answer to a planted suggestion took no place
-        full = not counted and task["claims"] + task["answers"] >= task["overlap"]
-        if full and not answered:
+        seeded = assignment["arm"] == SEEDED
+        if not answered and task["claims"] + task["answers"] >= task["overlap"]:
             raise taken(task_id)
         last = _last(tx, task_id, rater_id, kind=assignment["state"])
-        purpose = "seeded" if assignment["arm"] == SEEDED else task["purpose"]
+        purpose = "seeded" if seeded else task["purpose"]
         given = last["judgements"] if last is not None and answered else ()
         judgements = {question: _abstain(tx, task, question, rater_id, key, purpose) for question in given}
         if last is not None:
             tx.conn.execute(update(review_decision).where(D.workspace_id == tx.workspace_id, D.id == last["id"]).values(undone=1))
         until = tx.clock.now_us() + lease_us(find_terms(tx.conn, tx.workspace_id, task["queue"]), lease_s)
-        # The answer to a planted suggestion may be given again without a place: saying that others took it would tell what it was.
-        set_assignment(tx, task_id, rater_id, state="released" if full else "claimed", expires_at=until)
-        move(tx, task, claims=0 if full else 1, answers=-1 if counted else 0)
+        # Theirs again, whatever it was. The answer to work gives its own place back; a planted suggestion never had one, and needs none now.
+        set_assignment(tx, task_id, rater_id, state="claimed", expires_at=until)
+        move(tx, task, claims=0 if seeded else 1, answers=-1 if answered and not seeded else 0)
         made = decide(tx, rater, "undone", task, key=key, request=request, judgements=judgements)
         return Answered(made, task_id, judgements)
 

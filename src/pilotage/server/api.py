@@ -136,9 +136,9 @@ def get_rows(
 
 
 @router.get("/queues", tags=["review"])
-def list_queues(workspace: WorkspaceDep) -> list[queues.QueueLine]:
-    """The review queues with what is left in each."""
-    return queues.list_queues(workspace)
+def list_queues(workspace: WorkspaceDep, person: PersonDep) -> list[queues.QueueLine]:
+    """The review queues with what is left in each; to who answers and does not lead, their own share of it (`mine`)."""
+    return queues.list_queues(workspace, who=person)
 
 
 @router.get("/ledger", tags=["ledger"], dependencies=[require("ledger")])

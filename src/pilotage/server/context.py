@@ -50,6 +50,14 @@ class Person:
         """Whether any of the person's roles gives ``permission``."""
         return bool(self.roles & PERMISSIONS[permission])
 
+    @property
+    def measured(self) -> bool:
+        """Whether they answer and do not lead: known items and planted errors among their work measure them, so nothing may tell these apart.
+
+        A queue's own numbers are of work alone and stand still when a test is answered; they are told their own numbers instead.
+        """
+        return self.may("review") and not self.may("run")
+
 
 @dataclass(frozen=True)
 class Visitor:

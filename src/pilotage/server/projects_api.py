@@ -19,11 +19,12 @@ from starlette.responses import FileResponse, Response
 from pilotage import review
 from pilotage.core import InputError
 from pilotage.judging import Item, Question, Rubric
+from pilotage.judging import person as as_rater
 from pilotage.review import projects as managing
 from pilotage.review.new_task import NewTask, Suggestion
 from pilotage.review.projects import ProjectSettings
 from pilotage.review.put import put_tasks
-from pilotage.server.context import PersonDep, WorkspaceDep, require
+from pilotage.server.context import Person, PersonDep, WorkspaceDep, require
 from pilotage.server.problems import problems
 
 if TYPE_CHECKING:
@@ -93,19 +94,20 @@ class ItemBody(_Body):
 
 
 class ProjectLine(BaseModel):
-    """A project in a list, with its queue in numbers."""
+    """A project in a list, with its queue in numbers; to who answers and does not lead these are null, and `mine` is how far they are."""
 
     name: str
     title: str
     number: int
     state: str
-    open: int
-    done: int
-    answers: int
+    open: int | None
+    done: int | None
+    answers: int | None
+    mine: review.Progress | None = None
 
 
 class ProjectDetail(ProjectLine):
-    """A project as it is now."""
+    """A project as it is now. How much is planted, withheld or known beforehand (`arms`, `gold`) is among the settings for who may change them."""
 
     settings: dict[str, Any]
     rubric_id: str
@@ -132,17 +134,21 @@ class FormatLine(BaseModel):
 
 
 class ExportBody(_Body):
-    """How to let a project out. ``question`` is needed where a format holds one and the rubric asks several."""
+    """How to let a project out. ``question`` is needed where a format holds one and the rubric asks several.
+
+    ``for_spreadsheets``: the CSV or TSV is for a person to open, so cells that look like formulas get an apostrophe; it is not taken back in.
+    """
 
     format: Word = "label-studio"
     question: Word | None = None
     anonymous: bool = False
+    for_spreadsheets: bool = False
 
 
 @router.get("", summary="List projects", responses=problems(403))
-def list_projects(workspace: WorkspaceDep, archived: bool = False) -> list[ProjectLine]:
+def list_projects(workspace: WorkspaceDep, person: PersonDep, archived: bool = False) -> list[ProjectLine]:
     """The projects, by name; archived ones too where asked for."""
-    return [ProjectLine(**_line(workspace, project)) for project in managing.projects(workspace, archived=archived)]
+    return [ProjectLine(**_line(workspace, project, person)) for project in managing.projects(workspace, archived=archived)]
 
 
 @router.post("", status_code=201, summary="Create a project", dependencies=[require("run")], responses=problems(403, 404, 409, 413))
@@ -150,7 +156,7 @@ def create_project(workspace: WorkspaceDep, person: PersonDep, body: NewProject)
     """Make a project. One without a guideline is refused."""
     own = workspace.acting_as(person.login)
     made = managing.create_project(own, body.settings, rubric=_rubric(body.rubric), guideline=body.guideline)
-    return _detail(workspace, made)
+    return _detail(workspace, made, person)
 
 
 @router.get("/formats", summary="List formats")
@@ -162,9 +168,9 @@ def list_formats() -> list[FormatLine]:
 
 
 @router.get("/{name}", summary="Show a project", responses=problems(403, 404))
-def get_project(workspace: WorkspaceDep, name: Word) -> ProjectDetail:
+def get_project(workspace: WorkspaceDep, person: PersonDep, name: Word) -> ProjectDetail:
     """One project: settings, questions, guideline, and its queue in numbers."""
-    return _detail(workspace, managing.load_project(workspace, name))
+    return _detail(workspace, managing.load_project(workspace, name), person)
 
 
 @router.post("/{name}/changes", summary="Change a project", dependencies=[require("run")], responses=problems(403, 404, 409, 413))
@@ -173,25 +179,25 @@ def change_project(workspace: WorkspaceDep, person: PersonDep, name: Word, body:
     rubric = None if body.rubric is None else _rubric(body.rubric)
     own = workspace.acting_as(person.login)
     made = managing.change_project(own, name, number=body.number, settings=body.settings, rubric=rubric, guideline=body.guideline)
-    return _detail(workspace, made)
+    return _detail(workspace, made, person)
 
 
 @router.post("/{name}/pause", summary="Pause a project", dependencies=[require("run")], responses=problems(403, 404))
 def pause_project(workspace: WorkspaceDep, person: PersonDep, name: Word) -> ProjectDetail:
     """Serve nothing new. What people hold they may finish."""
-    return _detail(workspace, managing.pause_project(workspace.acting_as(person.login), name))
+    return _detail(workspace, managing.pause_project(workspace.acting_as(person.login), name), person)
 
 
 @router.post("/{name}/resume", summary="Resume a project", dependencies=[require("run")], responses=problems(403, 404))
 def resume_project(workspace: WorkspaceDep, person: PersonDep, name: Word) -> ProjectDetail:
     """Serve again."""
-    return _detail(workspace, managing.resume_project(workspace.acting_as(person.login), name))
+    return _detail(workspace, managing.resume_project(workspace.acting_as(person.login), name), person)
 
 
 @router.post("/{name}/archive", summary="Archive a project", dependencies=[require("run")], responses=problems(403, 404))
 def archive_project(workspace: WorkspaceDep, person: PersonDep, name: Word) -> ProjectDetail:
     """Put it away: nothing is served and nothing new is put until it is resumed."""
-    return _detail(workspace, managing.archive_project(workspace.acting_as(person.login), name))
+    return _detail(workspace, managing.archive_project(workspace.acting_as(person.login), name), person)
 
 
 @router.post("/{name}/items", summary="Put items before people", dependencies=[require("run")], responses=problems(403, 404, 413))
@@ -219,7 +225,15 @@ def export_project(workspace: WorkspaceDep, person: PersonDep, name: Word, body:
     folder = Path(tempfile.mkdtemp(prefix="pilotage-export-"))
     place = folder / f"export{format.suffix}"
     try:
-        report = export_from(workspace.acting_as(person.login), name, place, format.name, question=body.question, anonymous=body.anonymous)
+        report = export_from(
+            workspace.acting_as(person.login),
+            name,
+            place,
+            format.name,
+            question=body.question,
+            anonymous=body.anonymous,
+            for_spreadsheets=body.for_spreadsheets,
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -293,16 +307,22 @@ def _task(told: ItemBody) -> NewTask:
     )
 
 
-def _line(workspace: WorkspaceDep, project: managing.Project) -> dict[str, Any]:
-    counts = review.counts(workspace, project.name)
+def _line(workspace: WorkspaceDep, project: managing.Project, who: Person) -> dict[str, Any]:
     told = {"name": project.name, "title": project.title, "number": project.number, "state": project.state}
+    if who.measured:
+        mine = review.progress(workspace, project.name, as_rater(who.login), roles=who.roles)
+        return {**told, "open": None, "done": None, "answers": None, "mine": mine}
+    counts = review.counts(workspace, project.name)
     return {**told, "open": counts.open, "done": counts.done, "answers": counts.answers}
 
 
-def _detail(workspace: WorkspaceDep, project: managing.Project) -> ProjectDetail:
+def _detail(workspace: WorkspaceDep, project: managing.Project, who: Person) -> ProjectDetail:
+    settings = project.settings.to_dict()
+    if not who.may("run"):
+        settings = {name: value for name, value in settings.items() if name not in ("arms", "gold")}
     return ProjectDetail(
-        **_line(workspace, project),
-        settings=project.settings.to_dict(),
+        **_line(workspace, project, who),
+        settings=settings,
         rubric_id=project.rubric.id,
         questions=[question.to_dict() for question in project.rubric.questions],
         guideline=project.guideline.text,

@@ -130,13 +130,12 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> dict[str,
         skipped_too=body.skipped_too,
         purposes=purposes,
     )
-    progress = review.progress(workspace, body.queue, rater, purposes=purposes)
+    progress = review.progress(workspace, body.queue, rater, roles=who.roles, purposes=purposes)
     return {
         "project": project_for(workspace, body.queue, who.login),
         "tasks": [task.to_dict() for task in claimed],
         "rubrics": rubrics_of(workspace, {task.rubric_id for task in claimed}),
-        "answered": progress.answered,
-        "counts": progress.counts.to_dict(),
+        **progress.to_dict(),
         "standing": None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles, purposes=purposes).to_dict(),
     }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilotage.core import InputError, NotFound
+from pilotage.core import InputError, NotFound, as_text_cell
 from pilotage.judging.aggregation.truth import Truth
 
 # The names such tables use in the wild, so that most files read as they are.
@@ -73,8 +73,12 @@ def gold_of(table: LongTable) -> dict[Any, Any]:
     return gold
 
 
-def write_labels(path: Path, truth: Truth) -> None:
-    """Write task, label (empty at a tie), probability and tied to ``path`` as CSV: the whole file or nothing."""
+def write_labels(path: Path, truth: Truth, *, for_spreadsheets: bool = False) -> None:
+    """Write task, label (empty at a tie), probability and tied to ``path`` as CSV: the whole file or nothing.
+
+    ``for_spreadsheets``: text that a spreadsheet would take for a formula gets an apostrophe before it. What is written so is not to be read back.
+    """
+    of = as_text_cell if for_spreadsheets else lambda value: value
     tied = set(truth.tied)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -82,7 +86,7 @@ def write_labels(path: Path, truth: Truth) -> None:
             writer = csv.writer(file)
             writer.writerow(["task", "label", "probability", "tied"])
             for unit, label, sure in zip(truth.units, truth.labels, truth.confidence().tolist(), strict=True):
-                writer.writerow([unit, "" if label is None else label, f"{sure:.6f}", int(unit in tied)])
+                writer.writerow([of(unit), "" if label is None else of(label), f"{sure:.6f}", int(unit in tied)])
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

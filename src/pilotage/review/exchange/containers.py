@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from pilotage.core import InputError
+from pilotage.core import InputError, as_text_cell
 from pilotage.data.contract import Problem
 from pilotage.data.sources import CsvLines, csv_header, csv_reader, csv_records
 from pilotage.review.exchange.json_stream import Row, read_array, read_lines, read_object, write_json
@@ -89,12 +89,28 @@ class Lines:
 
 
 class Delimited:
-    """CSV (RFC 4180) and its sibling with tabs. Cells are text; an empty one is an empty text."""
+    """CSV (RFC 4180) and its sibling with tabs. Cells are text; an empty one is an empty text.
+
+    ``for_spreadsheets``: what is written is for a person to open, so no cell is left that a spreadsheet takes for a formula. That changes cells, so
+    such a file is not read back.
+    """
 
     folder = False
 
-    def __init__(self, delimiter: str) -> None:
+    def __init__(self, delimiter: str, *, for_spreadsheets: bool = False) -> None:
         self._delimiter = delimiter
+        self._for_spreadsheets = for_spreadsheets
+        self.changed = 0  # cells written that were given an apostrophe
+
+    def for_spreadsheets(self) -> Delimited:
+        return Delimited(self._delimiter, for_spreadsheets=True)
+
+    def _of(self, cell: Any) -> Any:
+        if not self._for_spreadsheets:
+            return cell
+        shown = as_text_cell(cell)
+        self.changed += shown is not cell
+        return shown
 
     def read(self, path: Path, limits: ExchangeLimits, header: Header) -> Iterator[Row]:
         with path.open("rb") as file:
@@ -109,10 +125,10 @@ class Delimited:
         names, rows = _columns(rows, header)
         with path.open("wb") as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
             writer = csv.writer(text, delimiter=self._delimiter, lineterminator="\n")
-            writer.writerow(names)
+            writer.writerow([self._of(name) for name in names])
             for row in rows:
                 _require_columns(row, names)
-                writer.writerow([_cell(row.get(name)) for name in names])
+                writer.writerow([self._of(_cell(row.get(name))) for name in names])
 
 
 class Parquet:

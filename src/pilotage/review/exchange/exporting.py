@@ -26,7 +26,7 @@ from pilotage.judging import ABOUT_ITEMS, ABOUT_RATERS, Judgement, RaterKind, ju
 from pilotage.judging.tables import item_payload
 from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger import record
-from pilotage.review.exchange.containers import Header
+from pilotage.review.exchange.containers import Delimited, Header
 from pilotage.review.exchange.formats import Format, find_format
 from pilotage.review.exchange.reading import Terms
 from pilotage.review.exchange.record import Exchanged, Misfit, Proposed, Said
@@ -45,7 +45,10 @@ M, X, T, S, P, R, V = (
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What left: ``rows`` of ``items`` with ``answers``, and how often the format could not express something, by what it was."""
+    """What left: ``rows`` of ``items`` with ``answers``, and how often the format could not express something, by what it was.
+
+    ``changed``: cells that were given an apostrophe for spreadsheets.
+    """
 
     project: str
     format: str
@@ -55,13 +58,18 @@ class ExportReport:
     items: int
     answers: int
     left_out: Mapping[str, int] = field(default_factory=dict)
+    changed: int = 0
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.rows:,} rows of {self.items:,} items with {self.answers:,} answers as {self.format}"]
+        if self.changed:
+            lines.append(
+                f"  cells with an apostrophe before them, so that no spreadsheet calculates them: {self.changed:,}; not to be imported again"
+            )
         return "\n".join(lines + [f"  the format cannot express: {what} ({count:,} ×)" for what, count in sorted(self.left_out.items())])
 
     def to_dict(self) -> dict[str, Any]:
-        made = {name: getattr(self, name) for name in ("project", "format", "sha256", "rows", "items", "answers")}
+        made = {name: getattr(self, name) for name in ("project", "format", "sha256", "rows", "items", "answers", "changed")}
         return {**made, "path": str(self.path), "left_out": dict(self.left_out)}
 
 
@@ -76,6 +84,7 @@ def export_from(
     columns: Mapping[str, str] | None = None,
     targets: Mapping[str, tuple[str, ...]] | None = None,
     anonymous: bool = False,
+    for_spreadsheets: bool = False,
     replace: bool = False,
 ) -> ExportReport:
     """Write a project's items with what was said of them.
@@ -86,6 +95,10 @@ def export_from(
         As at import; left out: those of the project's last import in this format.
     anonymous
         Whether raters are called ``rater 1``, ``rater 2``, … Parts kept as they came may name people, so they are left out then.
+    for_spreadsheets
+        Whether the table is for a person to open: text that begins as a formula does (``=``, ``+``, ``-``, ``@``, a tab or a line break) gets an
+        apostrophe before it, in names of columns too. Such a file is not what was said, and ``import_into`` refuses it. Without this,
+        exporting and importing is an identity, formulas included.
     replace
         Whether a file that stands at ``path`` is replaced.
 
@@ -94,9 +107,20 @@ def export_from(
     Conflict
         If something stands at ``path``.
     InputError
-        If the format cannot express the project at all, or a value does not fit its columns.
+        If the format cannot express the project at all, a value does not fit its columns, or the format is no table of text and yet
+        ``for_spreadsheets``.
     """
     chosen = find_format(format)
+    container = chosen.container
+    if for_spreadsheets:
+        if not isinstance(container, Delimited):
+            raise InputError(
+                f"{chosen.title} is nothing a spreadsheet opens.",
+                where="for_spreadsheets",
+                why="only CSV and TSV have cells that may be taken for formulas",
+                mend="leave it out, or export as table-csv or table-tsv",
+            )
+        container = container.for_spreadsheets()
     place = Path(path).absolute()
     if place.is_symlink() or (place.exists() and not (replace and place.is_dir() == chosen.container.folder)):
         raise Conflict("Something stands at the place of the export.", where=str(place), mend="move it away, or let it be replaced")
@@ -106,10 +130,12 @@ def export_from(
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
         draft = folder / place.name
-        chosen.container.write(draft, export.rows(), export.header)
+        container.write(draft, export.rows(), export.header)
         digest = _settle(draft)
-        report = ExportReport(project, format, place, digest, export.count, export.items, export.answers, dict(export.lost))
-        _record(workspace, report, anonymous=anonymous)
+        report = ExportReport(
+            project, format, place, digest, export.count, export.items, export.answers, dict(export.lost), getattr(container, "changed", 0)
+        )
+        _record(workspace, report, anonymous=anonymous, for_spreadsheets=for_spreadsheets)
         if replace and place.is_dir():
             place.rename(folder / "replaced")
         draft.replace(place)
@@ -333,9 +359,11 @@ def _settle(draft: Path) -> str:
     return str(hashes[0][1]) if not draft.is_dir() else hashlib.sha256(canonical_json(hashes)).hexdigest()
 
 
-def _record(workspace: Workspace, report: ExportReport, *, anonymous: bool) -> None:
+def _record(workspace: Workspace, report: ExportReport, *, anonymous: bool, for_spreadsheets: bool) -> None:
     told = report.to_dict()
     body = {**{name: told[name] for name in ("format", "sha256", "rows", "items", "answers", "left_out")}, "anonymous": anonymous}
+    if for_spreadsheets:
+        body |= {"for_spreadsheets": True, "changed": report.changed}
 
     def job(tx: WriteTransaction) -> None:
         record(tx, type="review.exported", subject=report.project, body=body)

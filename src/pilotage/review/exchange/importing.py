@@ -14,6 +14,7 @@ repetitions.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from sqlalchemy import func, select, update
 from pilotage.core import InputError, Progress, SilentProgress, Step, content_id
 from pilotage.judging import Item, Judgement, Rater, RaterKind, add_judgements, ensure_rater, person, put_items
 from pilotage.ledger import record
+from pilotage.ledger.tables import ledger_entry
 from pilotage.people import find_account, has_accounts
 from pilotage.review.exchange.containers import Header
 from pilotage.review.exchange.formats import Format, find_format, read_records, require_file
@@ -134,7 +136,7 @@ def import_into(
     Raises
     ------
     InputError
-        If the file cannot be read at all, or is beyond the limits.
+        If the file cannot be read at all, is beyond the limits, or was exported here for spreadsheets: its cells are changed.
     NotFound
         If there is no such project, file or account.
     """
@@ -153,6 +155,7 @@ def import_into(
         "targets": {k: list(v) for k, v in terms.targets.items()},
     }
     source = {"project": project, "format": format, "sha256": _digest(path), "terms": told, "people": mapping, "rubric": found.rubric.id}
+    _require_loss_free(workspace, path, source["sha256"])
     by = tuple(sorted(set(slices)))
     if by:
         source["slices"] = list(by)
@@ -433,6 +436,21 @@ def _require_accounts(workspace: Workspace, people: Mapping[str, str]) -> None:
         return
     for login in people.values():
         find_account(workspace, login)
+
+
+def _require_loss_free(workspace: Workspace, path: Path, sha256: Any) -> None:
+    """Raise ``InputError`` for a file that was exported here to be opened in a spreadsheet: an apostrophe more is another answer."""
+    e = ledger_entry.c
+    where = (e.workspace_id == workspace.id, e.type == "review.exported", e.body.contains(f'"sha256":"{sha256}"', autoescape=True))
+    with workspace.read() as conn:
+        told = [json.loads(body) for body in conn.execute(select(e.body).where(*where)).scalars()]
+    if told and all(each.get("changed") for each in told):
+        raise InputError(
+            "This file was exported to be opened in a spreadsheet.",
+            where=str(path),
+            why="cells that look like formulas have an apostrophe before them there, so they are not what was said",
+            mend="export it again without --for-spreadsheets, and import that",
+        )
 
 
 def _digest(path: Path) -> str:

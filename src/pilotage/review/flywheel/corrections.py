@@ -4,6 +4,9 @@ A row has the original input, what the model said, what people said instead, why
 which guideline, rubric and route it was made, on what footing it may be used, and which dataset versions it comes from. Whatever measures people
 (gold, exams, planted errors) and whatever models are compared on (frozen slices, audits) stays out, and so does everything no person judged.
 
+Only failures would teach a model that everything is wrong, so what people **confirmed** can become rows too: where they were shown what the model
+said, could have corrected it, and did not. Which of the two is asked for with ``take``, and each row says which it is (``tags.outcome``).
+
 Running again publishes nothing new unless there is something new. A correction taken back leaves the next version.
 """
 
@@ -17,7 +20,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from pilotage.core import InputError, NotFound, Refused, canonical_json, content_id
-from pilotage.data import Card, Version, load_version
+from pilotage.data import Card, Version, load_version, rows
 from pilotage.data.card import require_training_card
 from pilotage.judging import Judgement, Question, RaterKind, judgements
 from pilotage.judging.rubric import find_rubric
@@ -34,7 +37,11 @@ from pilotage.store import Workspace
 
 Form = Literal["instruction", "preference"]
 FORMS: tuple[Form, ...] = ("instruction", "preference")
+Take = Literal["corrected", "confirmed", "both"]
+TAKES: tuple[Take, ...] = ("corrected", "confirmed", "both")
+MADE_BY = {"corrected": "correction", "confirmed": "confirmation"}
 PURPOSES = ("work", "adjudication")
+_RIGHT = "the model was right"
 WRITTEN = ("text", "edit")
 _CHUNK = 500
 
@@ -44,7 +51,7 @@ class Corrections:
     """What became of a project's corrections.
 
     ``version`` is the newest of the dataset, whether or not this call made it; None if there is nothing to learn. ``left_out`` counts, by reason, the
-    answered items that gave no row.
+    answered items that gave no row. ``corrected`` and ``confirmed`` are the rows that are true now, by which they are.
     """
 
     version: Version | None
@@ -53,6 +60,8 @@ class Corrections:
     kept: int
     dropped: int
     left_out: dict[str, int] = field(default_factory=dict)
+    corrected: int = 0
+    confirmed: int = 0
 
     def __str__(self) -> str:
         left = "".join(f"; {count} left out: {reason}" for reason, count in sorted(self.left_out.items()))
@@ -60,7 +69,8 @@ class Corrections:
             return f"nothing to learn from{left}"
         if not self.created:
             return f"nothing new: {self.version.ref} stands with {self.version.rows} rows{left}"
-        return f"{self.version.ref}: {self.added} added, {self.kept} kept, {self.dropped} dropped{left}"
+        sorts = f"({self.corrected} corrected, {self.confirmed} confirmed)"
+        return f"{self.version.ref}: {self.added} added, {self.kept} kept, {self.dropped} dropped {sorts}{left}"
 
 
 def publish_corrections(
@@ -72,6 +82,7 @@ def publish_corrections(
     card: Card,
     sources: Sequence[str],
     form: Form = "instruction",
+    take: Take = "corrected",
 ) -> Corrections:
     """Publish what people corrected as the next version of ``dataset``.
 
@@ -86,11 +97,15 @@ def publish_corrections(
         The dataset versions the items were made from: ids or refs, at least one. Their cards must allow training too.
     form
         ``instruction``: input and the right output. ``preference``: the right output against the model's.
+    take
+        ``corrected``: where people said otherwise than the model. ``confirmed``: where they were shown what it said, could have corrected it, and
+        said the same; only as ``instruction``, as nothing was preferred to anything. ``both``: both, each row with its ``tags.outcome``.
 
     Raises
     ------
     Refused
-        If the card, or a source's, does not say what it must or does not allow training.
+        If the card, or a source's, does not say what it must or does not allow training, or the dataset holds rows of the outcome that is not taken:
+        failures and confirmed rows are never mixed without saying so.
     InputError
         If there is no source, the form is unknown, or the project's rubric does not ask the question.
     Conflict
@@ -98,32 +113,76 @@ def publish_corrections(
 
     Cost: one pass over the project's judgements of the question and the payloads of the items that were corrected.
     """
-    if form not in FORMS:
-        raise InputError(f"'{form}' is no form of training rows made from corrections.", mend=f"use one of: {', '.join(FORMS)}")
+    _check(form, take)
     require_training_card(card, where=f"dataset '{dataset}'")
     parents = require_sources(workspace, sources)
     left: Counter[str] = Counter()
-    made = list(_rows(workspace, project, question, form=form, card=card, parents=parents, left=left))
-    params = {"project": project, "question": question, "form": form}
-    done = publish_rows(workspace, dataset, made, card=card, parents=parents, made_by="correction", params=params, left_out=left)
-    return Corrections(done.version, done.created, done.added, done.kept, done.dropped, dict(sorted(left.items())))
+    _require_one_sort(workspace, dataset, take)
+    made = list(_rows(workspace, project, question, form=form, take=take, card=card, parents=parents, left=left))
+    params: dict[str, Any] = {"project": project, "question": question, "form": form}
+    if take != "corrected":
+        params["take"] = take
+    made_by = [name for outcome, name in MADE_BY.items() if take in (outcome, "both")]
+    done = publish_rows(workspace, dataset, made, card=card, parents=parents, made_by=made_by, params=params, left_out=left)
+    by = Counter(row["tags"]["outcome"] for row in made)
+    numbers = {outcome: by[outcome] for outcome in MADE_BY}
+    return Corrections(done.version, done.created, done.added, done.kept, done.dropped, dict(sorted(left.items())), **numbers)
+
+
+def _check(form: str, take: str) -> None:
+    if form not in FORMS:
+        raise InputError(f"'{form}' is no form of training rows made from corrections.", mend=f"use one of: {', '.join(FORMS)}")
+    if take not in TAKES:
+        raise InputError(f"'{take}' is nothing that can be taken.", where="take", mend=f"use one of: {', '.join(TAKES)}")
+    if take != "corrected" and form == "preference":
+        raise InputError(
+            "What people confirmed is no preference.",
+            where="take",
+            why="nothing was turned down where the model was right",
+            mend="use the form 'instruction', or take 'corrected'",
+        )
+
+
+def _require_one_sort(workspace: Workspace, dataset: str, take: Take) -> None:
+    """Raise ``Refused`` where the dataset holds corrections or confirmed rows that this call would leave standing beside the others."""
+    if take == "both":
+        return
+    try:
+        standing = load_version(workspace, dataset)
+    except NotFound:
+        return
+    other = next(name for outcome, name in MADE_BY.items() if outcome != take)
+    if any(row["tags"].get("made_by") == other for row in rows(workspace, standing.id)):
+        raise Refused(
+            f"'{dataset}' holds rows that people {'confirmed' if take == 'corrected' else 'corrected'} too.",
+            where=standing.ref,
+            why="what the model got wrong and what it got right are not mixed without saying so",
+            mend="take 'both', or name another dataset",
+        )
 
 
 @dataclass(frozen=True)
 class CorrectionsReady:
-    """What publishing would make of a project's corrections: rows there would be, and answered items without one, by reason."""
+    """What publishing would make of a project's corrections: rows there would be, and answered items without one, by reason.
+
+    ``confirmed``: rows there would be of what people confirmed, if these were taken too.
+    """
 
     rows: int
     left_out: dict[str, int]
+    confirmed: int = 0
 
 
 def corrections_ready(workspace: Workspace, project: str, question: str, *, form: Form = "instruction") -> CorrectionsReady:
     """Count what :func:`publish_corrections` would publish, without publishing it. Raises and costs as it does; the card is not looked at."""
-    if form not in FORMS:
-        raise InputError(f"'{form}' is no form of training rows made from corrections.", mend=f"use one of: {', '.join(FORMS)}")
+    _check(form, "corrected")
     left: Counter[str] = Counter()
-    rows = sum(1 for _ in _rows(workspace, project, question, form=form, card=Card(), parents=(), left=left))
-    return CorrectionsReady(rows, dict(sorted(left.items())))
+    take: Take = "both" if form == "instruction" else "corrected"
+    made = _rows(workspace, project, question, form=form, take=take, card=Card(), parents=(), left=left)
+    by = Counter(row["tags"]["outcome"] for row in made)
+    if by["confirmed"]:
+        left[_RIGHT] += by["confirmed"]
+    return CorrectionsReady(by["corrected"], dict(sorted(left.items())), by["confirmed"])
 
 
 def require_sources(workspace: Workspace, sources: Sequence[str]) -> list[Version]:
@@ -160,7 +219,7 @@ class _Settled:
 
 
 def _rows(
-    workspace: Workspace, project: str, question: str, *, form: Form, card: Card, parents: Sequence[Version], left: Counter[str]
+    workspace: Workspace, project: str, question: str, *, form: Form, take: Take, card: Card, parents: Sequence[Version], left: Counter[str]
 ) -> Iterator[dict[str, Any]]:
     with workspace.read() as conn:
         tasks, rubric_ids = _tasks(conn, workspace.id, project, question)
@@ -184,7 +243,7 @@ def _rows(
             if settled is None:
                 left["people disagree"] += 1
                 continue
-            draft = _draft(conn, workspace.id, task, ask, settled, form=form)
+            draft = _draft(conn, workspace.id, task, ask, settled, form=form, take=take)
             if isinstance(draft, str):
                 left[draft] += 1
                 continue
@@ -247,9 +306,10 @@ class _Draft:
     row: dict[str, Any]
     output: str
     source: str
+    outcome: str
 
 
-def _draft(conn: Connection, workspace_id: str, task: _Task, question: Question, settled: _Settled, *, form: Form) -> _Draft | str:
+def _draft(conn: Connection, workspace_id: str, task: _Task, question: Question, settled: _Settled, *, form: Form, take: Take) -> _Draft | str:
     """The row's messages, or why there is none."""
     p, i = item_payload.c, item_table.c
     query = (
@@ -270,15 +330,24 @@ def _draft(conn: Connection, workspace_id: str, task: _Task, question: Question,
         wrong = None if task.proposed is None else _label(task.proposed)
     if wrong is None:
         return "no model said anything there"
-    if str(wrong).strip() == right.strip():
-        return "the model was right"
+    outcome = "confirmed" if str(wrong).strip() == right.strip() else "corrected"
+    if take not in (outcome, "both"):
+        return _RIGHT if outcome == "confirmed" else "people corrected it"
+    # Who did not see what the model said gave an answer like it, and confirmed nothing. The text of an output stands in the item itself.
+    if outcome == "confirmed" and question.kind not in WRITTEN and not any(_saw(each, question) for each in settled.agreeing):
+        return "the model was right, and nobody who said so had been shown what it said"
     if not prompt or prompt[-1]["role"] not in ("user", "tool"):
         return "the input does not end with a user's turn"
     answer = [{"role": "assistant", "content": right}]
     if form == "instruction":
-        return _Draft({"kind": form, "messages": [*prompt, *answer]}, str(wrong), found.source_id)
+        return _Draft({"kind": form, "messages": [*prompt, *answer]}, str(wrong), found.source_id, outcome)
     rejected = [{"role": "assistant", "content": str(wrong)}]
-    return _Draft({"kind": form, "messages": prompt, "chosen": answer, "rejected": rejected}, str(wrong), found.source_id)
+    return _Draft({"kind": form, "messages": prompt, "chosen": answer, "rejected": rejected}, str(wrong), found.source_id, outcome)
+
+
+def _saw(said: Judgement, question: Question) -> bool:
+    """Whether this person was shown the very value they gave, and could have given another."""
+    return said.suggestion is not None and plain(question, said.suggestion) == plain(question, said.value)
 
 
 def _label(value: Any) -> str:
@@ -313,7 +382,8 @@ def _with_provenance(
             "versions": [version.id for version in parents],
         },
         "tags": {
-            "made_by": "correction",
+            "made_by": MADE_BY[draft.outcome],
+            "outcome": draft.outcome,
             "form": draft.row["kind"],
             "project": project,
             "question": question.name,
@@ -321,6 +391,7 @@ def _with_provenance(
             "human_value": _label(settled.value),
             "reason": first.reason,
             "people": {"agreeing": len(settled.agreeing), "against": settled.against, "adjudicated": first.purpose == "adjudication"},
+            "agreed_seeing_it": sum(_saw(each, question) for each in settled.agreeing),
             "reliability": [reliable.get(each.rater_id, unknown).to_dict() for each in settled.agreeing],
             "policy": {"guideline": first.guideline_id, "rubric": first.rubric_id, "route": task.route_id, "routing": task.routed_by},
             "shown": first.arm,

@@ -8,8 +8,8 @@ training rows reach, by item or by the same input, is refused: it would measure 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -28,6 +28,7 @@ from pilotage.review.tables import review_task, suggestion
 from pilotage.store import Workspace
 
 _CHUNK = 500
+_SORTS = {"correction": "corrected", "confirmation": "confirmed", "preference": "preference"}
 _UNBIASED = (None, "withheld")
 
 
@@ -41,6 +42,8 @@ class LoopReport:
         The paired difference, with exact McNemar.
     truths
         What the truth of the slice's items rests on, by source; the rest of the slice has none and is not counted.
+    learnt
+        The rows of ``trained_on``, by what they are: ``corrected``, ``confirmed``, ``preference`` or ``other``.
     """
 
     slice: FrozenSlice
@@ -48,6 +51,7 @@ class LoopReport:
     new: Evidence
     comparison: Comparison
     truths: dict[str, int]
+    learnt: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -57,11 +61,13 @@ class LoopReport:
             "new": self.new.to_dict(),
             "comparison": self.comparison.to_dict(),
             "truths": self.truths,
+            "learnt": self.learnt,
         }
 
     def __str__(self) -> str:
         truths = ", ".join(f"{count} {source}" for source, count in self.truths.items()) or "none"
-        return f"{self.slice}\n  truth: {truths}\n  old: {self.old}\n  new: {self.new}\n  {self.comparison}"
+        learnt = ", ".join(f"{count} {what}" for what, count in self.learnt.items()) or "nothing"
+        return f"{self.slice}\n  learnt from: {learnt}\n  truth: {truths}\n  old: {self.old}\n  new: {self.new}\n  {self.comparison}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
@@ -99,7 +105,7 @@ def loop_report(
     Cost: one pass over the training rows, and the slice's payloads.
     """
     frozen = load_slice(workspace, project, slice)
-    _require_unseen(workspace, frozen, trained_on)
+    learnt = _require_unseen(workspace, frozen, trained_on)
     with workspace.read() as conn:
         asked = _question(conn, workspace.id, project, question)
         said = {model: _said(conn, workspace.id, frozen.items, question, model) for model in (old, new)}
@@ -120,7 +126,7 @@ def loop_report(
     subject = {"pilot": project, "versions": sorted({load_version(workspace, ref).id for ref in trained_on})}
     figures = [rate(sides[model], metric="correct", level=level, subject=subject, detail={"model": list(model)}) for model in (old, new)]
     comparison = compare_paired(sides[old], sides[new], metric="correct", against=f"{old[0]} {old[1]}", level=level, subject=subject)
-    return LoopReport(frozen, figures[0], figures[1], comparison, sources)
+    return LoopReport(frozen, figures[0], figures[1], comparison, sources, learnt)
 
 
 def require_disjoint(frozen: FrozenSlice, training: Iterable[Mapping[str, Any]], inputs: Mapping[str, str]) -> None:
@@ -140,16 +146,26 @@ def require_disjoint(frozen: FrozenSlice, training: Iterable[Mapping[str, Any]],
             )
 
 
-def _require_unseen(workspace: Workspace, frozen: FrozenSlice, trained_on: Sequence[str]) -> None:
+def _require_unseen(workspace: Workspace, frozen: FrozenSlice, trained_on: Sequence[str]) -> dict[str, int]:
+    """Raise ``Refused`` if what was learnt from reaches the slice. Returns the rows of ``trained_on`` by what they are."""
     if not trained_on:
         raise InputError("What the new model learnt from is not named.", why="nobody could tell whether it saw the slice", mend="name the versions")
     versions = {load_version(workspace, ref).id for ref in trained_on}
     # An ancestor's rows may be in what was trained on under other ids; those that are evaluation data are what the slice itself was made from.
-    for ref in list(versions):
+    named = sorted(versions)
+    for ref in named:
         versions |= {each.id for each in family(workspace, ref).ancestors if each.kind == "training"}
     inputs = _inputs_of_slice(workspace, frozen)
+    learnt: Counter[str] = Counter()
     for version in sorted(versions):
-        require_disjoint(frozen, rows(workspace, version), inputs)
+        require_disjoint(frozen, _counted(rows(workspace, version), learnt if version in named else Counter()), inputs)
+    return dict(sorted(learnt.items()))
+
+
+def _counted(training: Iterable[Mapping[str, Any]], by: Counter[str]) -> Iterator[Mapping[str, Any]]:
+    for row in training:
+        by[_SORTS.get(str((row.get("tags") or {}).get("made_by")), "other")] += 1
+        yield row
 
 
 def _inputs_of_slice(workspace: Workspace, frozen: FrozenSlice) -> dict[str, str]:

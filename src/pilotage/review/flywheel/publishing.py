@@ -29,14 +29,14 @@ def publish_rows(
     *,
     card: Card,
     parents: Sequence[Version],
-    made_by: str,
+    made_by: str | Sequence[str],
     params: Mapping[str, Any],
     left_out: Mapping[str, int],
 ) -> Made:
     """Publish ``made`` as the next version of ``dataset``, unless it stands so already.
 
-    Rows in it that were made the same way (``tags.made_by`` and each of ``params`` that is a tag) and are not in ``made`` any more are dropped. A row
-    that stands is kept as it was published, even where it would be made otherwise today: it is what a model learnt from.
+    Rows in it that were made the same way (``tags.made_by``, one of those given, and each of ``params`` that is a tag) and are not in ``made`` any
+    more are dropped. A row that stands is kept as it was published, even where it would be made otherwise today: it is what a model learnt from.
 
     Raises
     ------
@@ -51,8 +51,13 @@ def publish_rows(
         before = None
     standing = {row["id"]: row for row in rows(workspace, before.id)} if before is not None else {}
     wanted = {row["id"]: row for row in made}
-    ours = {"made_by": made_by, **{name: value for name, value in params.items() if name in ("project", "question", "form")}}
-    dropped = {key for key, row in standing.items() if key not in wanted and all(row["tags"].get(name) == value for name, value in ours.items())}
+    makers = (made_by,) if isinstance(made_by, str) else tuple(made_by)
+    ours = {**{name: value for name, value in params.items() if name in ("project", "question", "form")}}
+    dropped = {
+        key
+        for key, row in standing.items()
+        if key not in wanted and row["tags"].get("made_by") in makers and all(row["tags"].get(name) == value for name, value in ours.items())
+    }
     kept = [row for key, row in standing.items() if key not in dropped]
     new = [row for key, row in wanted.items() if key not in standing]
     if not new and not dropped:
@@ -65,7 +70,7 @@ def publish_rows(
             mend="stop using the standing version",
         )
     operation = Operation(
-        name=f"flywheel.{made_by}",
+        name=f"flywheel.{makers[0]}",
         params={**params, "left_out": dict(sorted(left_out.items()))},
         counts={"in": len(standing), "kept": len(kept), "dropped": len(dropped), "added": len(new)},
     )

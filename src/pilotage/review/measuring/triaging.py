@@ -10,8 +10,10 @@ annotator_error
 unclear_guideline
     The two answers are mixed up more often than chance makes of how often each is given; or the item's slice, or the guideline in force, has surely
     more disagreement than the rest. Then the words are at fault, not the people.
+    Where gold shows people on both sides to be reliable, their disputes are looked at alone (:mod:`.disputes`): gathered on one pair of answers
+    beyond what they mix up on gold, or on one slice, they are about the words too.
 ambiguous_item
-    Reliable people stand on both sides.
+    Reliable people stand on both sides, and their disputes gather nowhere.
 unknown
     None of these can be shown. It is said rather than guessed.
 
@@ -31,8 +33,9 @@ from sqlalchemy import select, update
 from pilotage.core import InputError, NotFound, new_id
 from pilotage.judging import Judgement, Question, item_refs
 from pilotage.ledger import record
-from pilotage.review.measuring.accuracy import reliability
+from pilotage.review.measuring.accuracy import confusion, reliability
 from pilotage.review.measuring.agreement import people_said
+from pilotage.review.measuring.disputes import Gathering, gatherings
 from pilotage.review.measuring.divergence import PairConfusion, Reliability, confused_pairs, reliabilities, worse_guidelines, worse_slices
 from pilotage.review.measuring.known import CHUNK
 from pilotage.review.measuring.matching import COMPARABLE, plain
@@ -80,6 +83,7 @@ class _Ground:
     slices: Mapping[tuple[str, str], dict[str, Any]]
     guidelines: Mapping[str, dict[str, Any]]
     groups: Mapping[str, str] = field(default_factory=dict)
+    gathering: Gathering | None = None  # of the disputes between people whom gold shows to be reliable
 
 
 def triage(workspace: Workspace, project: str, question: str, *, groups: Mapping[str, str] | None = None) -> TriageReport:
@@ -102,13 +106,16 @@ def triage(workspace: Workspace, project: str, question: str, *, groups: Mapping
     for each in said:
         by_item[each.item_id].append(each)
     refs = {ref.id: ref.slices for ref in item_refs(workspace, ids=by_item)}
+    reliable = reliabilities(asked, by_item, reliability(workspace, project, question))
+    answers = {item: {each.rater_id: plain(asked, each.value) for each in given} for item, given in by_item.items()}
     ground = _Ground(
         asked,
-        reliabilities(asked, by_item, reliability(workspace, project, question)),
+        reliable,
         {frozenset((pair.first, pair.second)): pair for pair in confused_pairs(asked, by_item)},
         worse_slices(asked, by_item, refs),
         worse_guidelines(asked, by_item),
         groups or {},
+        gatherings(answers, refs, _slips(workspace, project, question), [rater for rater, each in reliable.items() if _sound(each)]),
     )
     found = [
         (cause_of(ground, row.item_id, by_item[row.item_id], refs.get(row.item_id, {})), row.cause)
@@ -154,8 +161,43 @@ def cause_of(ground: _Ground, item_id: str, said: list[Judgement], slices: Mappi
     }
     good = sorted(value for value, lower in sides.items() if lower >= _RELIABLE)
     if len(good) >= 2:
-        return finding("ambiguous_item", because="reliable people stand on both sides", sides=good)
+        by_gold = {value for rater, value in answers.items() if rater in ground.reliable and _sound(ground.reliable[rater])}
+        gathered = _gathered(ground.gathering, by_gold, slices) if len(by_gold) >= 2 else None
+        if gathered is not None:
+            return finding("unclear_guideline", sides=sorted(by_gold), **gathered)
+        looked = {} if ground.gathering is None else {"looked_at": ground.gathering.told()}
+        return finding("ambiguous_item", because="reliable people stand on both sides", sides=good, **looked)
     return finding("unknown", because="too little is known of who answered")
+
+
+def _sound(each: Reliability) -> bool:
+    """Whether gold has shown this person to be reliable."""
+    return each.rests_on == "gold" and each.lower >= _RELIABLE
+
+
+def _slips(workspace: Workspace, project: str, question: str) -> dict[tuple[str, str], int]:
+    """How often each two answers were taken for one another on gold, by anybody."""
+    found: Counter[tuple[str, str]] = Counter()
+    for table in confusion(workspace, project, question):
+        for right, row in table.counts.items():
+            for given, n in row.items():
+                if given != right:
+                    found[min(given, right), max(given, right)] += n
+    return dict(found)
+
+
+def _gathered(gathering: Gathering | None, sides: set[str], slices: Mapping[str, str]) -> dict[str, Any] | None:
+    if gathering is None:
+        return None
+    for pair in combinations(sorted(sides), 2):
+        if pair in gathering.pairs:
+            because = "people whom gold shows to be reliable differ on these two answers beyond what is mixed up on gold and by chance"
+            return {"because": because, "pair": list(pair), **gathering.pairs[pair]}
+    for entry in sorted(slices.items()):
+        if entry in gathering.slices:
+            because = "people whom gold shows to be reliable surely differ more in this slice than elsewhere"
+            return {"because": because, "slice": dict([entry]), **gathering.slices[entry]}
+    return None
 
 
 def _slip(answers: Mapping[str, str], known: Mapping[str, Reliability]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from pilotage.core import MICROSECONDS, InputError, iso, parse_moment
+from pilotage.core import MICROSECONDS, InputError, as_text_cell, iso, parse_moment
 from pilotage.data.lineage import KINDS
 from pilotage.server.context import WorkspaceDep
 from pilotage.server.pages.asking import with_query
@@ -75,7 +75,7 @@ def export_impact(
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(("kind", "id", "name", "detail"))
-    writer.writerows([_cell(row[name]) for name in ("kind", "id", "name", "detail")] for row in rows)
+    writer.writerows([as_text_cell(row[name]) for name in ("kind", "id", "name", "detail")] for row in rows)
     return _file(out.getvalue(), "text/csv; charset=utf-8", "impact.csv")
 
 
@@ -87,11 +87,6 @@ def moment(text: str, name: str, *, end: bool = False) -> int:
         return parse_moment(text.replace(" ", "+"), where=name)  # a plus sign in an address arrives as a space
     start = (day - datetime.fromtimestamp(0, UTC)).days * DAY_US
     return start + DAY_US - 1 if end else start
-
-
-def _cell(text: str) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _file(text: str, media_type: str, name: str) -> Response:

@@ -16,7 +16,7 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from pilotage.core import InputError, PilotageError, Refused
+from pilotage.core import InputError, PilotageError, Refused, as_text_cell
 from pilotage.review.projects import load_project
 from pilotage.server.context import JobsDep, PersonDep, WorkspaceDep, require
 from pilotage.server.guard import MAX_UPLOAD_BYTES
@@ -99,7 +99,7 @@ def take_refused(jobs: JobsDep, name: Name, import_id: str) -> Response:
     written = io.StringIO()
     out = csv.writer(written)
     out.writerow(["row", "field", "reason"])
-    out.writerows([row.row, _inert(row.field or ""), _inert(row.reason)] for row in rows)
+    out.writerows([row.row, as_text_cell(row.field or ""), as_text_cell(row.reason)] for row in rows)
     headers = {"content-disposition": 'attachment; filename="refused.csv"'}
     return Response(written.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -112,20 +112,38 @@ def ask_export(request: Request, workspace: WorkspaceDep, name: Name) -> Respons
 
 @router.post("/{name}/export", dependencies=[require("export")])
 def let_out(
-    request: Request, workspace: WorkspaceDep, person: PersonDep, name: Name, format: Word, question: Word = "", anonymous: Word = ""
+    request: Request,
+    workspace: WorkspaceDep,
+    person: PersonDep,
+    name: Name,
+    format: Word,
+    question: Word = "",
+    anonymous: Word = "",
+    loss_free: Word = "",
 ) -> Response:
-    """The file. Why it cannot be made is told on the page."""
+    """The file. Why it cannot be made is told on the page. A table of text is taken to be opened by a person unless they say otherwise."""
     from pilotage.review.exchange import export_from
+    from pilotage.review.exchange.containers import Delimited
 
     folder = Path(tempfile.mkdtemp(prefix="pilotage-export-"))
     try:
         chosen = _file_format(format)
         _require_floor(request, workspace, name, chosen.name, question)
         place = folder / f"{_plain(name)}{chosen.suffix}"
-        report = export_from(workspace.acting_as(person.login), name, place, chosen.name, question=question or None, anonymous=anonymous == "yes")
+        report = export_from(
+            workspace.acting_as(person.login),
+            name,
+            place,
+            chosen.name,
+            question=question or None,
+            anonymous=anonymous == "yes",
+            for_spreadsheets=isinstance(chosen.container, Delimited) and loss_free != "yes",
+        )
     except PilotageError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        return _ask_out(request, workspace, name, problem=error, chosen={"format": format, "question": question, "anonymous": anonymous})
+        return _ask_out(
+            request, workspace, name, problem=error, chosen={"format": format, "question": question, "anonymous": anonymous, "loss_free": loss_free}
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -170,7 +188,7 @@ def _ask_out(
         formats=[each for each in FORMATS.values() if not each.container.folder],
         agreement=_agreement(request, workspace, name),
         problem=problem.to_dict() if problem else None,
-        chosen=chosen or {"format": "label-studio", "question": "", "anonymous": ""},
+        chosen=chosen or {"format": "label-studio", "question": "", "anonymous": "", "loss_free": ""},
         preferences=PREFERENCES,
     )
 
@@ -210,11 +228,6 @@ def _file_format(name: str) -> Any:
     if found.container.folder:
         raise InputError(f"{found.title} is a folder.", where="field 'format'", mend="use 'pilotage exchange', or another format")
     return found
-
-
-def _inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _plain(name: str) -> str:

@@ -47,6 +47,8 @@ def show_items(
     """Items in the order they are served."""
     project = load_project(workspace, name)
     leads = person.may("run")
+    if person.measured:  # a list of work alone would tell what was known beforehand: that it is not there
+        return RedirectResponse(f"/review/me?project={quote(name, safe='')}#history", 303)
     # Asked for what is special without saying where, the first state that has any is shown.
     for looked in (state,) if state else STATES if only else ("open",):
         wanted = {"state": looked, "only": only or None, "slice": slice or None, "purpose": purpose or None}

@@ -31,7 +31,7 @@ State = Literal["active", "paused", "archived"]
 @router.get("/{name}")
 def show_project(request: Request, workspace: WorkspaceDep, person: PersonDep, name: Name) -> Response:
     """How far it is, who is waited for, how fast it goes, how far people agree, and what to do next."""
-    found = find_overview(workspace, name, request.app.state.agreements, leads=person.may("run"))
+    found = find_overview(workspace, name, request.app.state.agreements, who=person)
     return page(request, "review/project.html", found=found, most_counted=MOST_COUNTED, kinds=KIND_WORDS, policies=POLICY_WORDS)
 
 

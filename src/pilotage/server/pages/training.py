@@ -68,13 +68,15 @@ def publish(
     dataset: Text,
     sources: Text,
     form: Annotated[Literal["instruction", "preference"], Form()] = "instruction",
+    take: Annotated[Literal["corrected", "confirmed", "both"], Form()] = "corrected",
 ) -> Response:
-    """Publish what people corrected as the next version of a training set."""
+    """Publish what people corrected, or confirmed, as the next version of a training set."""
     from pilotage.review.flywheel import publish_corrections
 
     training.find_training(workspace, name, question)
     named = [each.strip() for each in sources.split(",") if each.strip()]
-    publish_corrections(workspace.acting_as(who.login), name, question, dataset=dataset.strip(), card=card, sources=named, form=form)
+    own = workspace.acting_as(who.login)
+    publish_corrections(own, name, question, dataset=dataset.strip(), card=card, sources=named, form=form, take=take)
     return _back(name, question, "published")
 
 

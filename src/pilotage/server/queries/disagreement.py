@@ -165,6 +165,9 @@ def evidence_words(finding: Finding) -> str:
     if "dissenter_upper" in e:
         rests = " and ".join(e.get("rests_on", ()))
         return f"{said}: right at most {e['dissenter_upper']:.2f} of the time, the others at least {e['others_least']:.2f} ({rests})"
+    if "base" in e:
+        told = f"{e['n']} of their {e['of']} disputes, a share of {e['share']:.2f}, of which {e['base']:.2f} is explained"
+        return f"{said}: {' / '.join(e['pair'])}, {told}; p = {e['p']:.2g}"
     if "pair" in e:
         return f"{said}: {' / '.join(e['pair'])}, {e['n']} of the disagreements, a share of {e['share']:.2f}, by chance {e['expected']:.2f}"
     if "slice" in e:
@@ -173,7 +176,10 @@ def evidence_words(finding: Finding) -> str:
     if "guideline" in e:
         return f"{said}: {e['divided']} of {e['of']} divided, elsewhere {e['rest_divided']} of {e['rest_of']}; p = {e['p']:.2g}"
     if "sides" in e:
-        return f"{said}: {' and '.join(e['sides'])}"
+        looked = e.get("looked_at") or {}
+        least = looked.get("least_p")
+        why = "" if least is None else f"; their {looked['disputes']} disputes gather on no pair and in no slice (least p = {least:.2g})"
+        return f"{said}: {' and '.join(e['sides'])}{why}"
     return said
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 
 from pilotage.core import MICROSECONDS, earliest_id
-from pilotage.judging import ABOUT_ITEMS
+from pilotage.judging import ABOUT_ITEMS, person
 from pilotage.judging.tables import rater
-from pilotage.review import Counts, Waiting, counts, waiting
+from pilotage.review import Counts, Progress, Waiting, counts, progress, waiting
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
 from pilotage.review.projects import Project, load_project
 from pilotage.review.tables import review_assignment, review_decision, review_task
+from pilotage.server.context import Person
 from pilotage.server.queries.agreeing import Agreed, Agreements
 from pilotage.server.queries.queues import count_overdue, recently
 from pilotage.store import Workspace
@@ -57,7 +58,10 @@ class Act:
 
 @dataclass(frozen=True)
 class ProjectOverview:
-    """The page. ``gold`` and ``arms`` are empty for who does not lead."""
+    """The page. ``gold`` and ``arms`` are empty for who does not lead.
+
+    ``mine``: how far the one who asks is, where that is all they are told (``Person.measured``); every other number is empty then.
+    """
 
     project: Project
     counts: Counts
@@ -74,11 +78,18 @@ class ProjectOverview:
     gold: int | None
     acts: tuple[Act, ...] = ()
     arms: dict[str, float] = field(default_factory=dict)
+    mine: Progress | None = None
 
 
-def find_overview(workspace: Workspace, name: str, agreements: Agreements, *, leads: bool) -> ProjectOverview:
+def find_overview(workspace: Workspace, name: str, agreements: Agreements, *, who: Person) -> ProjectOverview:
     """The project as it stands. Cost grows with the answers of the last fortnight, and with all of them when agreement is counted anew."""
     project = load_project(workspace, name)
+    leads = who.may("run")
+    if who.measured:
+        own = progress(workspace, name, person(who.login), roles=who.roles)
+        return ProjectOverview(
+            project, Counts(), (), 0, 0, 0, tuple(recently(workspace, name)), Pace((), 0, 0, 0, None, None), (), 0, 0, 0, None, mine=own
+        )
     numbers, waits = counts(workspace, name), tuple(waiting(workspace, name))
     with workspace.read() as conn:
         held = conn.execute(

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from pilotage.core import MICROSECONDS
-from pilotage.judging import ABOUT_ITEMS
+from pilotage.judging import ABOUT_ITEMS, person
 from pilotage.judging.tables import rater
 from pilotage.readiness.tables import pilot
-from pilotage.review import Counts, Waiting, counts, waiting
+from pilotage.review import Counts, Progress, Waiting, counts, progress, waiting
 from pilotage.review.projects import projects
 from pilotage.review.tables import review_decision, review_task
+from pilotage.server.context import Person
 from pilotage.server.queries.agreeing import Agreed, Agreements
 from pilotage.store import Workspace
 
@@ -27,16 +28,25 @@ class QueueLine:
 
     ``state`` is the project's, None for a queue without one. ``waits`` is what waits and for whom; ``oldest_us`` how long the oldest does. ``people``
     are those who decided something in the last seven days. ``agreement`` is of the first question that can be compared.
+
+    ``mine`` is how far the one who asks is, where that is all they are told of a project (``Person.measured``): ``counts`` is None then, and nothing
+    else is counted.
     """
 
     queue: str
     title: str
     state: str | None
-    counts: Counts
+    counts: Counts | None
     waits: tuple[Waiting, ...]
     overdue: int
     people: tuple[str, ...]
     agreement: Agreed | None
+    mine: Progress | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether anything waits, for whom it is told to."""
+        return bool(self.mine.left if self.mine is not None else self.counts and self.counts.open)
 
     @property
     def roles(self) -> list[str]:
@@ -48,8 +58,10 @@ class QueueLine:
         return max((one.oldest_us for one in self.waits), default=None)
 
 
-def list_queues(workspace: Workspace, agreements: Agreements | None = None) -> list[QueueLine]:
+def list_queues(workspace: Workspace, agreements: Agreements | None = None, *, who: Person | None = None) -> list[QueueLine]:
     """Every project, and every queue without one that holds or held a task; those with open tasks first, what is paused or put away last.
+
+    ``who`` asks: see :class:`QueueLine`.
 
     Cost grows with the number of queues and people, not of tasks.
     """
@@ -62,6 +74,10 @@ def list_queues(workspace: Workspace, agreements: Agreements | None = None) -> l
         project = known.get(name)
         numbers = counts(workspace, name)
         if not numbers.total and project is None:
+            continue
+        if project is not None and who is not None and who.measured:
+            mine = progress(workspace, name, person(who.login), roles=who.roles)
+            lines.append(QueueLine(name, project.title, project.state, None, (), 0, tuple(recently(workspace, name)), None, mine))
             continue
         agreement = None
         if agreements is not None and project is not None and project.state == "active":
@@ -79,7 +95,7 @@ def list_queues(workspace: Workspace, agreements: Agreements | None = None) -> l
             )
         )
     order = {"paused": 1, "archived": 2}
-    return sorted(lines, key=lambda line: (order.get(line.state or "", 0), line.counts.open == 0, line.title))
+    return sorted(lines, key=lambda line: (order.get(line.state or "", 0), not line.left, line.title))
 
 
 def count_overdue(workspace: Workspace, queue: str, *, within_us: int = 0) -> int:

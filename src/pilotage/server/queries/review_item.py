@@ -21,7 +21,7 @@ from pilotage.judging.tables import rater as rater_table
 from pilotage.ledger.tables import ledger_entry
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
 from pilotage.review.new_task import TEST_PURPOSES
-from pilotage.review.projects.project import find_guideline
+from pilotage.review.projects.project import find_guideline, find_terms
 from pilotage.review.tables import review_assignment, review_task
 from pilotage.review.tables import suggestion as suggestion_table
 from pilotage.server.context import Person
@@ -196,7 +196,10 @@ def find_item(workspace: Workspace, project: str, item_id: str, who: Person) -> 
         if not rows or ref is None:
             raise NotFound(f"The project '{project}' holds no such item.", where=item_id, mend="open it from the list of items")
         sight = sight_of(conn, workspace.id, rows, who)
+        own = _own_states(conn, workspace.id, rows, who) if who.measured else None
         seen = [row for row in rows if sight.leads or row.purpose in ABOUT_ITEMS] or [rows[-1]]
+        if own is not None:
+            seen = [row for row in rows if row.id in own]
         payload = conn.execute(select(P.payload).where(P.workspace_id == workspace.id, P.item_id == item_id)).scalar()
         rubrics = {row.rubric_id: find_rubric(conn, row.rubric_id, workspace_id=workspace.id) for row in rows}
         said = _said(conn, workspace.id, item_id, set(rubrics), who, sight)
@@ -229,7 +232,7 @@ def find_item(workspace: Workspace, project: str, item_id: str, who: Person) -> 
         harmful=any(row.harmful for row in rows),
         revealed=revealed,
         questions=rubric.questions,
-        tasks=tuple(_task(row, rubrics[row.rubric_id], leads=sight.leads) for row in seen),
+        tasks=tuple(_task(row, rubrics[row.rubric_id], leads=sight.leads, own=own) for row in seen),
         said=said,
         proposed=proposed,
         settled=tuple(_settled(workspace, row, rubric) for row in rows_settled),
@@ -243,7 +246,8 @@ def sight_of(conn: Connection, workspace_id: str, tasks: Any, who: Person) -> Si
     """What ``who`` sees of an item with these tasks. Raises ``Refused`` where they have yet to be served it.
 
     Who leads sees all. Who never answers (an auditor, say) sees all that says nothing of persons or experiments. Who answers sees what machines
-    proposed once they have answered themselves, and what others said once, besides, the item waits for nobody; of what measures people, never.
+    proposed and others said once they have answered themselves and the item waits for nobody, in a project where nothing is planted or known
+    beforehand; elsewhere only what they said themselves.
     """
     if who.may("run"):
         return Sight(leads=True, others=True, proposed=True)
@@ -252,14 +256,7 @@ def sight_of(conn: Connection, workspace_id: str, tasks: Any, who: Person) -> Si
         if not work:
             raise NotFound("There is no such item.", mend="open it from the list of items")
         return Sight(leads=False, others=True, proposed=True)
-    mine = {
-        row.task_id: row.state
-        for row in conn.execute(
-            select(A.task_id, A.state).where(
-                A.workspace_id == workspace_id, A.rater_id == person(who.login).id, A.task_id.in_([task.id for task in tasks])
-            )
-        )
-    }
+    mine = _own_states(conn, workspace_id, tasks, who)
     if not mine:
         raise Refused(
             "You have not been served this item yet.",
@@ -267,9 +264,18 @@ def sight_of(conn: Connection, workspace_id: str, tasks: Any, who: Person) -> Si
             mend="take items from the queue; those you answered can be opened here",
         )
     answered = any(state == "answered" for state in mine.values())
-    tested = any(task.purpose in TEST_PURPOSES for task in tasks)
-    over = bool(work) and all(task.state != "open" for task in work) and not tested
+    over = bool(work) and all(task.state != "open" for task in work)
+    terms = find_terms(conn, workspace_id, tasks[-1].queue)
+    # Where anything is known beforehand or planted, an item that shows more once it is answered was work.
+    blind = terms is not None and (terms.settings.gold.share > 0 or terms.settings.arms.seeded > 0)
+    over = over and not blind and not any(task.purpose in TEST_PURPOSES for task in tasks)
     return Sight(leads=False, others=answered and over, proposed=answered and over)
+
+
+def _own_states(conn: Connection, workspace_id: str, tasks: Any, who: Person) -> dict[str, str]:
+    """How each task that was served to ``who`` stands for them."""
+    where = (A.workspace_id == workspace_id, A.rater_id == person(who.login).id, A.task_id.in_([task.id for task in tasks]))
+    return {row.task_id: row.state for row in conn.execute(select(A.task_id, A.state).where(*where))}
 
 
 def _said(conn: Connection, workspace_id: str, item_id: str, rubrics: set[str], who: Person, sight: Sight) -> tuple[SaidOf, ...]:
@@ -339,23 +345,22 @@ def _settled(workspace: Workspace, row: Any, rubric: Rubric) -> SettledOf:
     )
 
 
-def _task(row: Any, rubric: Rubric, *, leads: bool) -> TaskOf:
+def _task(row: Any, rubric: Rubric, *, leads: bool, own: dict[str, str] | None) -> TaskOf:
     from pilotage.review.questions import asked_of
 
-    test = row.purpose in TEST_PURPOSES and not leads
     return TaskOf(
         id=row.id,
         purpose=row.purpose if leads else "",
-        # A test looks like work that still waits.
-        state="open" if test else row.state,
+        # To who answered, a task stands as it stands for them: work that is done, and a test that never is, look alike.
+        state=row.state if own is None else own[row.id],
         role=row.role,
         asks=asked_of(rubric, row.asks),
         answers=row.answers if leads else 0,
         claims=row.claims if leads else 0,
         overlap=row.overlap if leads else 0,
-        flags=row.flags,
-        priority=row.priority,
-        due_at=row.due_at,
+        flags=row.flags if own is None else 0,
+        priority=row.priority if own is None else 0,
+        due_at=row.due_at if own is None else None,
         escalated_at=row.escalated_at if leads else None,
         why=tuple(row.why),
     )

@@ -27,7 +27,7 @@ export const desk = {
   unveiled: false, // evidence first: whether the suggestion is shown by now
   busy: false,
   answered: 0,
-  base: { open: 0, answered: 0 }, // what the server last told, between two decisions
+  base: { left: 0, more: false, answered: 0 }, // what the server last told, between two decisions
   standing: null,
   claiming: false,
   retry: 0,
@@ -68,7 +68,7 @@ export async function refill({ skipped = false, takeOver = false } = {}) {
     desk.ready.push(...got.tasks.filter((task) => !known.has(task.task_id)));
     if (!desk.started || (changes === outbox.changes && !outbox.size)) {
       desk.answered = got.answered + outbox.pending("answer") - outbox.pending("undo");
-      desk.base = { open: got.counts.open, answered: got.answered };
+      desk.base = { left: got.left, more: got.more, answered: got.answered };
     }
     desk.standing = got.standing;
     const begun = desk.started;

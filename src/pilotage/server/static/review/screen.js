@@ -67,9 +67,9 @@ function afterDraw(task) {
 }
 
 export function status() {
-  const waiting = Math.max(desk.ready.length, desk.base.open - (desk.answered - desk.base.answered));
+  const waiting = Math.max(desk.ready.length, desk.base.left - (desk.answered - desk.base.answered));
   const away = outbox.waitMs > 0 || navigator.onLine === false;
-  $("wb-status").textContent = `${desk.answered} done, ${waiting} waiting, outbox ${outbox.size}${away ? ": no connection, your answers are kept here" : ""}`;
+  $("wb-status").textContent = `${desk.answered} done, ${waiting}${desk.base.more ? " or more" : ""} waiting, outbox ${outbox.size}${away ? ": no connection, your answers are kept here" : ""}`;
   root.classList.toggle("wb-away", away);
 }
 
@@ -198,7 +198,7 @@ function emptyCard() {
   return el("section", { class: "wb-card wb-empty" },
     el("h2", {}, done ? "Nothing more waits for you" : "Nothing waits for you here"),
     el("p", {}, done ? `You answered ${plural(desk.answered, "item")}.` : "Items come here when a run finds something that a person must look at.",
-      lines.length || desk.base.open ? "" : " Run the pilot again to go on: what you decided is taken up from here."),
+      lines.length || desk.base.left ? "" : " Run the pilot again to go on: what you decided is taken up from here."),
     lines.length > 0 && el("ul", {}, lines),
     el("p", { class: "wb-row" }, offers, overview),
     el("p", { class: "wb-none" }, "New items appear by themselves."));
