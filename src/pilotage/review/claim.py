@@ -131,7 +131,7 @@ def release(workspace: Workspace, task_ids: Collection[str], rater: Rater) -> in
 
 def release_expired(tx: WriteTransaction) -> int:
     """Free the places of claims that lapsed; return how many. Cost grows with their number, not with the queue."""
-    query = select(A.task_id, A.rater_id, A.state, A.arm).where(
+    query = select(A.task_id, A.rater_id, A.state, A.arm, A.expires_at).where(
         A.workspace_id == tx.workspace_id, A.state == "claimed", A.expires_at <= tx.clock.now_us()
     )
     lapsed = tx.conn.execute(query).mappings().all()
@@ -143,7 +143,8 @@ def release_expired(tx: WriteTransaction) -> int:
 def _let_go(tx: WriteTransaction, assignment: RowMapping) -> None:
     task = load_task(tx.conn, tx.workspace_id, assignment["task_id"])
     gone = freed(tx, task, assignment)
-    set_assignment(tx, task["id"], assignment["rater_id"], state="released")
+    until = min(assignment["expires_at"], tx.clock.now_us())  # a lease given back has ended: whoever answers after that is late
+    set_assignment(tx, task["id"], assignment["rater_id"], state="released", expires_at=until)
     move(tx, task, claims=gone)
 
 
