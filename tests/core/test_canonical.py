@@ -46,6 +46,15 @@ def test_what_has_no_canonical_form_is_refused(value):
         canonical_json(value)
 
 
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}, lambda value: {"ä": value}])
+def test_what_is_nested_too_deep_is_refused(wrap):
+    value = 1
+    for _ in range(5_000):
+        value = wrap(value)
+    with pytest.raises(InputError, match="nested too deep"):
+        canonical_json(value)
+
+
 def test_equal_content_has_one_id_and_other_content_another():
     assert content_id("x", {"a": 1, "b": 2}) == content_id("x", {"b": 2, "a": 1})
     assert content_id("x", {"a": 1}) != content_id("x", {"a": 2})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from pilotage.core import ManualClock
+from pilotage.core import Conflict, ManualClock
 from pilotage.judging import Item, Rubric, judgements, person
 from pilotage.review import Claimed, NewTask, Suggestion, answer, claim, escalate_overdue, progress, put_tasks, release, skip, standing, undo
 from pilotage.review.measuring import Known, add_gold
@@ -197,6 +197,42 @@ def test_taking_back_skipping_and_giving_back_move_the_numbers_alike_whatever_wa
         told.append(progress(workspace, "p", ANN))
         moved[arm_of(workspace, task) == "seeded"].add(tuple(b.left - a.left for a, b in pairwise(told)))
     assert moved[True] == moved[False] == {(-1, 1, -1)}
+
+
+def test_giving_back_and_skipping_do_not_tell_whether_the_suggestion_was_planted(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
+    """What was let go is late, and lost once others took it, whatever was shown; what nobody took can be had again."""
+    project(timed, rubric, arms=Arms(seeded=0.5))
+    put(timed, *(new(str(n), seed={"failure": "no"}) for n in range(16)))
+    mine = claim(timed, "p", ANN, n=16)
+    planted = {task.task_id for task in mine if arm_of(timed, task) == "seeded"}
+    kept, back, lost = mine[:5], mine[5:10], mine[10:]
+    assert all(0 < len({task.task_id for task in part} & planted) < len(part) for part in (kept, back, lost))
+    release(timed, [task.task_id for task in back], ANN)
+    assert {answer(timed, task.task_id, ANN, {"failure": "no"}, idempotency_key=task.task_id).late for task in back} == {True}
+    clock.advance(1)
+    for who in (BEN, CAT):  # the places that planted suggestions leave free from the beginning
+        claim(timed, "p", who, n=16)
+    for task in kept:
+        skip(timed, task.task_id, ANN)
+        undo(timed, task.task_id, ANN)
+    clock.advance(1)
+    release(timed, [task.task_id for task in lost[::2]], ANN)
+    for task in lost[1::2]:
+        skip(timed, task.task_id, ANN)
+    clock.advance(1)
+    for who in (person("dan"), person("eva")):
+        claim(timed, "p", who, n=16)
+    told: dict[bool, set[str]] = {True: set(), False: set()}
+    for number, task in enumerate(lost):
+        try:
+            if number % 2:
+                undo(timed, task.task_id, ANN)
+            else:
+                say(timed, "ann", task)
+            told[task.task_id in planted].add("had again")
+        except Conflict as error:
+            told[task.task_id in planted].add(error.what)
+    assert told[False] == {"Others have taken this item in the meantime."}
 
 
 def places(workspace: Workspace, task: Claimed) -> tuple[int, int, str]:

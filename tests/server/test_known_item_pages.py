@@ -73,6 +73,7 @@ def test_an_item_is_made_known_by_hand(leading: Workspace) -> None:
         ({"answer.failure": "yes"}, "one of the two"),
         ({"payload": "{", "answer.failure": "yes"}, "is not JSON"),
         ({"payload": "[]", "answer.failure": "yes"}, "is an object"),
+        ({"payload": "[" * 100_000, "answer.failure": "yes"}, "is not JSON"),
         ({"payload": "{}"}, "at least one right answer"),
         ({"payload": "{}", "answer.tone": "high"}, "cannot be read"),
         ({"payload": "{}", "answer.failure": "perhaps"}, "perhaps"),
@@ -85,6 +86,12 @@ def test_what_cannot_be_known_is_refused_with_how_to_mend_it(leading: Workspace,
     answered = sign_in_as(leading, "lena").post(f"{HERE}/gold/add", form)
     assert answered.status in (404, 422) and words in answered.text and "<dt>Mend</dt>" in answered.text
     assert len(gold_items(leading, PROJECT)) == before
+
+
+@pytest.mark.parametrize("act", ["exam", "round"])
+def test_lines_nested_too_deep_are_refused(leading: Workspace, act: str) -> None:
+    answered = sign_in_as(leading, "lena").post(f"{HERE}/{act}/open", {"lines": "[" * 100_000})
+    assert answered.status == 422 and "is not JSON" in answered.text
 
 
 def test_what_people_settled_becomes_known(leading: Workspace) -> None:

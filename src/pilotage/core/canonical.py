@@ -28,16 +28,18 @@ def canonical_json(value: Any) -> bytes:
     Raises
     ------
     InputError
-        If ``value`` holds NaN, an infinity, an integer beyond ±(2**53 - 1), a lone surrogate or a type JSON does not have.
+        If ``value`` holds NaN, an infinity, an integer beyond ±(2**53 - 1), a lone surrogate or a type JSON does not have, or is nested too deep.
     """
-    if _is_plain(value):
-        # Text, small integers, booleans and null under ASCII keys: msgspec, told to sort, writes the same bytes ten times sooner.
-        try:
-            return _encode(value)
-        except UnicodeEncodeError:
-            pass  # a lone surrogate: refused below, with its reason
     try:
+        if _is_plain(value):
+            # Text, small integers, booleans and null under ASCII keys: msgspec, told to sort, writes the same bytes ten times sooner.
+            try:
+                return _encode(value)
+            except UnicodeEncodeError:
+                pass  # a lone surrogate: refused below, with its reason
         return rfc8785.dumps(value)
+    except RecursionError as error:
+        raise InputError("This value is nested too deep.", why="it could be neither read nor hashed", mend="nest it less deep") from error
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise InputError(
             f"This value has no canonical JSON form: {error}",

@@ -21,7 +21,7 @@ from pilotage.review.measuring.standing_of import disputed_questions, took_part
 from pilotage.review.overlap import one_more
 from pilotage.review.projects.project import Terms, find_terms
 from pilotage.review.questions import asked_of, check_answers, payload_for, rubric_of, without_text
-from pilotage.review.rows import check_person, check_role, freed, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.rows import check_person, check_role, freed, load_assignment, load_decision, load_task, lost_place, move, set_assignment
 from pilotage.review.sealing import sealing
 from pilotage.review.serving import seen_by
 from pilotage.review.task import CORRECTION, Answered
@@ -88,7 +88,7 @@ def answer(
         rubric = rubric_of(tx.conn, tx.workspace_id, task["rubric_id"])
         kept = _fit(tx, task, values)
         choices = without_text(rubric, kept)
-        refusal = _refusal(task, assignment)
+        refusal = _refusal(tx, task, assignment)
         if refusal is not None:
             said = {"answers": values, "reason": reason}
             decide(tx, rater, "refused", task, key=idempotency_key, request=request, answers=choices, note=refusal.what, personal=said)
@@ -97,7 +97,7 @@ def answer(
         seen = seen_by(task, assignment)
         _check_reason(tx, terms, task, seen, kept, reason)
         seeded = assignment["arm"] == SEEDED
-        late = (assignment["state"] == "released" and not seeded) or assignment["expires_at"] <= tx.clock.now_us()
+        late = assignment["state"] == "released" or assignment["expires_at"] <= tx.clock.now_us()
         made = add_judgements(
             tx,
             [
@@ -263,14 +263,13 @@ def _check_reason(
         )
 
 
-def _refusal(task: RowLike, assignment: RowLike) -> Conflict | None:
+def _refusal(tx: WriteTransaction, task: RowLike, assignment: RowLike) -> Conflict | None:
     if assignment["state"] == "answered":
         return Conflict("You have answered this item already.", where=task["id"], mend="undo that answer first if it should be another")
     if assignment["state"] == "skipped":
         return Conflict("You skipped this item.", where=task["id"], mend="undo the skip to take it back")
     if task["state"] == "withdrawn":
         return withdrawn(task["id"])
-    # An answer to a planted suggestion needs no place.
-    if assignment["state"] == "released" and assignment["arm"] != SEEDED and task["claims"] + task["answers"] >= task["overlap"]:
+    if assignment["state"] == "released" and lost_place(tx, task, assignment, since=assignment["expires_at"]):
         return taken(task["id"])
     return None

@@ -28,7 +28,7 @@ from pilotage.store import Ready, RowLike, Workspace, WriteTransaction
 MAX_CLAIM = 50
 LEASE_S = 600
 _LAPSED = Ready(
-    select(A.task_id, A.rater_id, A.state, A.arm).where(
+    select(A.task_id, A.rater_id, A.state, A.arm, A.expires_at).where(
         A.workspace_id == bindparam("workspace"), A.state == "claimed", A.expires_at <= bindparam("now")
     )
 )
@@ -147,7 +147,8 @@ def release_expired(tx: WriteTransaction) -> int:
 def _let_go(tx: WriteTransaction, assignment: RowLike) -> None:
     task = load_task(tx.conn, tx.workspace_id, assignment["task_id"])
     gone = freed(tx, task, assignment)
-    set_assignment(tx, task["id"], assignment["rater_id"], state="released")
+    until = min(assignment["expires_at"], tx.clock.now_us())  # a lease given back has ended: whoever answers after that is late
+    set_assignment(tx, task["id"], assignment["rater_id"], state="released", expires_at=until)
     move(tx, task, claims=gone)
 
 

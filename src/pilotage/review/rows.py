@@ -133,6 +133,20 @@ def freed(tx: WriteTransaction, task: RowLike, assignment: RowLike) -> int:
     return min(0, places - int(task["claims"]))
 
 
+def lost_place(tx: WriteTransaction, task: RowMapping, assignment: RowMapping, *, since: int) -> bool:
+    """Whether others took the place of somebody who let the task go at ``since`` (µs, UTC).
+
+    A planted suggestion has no place to lose. It is lost all the same once others were served a full task after it was let go, as the place of work
+    would be: what is refused for work and never for planted suggestions, or the other way about, would tell them apart.
+    """
+    if task["claims"] + task["answers"] < task["overlap"]:
+        return False
+    if assignment["arm"] != SEEDED:
+        return True
+    others = (A.workspace_id == tx.workspace_id, A.task_id == task["id"], A.rater_id != assignment["rater_id"], A.served_at > since)
+    return tx.conn.execute(select(A.task_id).where(*others).limit(1)).first() is not None
+
+
 def _open(tx: WriteTransaction, queue: str) -> int:
     c = review_counter.c
     return int(tx.conn.execute(select(func.sum(c.open)).where(c.workspace_id == tx.workspace_id, c.queue == queue)).scalar() or 0)

@@ -10,7 +10,7 @@ from pilotage.review.arms import SEEDED
 from pilotage.review.claim import lease_us
 from pilotage.review.deciding import again, check_key, decide, judgement_key, not_claimed, raise_or_return, taken, withdrawn
 from pilotage.review.projects.project import find_terms
-from pilotage.review.rows import D, check_person, freed, load_assignment, load_decision, load_task, move, set_assignment
+from pilotage.review.rows import D, check_person, freed, load_assignment, load_decision, load_task, lost_place, move, set_assignment
 from pilotage.review.tables import review_decision
 from pilotage.review.task import Answered
 from pilotage.store import RowLike, Workspace, WriteTransaction
@@ -75,9 +75,9 @@ def undo(workspace: Workspace, task_id: str, rater: Rater, *, idempotency_key: s
             raise withdrawn(task_id)
         answered = assignment["state"] == "answered"
         seeded = assignment["arm"] == SEEDED
-        if not answered and task["claims"] + task["answers"] >= task["overlap"]:
-            raise taken(task_id)
         last = _last(tx, task_id, rater_id, kind=assignment["state"])
+        if not answered and lost_place(tx, task, assignment, since=last["created_at"] if last is not None else 0):
+            raise taken(task_id)
         purpose = "seeded" if seeded else task["purpose"]
         given = last["judgements"] if last is not None and answered else ()
         judgements = {question: _abstain(tx, task, question, rater_id, key, purpose) for question in given}

@@ -39,7 +39,7 @@ def read_known(lines: Iterable[str], where: str) -> list[Known]:
 def _known(line: str, where: str) -> Known:
     try:
         given = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"This line is not JSON: {error}", where=where) from error
     if not isinstance(given, dict) or not {"item", "values"} <= set(given) or set(given) - _FIELDS:
         raise InputError("A known item has 'item' and 'values', and perhaps an 'explanation'.", where=where)

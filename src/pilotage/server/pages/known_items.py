@@ -86,7 +86,7 @@ def _item(form: dict[str, str]) -> Item | str:
         return there
     try:
         payload: Any = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"What is judged is not JSON: {error}.", where="field 'payload'", mend='write an object such as {"text": "…"}') from error
     if not isinstance(payload, dict):
         raise InputError("What is judged is an object.", where="field 'payload'", mend='write an object such as {"text": "…"}')

@@ -167,7 +167,7 @@ def value_of(question: Question, text: str) -> Any:
             number = float(text)
             return int(number) if number.is_integer() else number
         return json.loads(text)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         kind = "yes or no" if question.kind == "bool" else "a number" if question.kind == "rating" else "JSON"
         raise InputError(f"The answer to '{question.name}' cannot be read.", where=f"field 'answer.{question.name}'", mend=f"give {kind}") from error
 
