@@ -133,7 +133,7 @@ def freed(tx: WriteTransaction, task: RowLike, assignment: RowLike) -> int:
     return min(0, places - int(task["claims"]))
 
 
-def lost_place(tx: WriteTransaction, task: RowMapping, assignment: RowMapping, *, since: int) -> bool:
+def lost_place(tx: WriteTransaction, task: RowLike, assignment: RowLike, *, since: int) -> bool:
     """Whether others took the place of somebody who let the task go at ``since`` (µs, UTC).
 
     A planted suggestion has no place to lose. It is lost all the same once others were served a full task after it was let go, as the place of work
