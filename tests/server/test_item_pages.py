@@ -237,6 +237,23 @@ def test_untrusted_text_stays_text(led: Workspace, lead: Client) -> None:
     assert lead.get(f"/review/projects/nothing/items/{zero}").status == 404
 
 
+def test_what_the_screen_does_not_show_of_an_item_is_not_looked_up_here(leading: Workspace) -> None:
+    """What a machine said, what stands behind a pair's sides, and a name that known items do not have."""
+    rubric = Rubric("sides", (Question("better", "Which?", "pair"),))
+    create_project(leading, ProjectSettings(name="sides"), rubric=rubric, guideline="Be fair.")
+    sides = {"a": {"text": "Here.", "model": "harbour"}, "b": {"text": "There.", "model": "lighthouse", "model_version": "9"}}
+    payload = {"prompt": "Where?", **sides, "verdict": {"value": "foretold"}, "proposed_correction": "put-right"}
+    put_tasks(leading, "sides", [NewTask(Item("pair", "named-elsewhere", payload))])
+    [task] = claim(leading, "sides", person("ben"), 1)
+    page, secrets = f"/review/projects/sides/items/{task.item_id}", ("harbour", "lighthouse", "foretold", "put-right", "named-elsewhere")
+    for done in (False, True):
+        if done:
+            answer(leading, task.task_id, person("ben"), {"better": {"preferred": "a"}}, idempotency_key="k")
+        shown = sign_in_as(leading, "ben").get(page)
+        assert shown.status == 200 and "There." in shown.text and not any(secret in shown.text for secret in secrets)
+    assert all(secret in sign_in_as(leading, "lena").get(page).text for secret in secrets)
+
+
 @pytest.fixture
 def odd(empty: Workspace) -> dict[str, str]:
     """A project of pairs and marks with one harmful item: item ids by name."""

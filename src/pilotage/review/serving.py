@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from pilotage.judging import Rater
+from pilotage.judging import Rater, Rubric
 from pilotage.judging.answers import at_path, candidate_ids
 from pilotage.judging.tables import item as item_table
 from pilotage.judging.tables import item_payload
@@ -230,6 +230,13 @@ def _claimed(conn: Connection, workspace_id: str, row: RowLike, terms: Terms | N
         guideline_number=row["guideline_number"],
         context=context,
     )
+
+
+def as_served(payload: Any, rubric: Rubric) -> Any:
+    """An item's payload without what a machine said and what stands behind a pair's sides: what anybody who answers may see at any time."""
+    if isinstance(payload, dict):
+        payload = {name: value for name, value in payload.items() if name not in _SAID_IN_PAYLOAD}
+    return _blind(payload) if any(question.kind == "pair" for question in rubric.questions) else payload
 
 
 def _blind(payload: Any) -> Any:

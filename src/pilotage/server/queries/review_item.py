@@ -22,6 +22,7 @@ from pilotage.ledger.tables import ledger_entry
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
 from pilotage.review.new_task import TEST_PURPOSES
 from pilotage.review.projects.project import find_guideline, find_terms
+from pilotage.review.serving import as_served
 from pilotage.review.tables import review_assignment, review_task
 from pilotage.review.tables import suggestion as suggestion_table
 from pilotage.server.context import Person
@@ -223,12 +224,13 @@ def find_item(workspace: Workspace, project: str, item_id: str, who: Person) -> 
         trail = _trail(conn, workspace.id, ids) if who.may("ledger") and sight.others else ()
         revealed = _revealed(conn, workspace.id, ids, who.login)
     rubric = rubrics[rows[-1].rubric_id]
+    served = who.measured and not sight.proposed  # what was withheld, or stands behind a side or a name, is not to be looked up here
     return OneItem(
         id=item_id,
         kind=ref.kind,
-        source_id=ref.source_id,
+        source_id="" if served else ref.source_id,
         slices=ref.slices,
-        payload=payload,
+        payload=as_served(payload, rubric) if served else payload,
         harmful=any(row.harmful for row in rows),
         revealed=revealed,
         questions=rubric.questions,
