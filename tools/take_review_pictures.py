@@ -59,7 +59,7 @@ PICTURES = [
     # Projects, items, the trail
     Picture("review-project", "/review/projects/{project}", 1080),
     Picture("review-project-narrow", "/review/projects/{project}", width=NARROW, theme="dark"),
-    Picture("review-settings", "/review/projects/{project}/settings", 1400),
+    Picture("review-settings", "/review/projects/{project}/settings"),
     Picture("review-item", "/review/projects/{project}/items?purpose=adjudication >> a[data-row]", 1300),
     Picture("review-export", "/review/projects/{project}/export", 860),
     Picture("review-trail", "/review/audit?project={project}", 860),

@@ -192,12 +192,12 @@ def work(name):
     def run(context):
         with (folder / "ran.txt").open("a") as file:
             file.write(name + "\\n")
-        time.sleep(0.02)
+        time.sleep(0.05)
         return {"n": sum(each["n"] for each in context.results.values()) + 1}
     return run
 
 with open_workspace(folder / "w") as workspace:
-    steps = [Step(f"s{number}", work(f"s{number}")) for number in range(24)]
+    steps = [Step(f"s{number}", work(f"s{number}")) for number in range(20)]
     run = advance(workspace, pipeline="p", key="k", declared="d", steps=steps, lease_us=50_000)
     assert run.state == "done"
 """
@@ -214,7 +214,7 @@ def test_a_run_killed_again_and_again_goes_on_where_it_left_off(tmp_path):
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], env=environment, stderr=subprocess.PIPE)
         ran = tmp_path / "ran.txt"
         before = len(ran.read_text().splitlines()) if ran.exists() else 0
-        wanted = before + seeded.randint(1, 3)
+        wanted = before + seeded.randint(1, 2)
         while child.poll() is None and (len(ran.read_text().splitlines()) if ran.exists() else 0) < wanted:
             time.sleep(0.005)
         time.sleep(seeded.uniform(0, 0.03))
@@ -226,15 +226,15 @@ def test_a_run_killed_again_and_again_goes_on_where_it_left_off(tmp_path):
             break
         assert child.returncode == -signal.SIGKILL or b"Another worker" in said, said.decode()
         time.sleep(0.06)
-    assert kills >= 2
+    assert kills >= 5
     with open_workspace(tmp_path / "w") as workspace:
         (run,) = runs(workspace, "p")
         done = load_run(workspace, run.id)
-        assert done.state == "done" and [step.name for step in done.steps] == [f"s{number}" for number in range(24)]
-        assert [step.result["n"] for step in done.steps] == [2**number for number in range(24)]
+        assert done.state == "done" and [step.name for step in done.steps] == [f"s{number}" for number in range(20)]
+        assert [step.result["n"] for step in done.steps] == [2**number for number in range(20)]
         assert verify(workspace).integrity == "ok"
     begun = (tmp_path / "ran.txt").read_text().splitlines()
-    assert len(begun) <= 24 + kills, "a step whose result was kept was begun again"
+    assert len(begun) <= 20 + kills, "a step whose result was kept was begun again"
 
 
 def test_the_pipelines_that_have_run_are_known_by_name(workspace):

@@ -23,3 +23,9 @@ def sign_in_as(workspace: Workspace, login: str) -> Client:
     client = Client(create_app(workspace))
     assert client.post("/login", {"login": login, "password": PASSWORD}, csrf=False).status == 303
     return client
+
+
+def told(lower: float | None, upper: float | None) -> str:
+    """An interval of shares as the pages tell it: ``49.1 % to 84.4 %``. Tests make it from what the room says, never from a page."""
+    assert lower is not None and upper is not None
+    return f"{100 * lower:.1f} % to {100 * upper:.1f} %"

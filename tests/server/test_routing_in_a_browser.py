@@ -155,7 +155,7 @@ def test_what_an_answer_comes_to_is_told_as_it_is_given(go: Any) -> None:
     page = go("/routing/assessments/new?from={assessment}")
     assert page.locator(".outcome-level").inner_text() == "On the loop"
     page.get_by_label("critical", exact=True).check()
-    page.wait_for_function("document.querySelector('.outcome-level')?.textContent === 'in the loop'")
+    page.locator(".outcome-level", has_text="in the loop").wait_for()
     page.select_option("[name=mean]", "")
     page.wait_for_selector("#outcome .missing")
     assert "csrf" not in page.evaluate("performance.getEntriesByType('resource').map((one) => one.name).join()")

@@ -6,12 +6,13 @@ import re
 
 import pytest
 from browserless import Client
-from leading import sign_in_as
+from leading import sign_in_as, told
 from review_workspace import HABITS, HOSTILE, PROJECT
 
 from pilotage.judging import Item
 from pilotage.ledger import entries, payload
-from pilotage.review.measuring import Known, open_round
+from pilotage.review.measuring import Known, confusion, open_round, team_accuracy
+from pilotage.review.measuring.accuracy import Accuracy
 from pilotage.review.projects import Gold, Round, change_project, load_project
 from pilotage.review.skills import grant_skill, skills_of
 from pilotage.server.pages import team as team_page
@@ -29,11 +30,18 @@ def body(text: str) -> str:
     return re.sub(r"<head>.*?</head>", "", text, flags=re.S)
 
 
-def test_the_team_is_listed_by_name_with_bounds_or_what_is_missing(lead: Client) -> None:
+def of(workspace: Workspace, login: str) -> Accuracy:
+    """How often this person was right on known items."""
+    return team_accuracy(workspace, PROJECT, login=login, question="failure")[0]
+
+
+def test_the_team_is_listed_by_name_with_bounds_or_what_is_missing(lead: Client, led: Workspace) -> None:
     shown = lead.get("/review/team").text
     assert re.findall(r'<td data-label="Person"><a href="/review/team/(\w+)\?', shown) == sorted(HABITS)
-    assert "69.6 %" in shown and "49.1 % to 84.4 %" in shown and "n = 23" in shown
-    assert "18 known items answered; a figure needs 20" in shown and "2 more are needed" in shown
+    measured, missing = of(led, "fay"), of(led, "ben")
+    assert measured.estimate is not None and missing.estimate is None, "the fixture has both"
+    assert f"{100 * measured.estimate:.1f} %" in shown and told(measured.lower, measured.upper) in shown and f"n = {measured.n}" in shown
+    assert f"{missing.n} known items answered; a figure needs 20" in shown and f"{20 - missing.n} more are needed" in shown
     assert re.search(r"Computed <time [^>]+>just now</time>", shown) and "Median time" in shown
     assert HOSTILE not in shown and "&lt;script&gt;evil()" in shown
 
@@ -49,10 +57,12 @@ def test_no_page_grades_people(lead: Client) -> None:
         assert not GRADES.search(re.sub(r"<[^>]+>", " ", body(lead.get(address).text))), address
 
 
-def test_one_person_is_shown_by_slice_with_what_they_mix_up_and_with_whom_they_agree(lead: Client) -> None:
+def test_one_person_is_shown_by_slice_with_what_they_mix_up_and_with_whom_they_agree(lead: Client, led: Workspace) -> None:
     shown = lead.get("/review/team/fay?by=language").text
+    [table] = confusion(led, PROJECT, "failure", login="fay")
+    same_as_known = max(row.get(right, 0) for right, row in table.counts.items())
     assert re.search(r'data-label="Part" dir="auto">de<', shown) and "6 known items answered; a figure needs 20" in shown
-    assert "What was given where what was right" in shown and re.search(r'<td class="same">13</td>', shown)
+    assert "What was given where what was right" in shown and re.search(rf'<td class="same">{same_as_known}</td>', shown)
     for other in set(HABITS) - {"fay"}:
         assert f'<a href="/review/team/{other}?project=replies">{other}</a>' in shown
     assert "Where neither saw a suggestion" in shown and "a verdict needs 50" in shown
@@ -114,11 +124,13 @@ def test_who_has_to_practise_is_named(leading: Workspace) -> None:
 def test_of_a_large_project_the_page_comes_first_and_its_figures_after(leading: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team_page, "AT_ONCE", 10)
     client = sign_in_as(leading, "lena")
+    measured = of(leading, "fay")
+    figure = told(measured.lower, measured.upper)
     shown = client.get("/review/team").text
-    assert 'hx-get="/review/team?part=1&amp;project=replies"' in shown and "49.1 %" not in shown and "Skills" in shown
+    assert 'hx-get="/review/team?part=1&amp;project=replies"' in shown and figure not in shown and "Skills" in shown
     part = client.get("/review/team?part=1&project=replies").text
-    assert "49.1 %" in part and "<html" not in part
-    assert "49.1 %" in client.get("/review/team").text, "once made they are there at once"
+    assert figure in part and "<html" not in part
+    assert figure in client.get("/review/team").text, "once made they are there at once"
 
 
 def test_a_page_says_when_it_was_computed_and_offers_to_compute_again(leading: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_methods_are_compared_and_what_they_differ_on_goes_to_adjudicators(revie
     labels = {"majority": "yes", "mace": "no"}
     differing = tuple(Disagreement(item, labels, dict.fromkeys(labels, 0.6)) for item in settled)
     told = replace(compared, differing=differing, n_differing=3)
-    background(lead).start(("compare", "replies", "failure"), lambda _: told, by="olga")
+    background(lead).start(("compare", "replies", "failure"), lambda *_: told, by="olga")
     background(lead).wait("compare", "replies", "failure", timeout_s=20)
     assert "3 items on which the methods differ" in lead.get(ADDRESS).text
     before = len(adjudications(reviewed_copy, "replies", limit=500))
@@ -105,18 +105,18 @@ def test_gold_enough_shows_how_each_method_did_on_it(reviewed_copy: Workspace, m
 
 def test_the_same_work_is_not_begun_twice_and_an_error_is_told(fresh: Workspace) -> None:
     gate, work = threading.Event(), Jobs(fresh)
-    work.start(("x",), lambda _: gate.wait(20), by="olga")
+    work.start(("x",), lambda *_: gate.wait(20), by="olga")
     with pytest.raises(Conflict, match="under way"):
-        work.start(("x",), lambda _: None, by="rita")
+        work.start(("x",), lambda *_: None, by="rita")
     gate.set()
     work.wait("x", timeout_s=20)
-    work.start(("y",), lambda _: 1 / 0, by="olga")
+    work.start(("y",), lambda *_: 1 / 0, by="olga")
     work.wait("y", timeout_s=20)
     found = work.of("y")
     assert found is not None and found.problem is not None and "ZeroDivision" not in found.problem["what"]
     work.close()
     with pytest.raises(Conflict, match="stopping"):
-        work.start(("z",), lambda _: None, by="olga")
+        work.start(("z",), lambda *_: None, by="olga")
 
 
 def test_nothing_settled_says_what_comes_first(fresh: Workspace) -> None:

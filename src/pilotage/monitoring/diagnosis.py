@@ -435,7 +435,7 @@ class _Ladder:
                 return self._end(Cause.LABEL_SHIFT, f"{said}, and each class looks as it did ({_p(same_classes)})", columns=_behind(inputs))
             return self._end(
                 Cause.UNDECIDED,
-                f"n too small: {said}; whether label shift explains it all is not decided (p of P(X | Y) = {same_classes:.2g})",
+                f"n too small: {said}; whether label shift explains it all is not decided (test of P(X | Y): {_p(same_classes)})",
                 n_needed=2 * self.labelled,
             )
         concept = parts.concept

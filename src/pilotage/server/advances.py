@@ -1,43 +1,24 @@
-"""Bringing pilots forward from the workbench: the same work as ``pilotage run``, in one thread a pilot of the server's process.
+"""Bringing pilots forward from the workbench: the same work as ``pilotage run``, as a job of the server's process.
 
-What is done stands in the workspace as it is done; kept here is only who began it and how it ended. Ending the server pauses the work, and the next
-start, from here or from the command line, goes on from there.
+Ending the server pauses it, and the next start, from here or from the command line, goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pilotage.core import MICROSECONDS, Conflict, PilotageError
-from pilotage.ledger import open_workspace
+from pilotage.core import MICROSECONDS, Conflict
 from pilotage.readiness import Cycle, Pilot, advance_async, load_pilot
-from pilotage.server.errors import unexpected
+from pilotage.server.jobs import Handle, Job, Jobs
 from pilotage.store import Workspace
 
 # The fields of a target that `pilotage run --target` replaces.
 REPLACED = ("url", "model", "allow_hosts", "authorisation", "api_key_env")
 # A cycle that says nothing for so long was cut off, as by a machine that went down. Every batch of outputs and of judgements says something.
 SILENT_S = 120
-
-
-@dataclass(frozen=True)
-class Advance:
-    """One time a pilot was brought forward from a page. ``problem`` is the error that ended it, as ``PilotageError.to_dict`` tells it."""
-
-    pilot: str
-    by: str
-    started_at: int
-    ended_at: int | None = None
-    problem: dict[str, Any] | None = None
-
-    @property
-    def under_way(self) -> bool:
-        """Whether it goes on now."""
-        return self.ended_at is None
+_PILOT = "pilot"
 
 
 def under_way_elsewhere(cycle: Cycle, *, last_word_at: int, now_us: int) -> bool:
@@ -61,64 +42,29 @@ def load_as_last_run(folder: Path, stored: dict[str, Any]) -> Pilot:
     return load_pilot(path, target=replaced) if replaced else pilot
 
 
-class Advances:
-    """The pilots that this process brings forward. Its methods may be called from any thread."""
+def bring_forward(jobs: Jobs, pilot: Pilot, *, by: str) -> None:
+    """Begin in the background; ``by`` is who asked, and whose name the ledger gets. Raises ``Conflict`` while it is under way."""
+    going = last_advance(jobs, pilot.name)
+    if going is not None and going.under_way:
+        raise already(pilot.name, going.by)
+    jobs.start((_PILOT, pilot.name), lambda workspace, handle: asyncio.run(_advance(workspace, pilot, handle)), by=by)
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._lock = threading.Lock()
-        self._known: dict[str, Advance] = {}
-        self._work: dict[str, _Work] = {}
-        self._closed = False
 
-    def of(self, name: str) -> Advance | None:
-        """The last time this pilot was brought forward from here."""
-        return self._known.get(name)
+def last_advance(jobs: Jobs, name: str) -> Job | None:
+    """The last time this pilot was brought forward from here."""
+    return jobs.of(_PILOT, name)
 
-    def start(self, pilot: Pilot, *, by: str) -> None:
-        """Begin in the background; ``by`` is who asked, and whose name the ledger gets. Raises ``Conflict`` while it is under way."""
-        with self._lock:
-            known = self._known.get(pilot.name)
-            if known is not None and known.under_way:
-                raise already(pilot.name, known.by)
-            if self._closed:
-                raise Conflict("The server is stopping.", mend="start it again, then go on")
-            self._known[pilot.name] = Advance(pilot.name, by, self._workspace.clock.now_us())
-            work = _Work(self, pilot, by)
-            self._work[pilot.name] = work
-        work.thread.start()
 
-    def wait(self, name: str, *, timeout_s: float) -> None:
-        """Wait until it is not under way any more, or ``timeout_s`` have passed."""
-        work = self._work.get(name)
-        if work is not None:
-            work.thread.join(timeout_s)
-
-    def close(self, *, timeout_s: float = 15.0) -> None:
-        """Ask all to pause, and wait for it. What computes without giving way is waited for, up to ``timeout_s`` in all for each."""
-        with self._lock:
-            self._closed = True
-            work = list(self._work.values())
-        for each in work:
-            each.stop()
-        for each in work:
-            each.thread.join(timeout_s)
-
-    def run(self, work: _Work) -> None:
-        """The thread's work, to its end."""
-        problem: PilotageError | None = None
-        try:
-            with open_workspace(self._workspace.location, actor=work.by, clock=self._workspace.clock) as workspace:
-                asyncio.run(work.advance(workspace))
-        except asyncio.CancelledError:
-            pass  # asked to stop: the steps say that they are paused
-        except PilotageError as error:
-            problem = error
-        except Exception as error:
-            problem = unexpected(error)
-        with self._lock:
-            ended = replace(self._known[work.pilot.name], ended_at=self._workspace.clock.now_us(), problem=problem.to_dict() if problem else None)
-            self._known[work.pilot.name] = ended
+async def _advance(workspace: Workspace, pilot: Pilot, handle: Handle) -> None:
+    """Until people are needed, or the server ends: then it pauses at the next moment at which it gives way."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(advance_async(workspace, pilot))
+    handle.on_stop(lambda: loop.call_soon_threadsafe(task.cancel))
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass  # the steps say that they are paused
+    finally:
+        handle.on_stop(None)
 
 
 def already(name: str, by: str | None = None) -> Conflict:
@@ -129,33 +75,3 @@ def already(name: str, by: str | None = None) -> Conflict:
         why=f"{by} began it from the workbench" if by else "another process, such as 'pilotage run', is at work on it",
         mend="watch it on its page; it stops by itself where people are needed",
     )
-
-
-class _Work:
-    """One thread, and the handle to stop what runs in it."""
-
-    def __init__(self, advances: Advances, pilot: Pilot, by: str) -> None:
-        self.pilot = pilot
-        self.by = by
-        self.thread = threading.Thread(target=advances.run, args=(self,), name=f"advance-{pilot.name}", daemon=True)
-        self._lock = threading.Lock()
-        self._stopped = False
-        self._task: asyncio.Task[Any] | None = None
-
-    async def advance(self, workspace: Workspace) -> None:
-        with self._lock:
-            if self._stopped:
-                return
-            self._task = asyncio.current_task()
-        try:
-            await advance_async(workspace, self.pilot)
-        finally:
-            with self._lock:
-                self._task = None
-
-    def stop(self) -> None:
-        """Have it pause at the next moment at which it gives way."""
-        with self._lock:
-            self._stopped = True
-            if self._task is not None:
-                self._task.get_loop().call_soon_threadsafe(self._task.cancel)

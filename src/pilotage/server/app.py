@@ -16,11 +16,9 @@ from starlette.types import Scope
 
 from pilotage import __version__
 from pilotage.server import api, api_pushing, errors, features_api, lineage_api, projects_api, review_routes, route_api
-from pilotage.server.advances import Advances
 from pilotage.server.background import Background, duties
 from pilotage.server.description import describer, plain_name
 from pilotage.server.guard import Guard
-from pilotage.server.imports import Imports
 from pilotage.server.jobs import Jobs
 from pilotage.server.kept import Kept
 from pilotage.server.pages import (
@@ -173,11 +171,9 @@ def create_app(
         How often to do the standing work (:mod:`pilotage.server.background`), and where webhooks' secrets are. None: it is left to others.
     """
     sessions = Sessions(workspace, local_token=local_token)
-    advances = Advances(workspace)
     serving = Serving(workspace)
     routing = Routing(workspace)
     background = None if background_every_s is None else Background(workspace, duties(Path(key_dir)), every_s=background_every_s)
-    imports = Imports(workspace)
     jobs = Jobs(workspace)
 
     @contextlib.asynccontextmanager
@@ -190,9 +186,7 @@ def create_app(
             await run_in_threadpool(background.close)
         await run_in_threadpool(serving.close)
         await run_in_threadpool(routing.close)
-        await run_in_threadpool(imports.close)
-        await run_in_threadpool(jobs.close)
-        await run_in_threadpool(advances.close)  # what is under way pauses, before the workspace is closed
+        await run_in_threadpool(jobs.close)  # what is under way pauses, before the workspace is closed
 
     app = FastAPI(
         title="Pilotage",
@@ -211,13 +205,11 @@ def create_app(
     app.openapi = describer(app)  # type: ignore[method-assign]
     app.state.workspace = workspace
     app.state.sessions = sessions
-    app.state.advances = advances
     app.state.serving = serving
     app.state.routing = routing
     app.state.background = background
     app.state.kept = Kept(workspace)
     app.state.agreements = Agreements()
-    app.state.imports = imports
     app.state.jobs = jobs
     app.state.throttle = Throttle(workspace.clock)
     errors.install(app)

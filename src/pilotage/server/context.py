@@ -21,6 +21,7 @@ from pilotage.core import Refused
 from pilotage.people import PERMISSIONS
 from pilotage.people import require as require_permission
 from pilotage.server.errors import SignInNeeded
+from pilotage.server.jobs import Jobs
 from pilotage.store import Workspace
 
 
@@ -74,6 +75,11 @@ async def _workspace(request: Request) -> Workspace:
     return workspace
 
 
+async def _jobs(request: Request) -> Jobs:
+    jobs: Jobs = request.app.state.jobs
+    return jobs
+
+
 async def _person(request: Request) -> Person:
     visitor = visitor_of(request)
     if visitor is None:
@@ -90,6 +96,7 @@ async def _present(request: Request) -> Person:
 
 
 WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
+JobsDep = Annotated[Jobs, Depends(_jobs)]
 PersonDep = Annotated[Person, Depends(_person)]
 PresentDep = Annotated[Person, Depends(_present)]
 """The person who asks, in a session of their own: whoever comes with a token is refused (403)."""

@@ -28,7 +28,6 @@ from pilotage.features.algebra import (
     bad_values,
     finalized,
     merge_many,
-    merge_states,
     merged,
     pack,
     partials,
@@ -280,9 +279,8 @@ def test_bounded_states_stay_small() -> None:
         assert not algebra.properties.bounded or len(pack([state])) < 12_000, algebra.function
 
 
-def test_states_of_a_tile_merge_one_by_one() -> None:
+def test_states_of_many_groups_merge_each_with_its_own() -> None:
     pair = [EVERY["count"], EVERY["max"]]
-    assert merge_states(pair, (1, 2.0), (2, None)) == (3, 2.0)
     assert merge_many(pair, [(1, 2.0), (0, None)], [(2, None), (5, 1.0)]) == [(3, 2.0), (5, 1.0)]
     assert merge_many(pair, [], []) == []
 

@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from pilotage.core import InputError, Refused
-from pilotage.features.algebra import aggregator_for, partials, states
-from pilotage.features.algebra.partials import merge_states
+from pilotage.features.algebra import aggregator_for, merge_many, partials, states
 from pilotage.features.definition import Aggregate, FeatureView
 from pilotage.features.engines import engine
 from pilotage.features.expression import col, parse_expression
@@ -182,6 +181,6 @@ def test_a_structured_stream_makes_the_states_of_one_batch(spark, tmp_path):
     merged: dict[str, tuple[Any, ...]] = {}
     for found in batches.values():
         for card, state in found.items():
-            merged[card] = merge_states(list(aggregators.values()), merged[card], state) if card in merged else state
+            merged[card] = merge_many(list(aggregators.values()), [merged[card]], [state])[0] if card in merged else state
     whole = partials(engine("polars").rows(of, source), ["card"], aggregators)
     assert merged == dict(zip(whole["card"], states(whole, aggregators), strict=True))

@@ -13,7 +13,7 @@ from pilotage.features.algebra.aggregator import FUNCTIONS, Aggregator, Order, P
 from pilotage.features.algebra.distinct import EXACT_UP_TO, HASH_NAME, Distinct, stable_hash
 from pilotage.features.algebra.extremes import Maximum, Minimum
 from pilotage.features.algebra.ordered import First, Last, LastK
-from pilotage.features.algebra.partials import bad_values, finalized, merge_many, merge_states, merged, partials, states, value_columns
+from pilotage.features.algebra.partials import bad_values, finalized, merge_many, merged, partials, states, value_columns
 from pilotage.features.algebra.quantile import RELATIVE_ERROR, Quantile
 from pilotage.features.algebra.registry import PROPERTIES, aggregator, aggregator_for
 from pilotage.features.algebra.stored import pack, state_from_json, state_to_json, unpack
@@ -47,7 +47,6 @@ __all__ = [
     "bad_values",
     "finalized",
     "merge_many",
-    "merge_states",
     "merged",
     "pack",
     "partials",

@@ -55,13 +55,8 @@ def states(frame: pl.DataFrame, aggregators: Mapping[str, Aggregator]) -> list[t
     return list(zip(*(aggregator.states(frame, name) for name, aggregator in aggregators.items()), strict=True))
 
 
-def merge_states(aggregators: Sequence[Aggregator], left: Sequence[State], right: Sequence[State]) -> tuple[State, ...]:
-    """The states of one group, aggregate by aggregate, merged with those of another."""
-    return tuple([aggregator.merge(a, b) for aggregator, a, b in zip(aggregators, left, right, strict=True)])
-
-
 def merge_many(aggregators: Sequence[Aggregator], left: Sequence[Sequence[State]], right: Sequence[Sequence[State]]) -> list[tuple[State, ...]]:
-    """As :func:`merge_states` for many groups at once, aggregate by aggregate: a third of the time."""
+    """The states of each group merged with those of the same group in ``right``, aggregate by aggregate."""
     if not left or not aggregators:
         return [()] * len(left)
     columns = zip(aggregators, zip(*left, strict=True), zip(*right, strict=True), strict=True)

@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from pilotage import readiness
 from pilotage.core import Conflict, PilotageError
-from pilotage.server.advances import Advances, already, load_as_last_run
-from pilotage.server.context import PersonDep, WorkspaceDep, require
+from pilotage.server.advances import already, bring_forward, last_advance, load_as_last_run
+from pilotage.server.context import JobsDep, PersonDep, WorkspaceDep, require
 from pilotage.server.queries import pilots
 from pilotage.server.render import page
 from pilotage.store import Workspace
@@ -35,24 +35,24 @@ def show_pilot(request: Request, workspace: WorkspaceDep, name: str, cycle: int 
 
 
 @router.get("/pilots/{name}/live")
-def show_live(request: Request, workspace: WorkspaceDep, name: str) -> Response:
+def show_live(request: Request, workspace: WorkspaceDep, jobs: JobsDep, name: str) -> Response:
     """The part of the overview that changes while the pilot is under way. At the end the whole page is asked for again."""
     found = pilots.find_pilot(workspace, name)
-    going = _advances(request).of(name)
+    going = last_advance(jobs, name)
     ended = not found.under_way and not (going is not None and going.under_way)
     # Gates, cycles and signatures have changed too by then; htmx follows this header.
     return page(request, "parts/live.html", headers={"HX-Redirect": f"/pilots/{name}"} if ended else None, pilot=found, going=going)
 
 
 @router.post("/pilots/{name}/run", dependencies=[require("run")])
-def go_on(request: Request, workspace: WorkspaceDep, person: PersonDep, name: str) -> Response:
+def go_on(request: Request, workspace: WorkspaceDep, person: PersonDep, jobs: JobsDep, name: str) -> Response:
     """Bring the pilot as far as it goes without people, in the background. What cannot begin is told on the page."""
     found = pilots.find_pilot(workspace, name)
     try:
         if found.under_way:
-            going = _advances(request).of(name)
+            going = last_advance(jobs, name)
             raise already(name, going.by if going is not None and going.under_way else None)
-        _advances(request).start(load_as_last_run(Path(found.folder), found.declaration), by=person.login)
+        bring_forward(jobs, load_as_last_run(Path(found.folder), found.declaration), by=person.login)
     except PilotageError as error:
         return _show(request, workspace, name, status=error.http_status, cannot_go_on=error.to_dict())
     return RedirectResponse(f"/pilots/{name}", 303)
@@ -84,12 +84,7 @@ def sign(
     return RedirectResponse(f"/pilots/{name}#sign", 303)
 
 
-def _advances(request: Request) -> Advances:
-    found: Advances = request.app.state.advances
-    return found
-
-
 def _show(request: Request, workspace: Workspace, name: str, *, cycle: int | None = None, status: int = 200, **told: Any) -> Response:
     nothing: dict[str, Any] = {"cannot_go_on": None, "cannot_sign": None, "given": {}}
     found = pilots.find_pilot(workspace, name, cycle=cycle)
-    return page(request, "pilot.html", status=status, pilot=found, going=_advances(request).of(name), **{**nothing, **told})
+    return page(request, "pilot.html", status=status, pilot=found, going=last_advance(request.app.state.jobs, name), **{**nothing, **told})

@@ -18,9 +18,9 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from pilotage.core import InputError, PilotageError, Refused
 from pilotage.review.projects import load_project
-from pilotage.server.context import PersonDep, WorkspaceDep, require
+from pilotage.server.context import JobsDep, PersonDep, WorkspaceDep, require
 from pilotage.server.guard import MAX_UPLOAD_BYTES
-from pilotage.server.imports import Imports
+from pilotage.server.imports import find_import, start_import
 from pilotage.server.render import page
 from pilotage.store import Workspace
 
@@ -48,7 +48,7 @@ def ask_import(request: Request, workspace: WorkspaceDep, name: Name) -> Respons
 
 
 @router.post("/{name}/import", dependencies=[require("run")])
-def take(request: Request, workspace: WorkspaceDep, person: PersonDep, name: Name, sent: UploadDep) -> Response:
+def take(request: Request, workspace: WorkspaceDep, person: PersonDep, jobs: JobsDep, name: Name, sent: UploadDep) -> Response:
     """Take the file, and go where its progress and its report are."""
     project = load_project(workspace, name)
     chosen = {field: str(sent.get(field) or "") for field in ("format", "question", "queue", "skip_refused")}
@@ -59,8 +59,9 @@ def take(request: Request, workspace: WorkspaceDep, person: PersonDep, name: Nam
         format = _file_format(chosen["format"])
         if chosen["queue"] not in ("unanswered", "all", "none"):
             raise InputError("Say which items people are asked.", where="field 'queue'", mend="choose one of the three")
-        imports: Imports = request.app.state.imports
-        begun = imports.start(
+        begun = start_import(
+            jobs,
+            workspace,
             project.name,
             format.name,
             format.suffix,
@@ -73,31 +74,28 @@ def take(request: Request, workspace: WorkspaceDep, person: PersonDep, name: Nam
         )
     except PilotageError as error:
         return _ask(request, workspace, name, problem=error, chosen=chosen)
-    imports.wait(begun.id, timeout_s=PATIENCE_S)
-    return RedirectResponse(f"/review/projects/{quote(name, safe='')}/import/{begun.id}", 303)
+    jobs.wait("import", project.name, begun, timeout_s=PATIENCE_S)
+    return RedirectResponse(f"/review/projects/{quote(name, safe='')}/import/{begun}", 303)
 
 
 @router.get("/{name}/import/{import_id}", dependencies=[require("run")])
-def show_import(request: Request, workspace: WorkspaceDep, name: Name, import_id: str) -> Response:
+def show_import(request: Request, workspace: WorkspaceDep, jobs: JobsDep, name: Name, import_id: str) -> Response:
     """How far it is, or what became of the file: what was taken, and every row that was not."""
-    imports: Imports = request.app.state.imports
-    found = imports.find(name, import_id)
+    found = find_import(jobs, name, import_id)
     return page(request, "review/import_report.html", project=load_project(workspace, name), found=found)
 
 
 @router.get("/{name}/import/{import_id}/live", dependencies=[require("run")])
-def show_import_live(request: Request, workspace: WorkspaceDep, name: Name, import_id: str) -> Response:
+def show_import_live(request: Request, workspace: WorkspaceDep, jobs: JobsDep, name: Name, import_id: str) -> Response:
     """The part of that page that changes."""
-    imports: Imports = request.app.state.imports
-    return page(request, "review/import_live.html", project=load_project(workspace, name), found=imports.find(name, import_id))
+    return page(request, "review/import_live.html", project=load_project(workspace, name), found=find_import(jobs, name, import_id))
 
 
 @router.get("/{name}/import/{import_id}/refused.csv", dependencies=[require("run")])
-def take_refused(request: Request, name: Name, import_id: str) -> Response:
+def take_refused(jobs: JobsDep, name: Name, import_id: str) -> Response:
     """Every refused row with its field and the reason."""
-    imports: Imports = request.app.state.imports
-    found = imports.find(name, import_id)
-    rows = found.report.refused if found.report else ()
+    found = find_import(jobs, name, import_id)
+    rows = found.result.refused if found.result else ()
     written = io.StringIO()
     out = csv.writer(written)
     out.writerow(["row", "field", "reason"])

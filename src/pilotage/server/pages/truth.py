@@ -9,8 +9,8 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilotage.core import InputError, NotFound
-from pilotage.server.context import Person, PersonDep, PresentDep, WorkspaceDep, require
-from pilotage.server.jobs import Jobs
+from pilotage.server.context import JobsDep, Person, PersonDep, PresentDep, WorkspaceDep, require
+from pilotage.server.jobs import Handle, Jobs
 from pilotage.server.pages.asking import TurnDep, with_query
 from pilotage.server.queries import truth
 from pilotage.server.queries.paging import Turn
@@ -26,23 +26,23 @@ _SENT = 200
 
 @router.get("")
 def show(
-    request: Request, workspace: WorkspaceDep, who: PersonDep, turn: TurnDep, name: str, question: Question = None, state: State = ""
+    request: Request, workspace: WorkspaceDep, who: PersonDep, jobs: JobsDep, turn: TurnDep, name: str, question: Question = None, state: State = ""
 ) -> Response:
     """Every question with how far it is settled, and one of them item by item."""
-    return page(request, "review/truth.html", **_seen(request, workspace, who, name, question, state, turn))
+    return page(request, "review/truth.html", **_seen(jobs, workspace, who, name, question, state, turn))
 
 
 @router.get("/live")
 def show_live(
-    request: Request, workspace: WorkspaceDep, who: PersonDep, turn: TurnDep, name: str, question: Question = None, state: State = ""
+    request: Request, workspace: WorkspaceDep, who: PersonDep, jobs: JobsDep, turn: TurnDep, name: str, question: Question = None, state: State = ""
 ) -> Response:
     """The part of the page that changes while something is worked out."""
-    return page(request, "review/truth_live.html", **_seen(request, workspace, who, name, question, state, turn))
+    return page(request, "review/truth_live.html", **_seen(jobs, workspace, who, name, question, state, turn))
 
 
 @router.post("/settle", dependencies=[require("run")])
 def settle(
-    request: Request, workspace: WorkspaceDep, who: PresentDep, name: str, method: Annotated[str, Form(max_length=50)], question: Text = ""
+    workspace: WorkspaceDep, who: PresentDep, jobs: JobsDep, name: str, method: Annotated[str, Form(max_length=50)], question: Text = ""
 ) -> Response:
     """Settle what was answered since the last time, in the background."""
     found = truth.find_truth(workspace, name)
@@ -52,35 +52,35 @@ def settle(
     if method != "policy" and asked is None:
         asked = [line.question.name for line in found.lines if line.weighable]
 
-    def work(opened: Workspace) -> Any:
+    def work(acting: Workspace, _: Handle) -> Any:
         from pilotage.review.measuring import settle as settle_project
 
-        return settle_project(opened, name, questions=asked, method=method)
+        return settle_project(acting, name, questions=asked, method=method)
 
-    _jobs(request).start(("settle", name), work, by=who.login)
+    jobs.start(("settle", name), work, by=who.login)
     return _back(name, question)
 
 
 @router.post("/compare", dependencies=[require("run")])
-def compare(request: Request, workspace: WorkspaceDep, who: PresentDep, name: str, question: Text) -> Response:
+def compare(workspace: WorkspaceDep, who: PresentDep, jobs: JobsDep, name: str, question: Text) -> Response:
     """Fit every method to one question's answers, in the background. Writes nothing."""
     truth.find_truth(workspace, name).project.rubric.question(question)
 
-    def work(opened: Workspace) -> Any:
+    def work(acting: Workspace, _: Handle) -> Any:
         from pilotage.review.measuring import compare_methods
 
-        return compare_methods(opened, name, question)
+        return compare_methods(acting, name, question)
 
-    _jobs(request).start(("compare", name, question), work, by=who.login)
+    jobs.start(("compare", name, question), work, by=who.login)
     return _back(name, question)
 
 
 @router.post("/adjudicate", dependencies=[require("run")])
-def adjudicate(request: Request, workspace: WorkspaceDep, who: PresentDep, name: str, question: Text, reason: Text) -> Response:
+def adjudicate(workspace: WorkspaceDep, who: PresentDep, jobs: JobsDep, name: str, question: Text, reason: Text) -> Response:
     """Put the items the methods do not agree about before adjudicators."""
     from pilotage.review.measuring import dispute, open_adjudications
 
-    compared = _jobs(request).of("compare", name, question)
+    compared = jobs.of("compare", name, question)
     if compared is None or compared.result is None:
         raise NotFound("The methods were not compared here.", why="the server keeps it until it ends", mend="compare them again")
     if not reason.strip():
@@ -91,13 +91,12 @@ def adjudicate(request: Request, workspace: WorkspaceDep, who: PresentDep, name:
     return RedirectResponse(f"/review/adjudication?project={quote(name, safe='')}", 303)
 
 
-def _seen(request: Request, workspace: Workspace, who: Person, name: str, question: str | None, state: str, turn: Turn) -> dict[str, Any]:
+def _seen(jobs: Jobs, workspace: Workspace, who: Person, name: str, question: str | None, state: str, turn: Turn) -> dict[str, Any]:
     found = truth.find_truth(workspace, name)
     leads = who.may("run")
     line = next((one for one in found.lines if one.question.name == question), None) if question else found.lines[0]
     if line is None:
         raise NotFound(f"This project does not ask '{question}'.", mend="choose a question from the list")
-    jobs = _jobs(request)
     return {
         "truth": found,
         "line": line,
@@ -112,11 +111,6 @@ def _seen(request: Request, workspace: Workspace, who: Person, name: str, questi
         "sent": _SENT,
         "with_query": with_query,
     }
-
-
-def _jobs(request: Request) -> Jobs:
-    found: Jobs = request.app.state.jobs
-    return found
 
 
 def _back(name: str, question: str) -> Response:
