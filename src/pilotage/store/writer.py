@@ -6,8 +6,8 @@ WAL with ``synchronous=FULL``; PostgreSQL: ``synchronous_commit=on``), never bef
 
 Cost: one disk sync per group, so throughput grows with the number of callers while each waits for about one or two syncs.
 
-No write goes without its sync, small as it may be. Each may add to the ledger, whose head others read, copy and anchor at once: were an entry lost in
-a power cut after that, the ledger that is left would contradict its own anchor.
+No write goes without its sync, small as it may be. Each may add to the ledger, whose head others read, copy and anchor at once: were an entry lost
+in a power cut after that, the ledger that is left would contradict its own anchor.
 """
 
 from __future__ import annotations
