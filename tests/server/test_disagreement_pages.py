@@ -10,11 +10,14 @@ from urllib.parse import quote
 import pytest
 from browserless import Client
 from disputes import HOSTILE, dispute
+from leading import sign_in_as
 from review_workspace import HABITS, Reviewed
 from roles import as_somebody
 
+from pilotage.judging import person
 from pilotage.ledger import entries, open_workspace
 from pilotage.review.measuring import explore, findings
+from pilotage.server.queries.disagreement import served_items
 from pilotage.store import Workspace
 
 ADDRESS = "/review/disagreement"
@@ -68,6 +71,14 @@ def test_who_might_still_be_asked_about_an_item_does_not_see_it(looked: Workspac
     # who leads sees what was said, but not by whom, as long as somebody has to decide
     page = lead.get(f"{ADDRESS}/replies/{one}?question=failure").text
     assert "until then nobody sees who said what" in page and not any(f">{login}<" in page for login in HABITS)
+
+
+def test_what_a_reviewer_was_served_is_not_listed_so_that_known_items_are_not_missed(looked: Workspace) -> None:
+    everywhere = {row.item_id for row in explore(looked, "replies", "failure", waiting=False, limit=500).rows}
+    listed = {login: set(items(sign_in_as(looked, login).get(ADDRESS).text)) for login in ("ben", "cleo")}
+    served = {login: served_items(looked, person(login), sorted(everywhere)) for login in listed}
+    assert served["ben"] != served["cleo"] and any(served.values())
+    assert all(not served[login] & listed[login] for login in listed)
 
 
 def test_names_are_for_who_leads(looked: Workspace, lead: Client, reviewer: Client) -> None:

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from browserless import Client
 from disputes import FAILURE, dispute
+from leading import sign_in_as
 from roles import as_somebody
+from sqlalchemy import select
 
 from pilotage.core import Conflict
-from pilotage.judging import Rubric
+from pilotage.judging import Rubric, person
 from pilotage.judging.aggregation import Disagreement
 from pilotage.ledger import entries
 from pilotage.review.measuring import adjudications, consensus_of, explore
 from pilotage.review.projects import ProjectSettings, create_project
+from pilotage.review.tables import review_assignment, review_task
 from pilotage.server.jobs import Jobs
 from pilotage.store import Workspace
 
@@ -49,6 +52,17 @@ def test_a_reviewer_sees_no_item_that_waits_and_no_method(reviewed_copy: Workspa
     assert "Methods compared" not in page and "Settle what is new" not in page
     for act in ("settle", "compare", "adjudicate"):
         assert reviewer.post(f"{ADDRESS}/{act}", {"method": "policy", "question": "failure", "reason": "r"}).status == 403
+
+
+def test_what_a_reviewer_was_served_is_not_listed_so_that_known_items_are_not_missed(reviewed_copy: Workspace) -> None:
+    a, t = review_assignment.c, review_task.c
+    mine = select(t.item_id).join(review_assignment, (a.task_id == t.id) & (a.workspace_id == t.workspace_id)).where(a.rater_id == person("ben").id)
+    with reviewed_copy.read() as conn:
+        served = set(conn.execute(mine.where(t.workspace_id == reviewed_copy.id)).scalars())
+    seen = {
+        login: set(re.findall(r"(itm_\w+)\?question", sign_in_as(reviewed_copy, login).get(f"{ADDRESS}?size=500").text)) for login in ("ben", "cleo")
+    }
+    assert served and seen["ben"] and not served & seen["ben"] and served & seen["cleo"]
 
 
 def test_settling_goes_on_in_the_background_and_says_what_it_did(fresh: Workspace) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilotage.core import InputError, Refused
+from pilotage.judging import person
 from pilotage.review.measuring.triaging import CAUSES
 from pilotage.server.context import PersonDep, PresentDep, WorkspaceDep, require
 from pilotage.server.pages.asking import with_query
@@ -56,7 +57,9 @@ def show(
         )
         seen = {
             "causes": disagreement.count_causes(workspace, chosen),
-            "found": disagreement.list_divided(workspace, chosen, wanted, sees_waiting=leads or not who.may("review")),
+            "found": disagreement.list_divided(
+                workspace, chosen, wanted, sees_waiting=leads or not who.may("review"), without=person(who.login) if who.measured else None
+            ),
             "slices": disagreement.grouped(disagreement.slices_of(workspace, chosen)),
             "people": sorted(disagreement.people_of(workspace, chosen.project.name).values()) if leads else [],
         }

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilotage.core import InputError, NotFound
+from pilotage.judging import person
 from pilotage.server.context import JobsDep, Person, PersonDep, PresentDep, WorkspaceDep, require
 from pilotage.server.jobs import Handle, Jobs
 from pilotage.server.pages.asking import TurnDep, with_query
@@ -102,7 +103,13 @@ def _seen(jobs: Jobs, workspace: Workspace, who: Person, name: str, question: st
         "line": line,
         "leads": leads,
         "found": truth.list_settled(
-            workspace, found, line.question.name, state=state or None, sees_waiting=leads or not who.may("review"), turn=turn
+            workspace,
+            found,
+            line.question.name,
+            state=state or None,
+            sees_waiting=leads or not who.may("review"),
+            turn=turn,
+            without=person(who.login) if who.measured else None,
         ),
         "state": state or None,
         "settling": jobs.of("settle", name) if leads else None,

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 
 from pilotage.core import InputError, NotFound, Refused
-from pilotage.judging import Question, item_refs
+from pilotage.judging import Question, Rater, item_refs
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review import counts
 from pilotage.review.measuring import Finding, confusion_between, explore, findings
@@ -120,8 +120,13 @@ def count_causes(workspace: Workspace, chosen: Chosen) -> dict[str, int]:
     return {cause: found.get(cause, 0) for cause in (*CAUSES, UNLOOKED)}
 
 
-def list_divided(workspace: Workspace, chosen: Chosen, wanted: Wanted, *, sees_waiting: bool, size: int = _PAGE) -> Page[DividedLine]:
-    """Divided items, most divided first. Who might still be asked about an item does not see it (``sees_waiting`` False)."""
+def list_divided(
+    workspace: Workspace, chosen: Chosen, wanted: Wanted, *, sees_waiting: bool, size: int = _PAGE, without: Rater | None = None
+) -> Page[DividedLine]:
+    """Divided items, most divided first. Who might still be asked about an item does not see it (``sees_waiting`` False).
+
+    ``without``: leave out what was served to this person; a page is shorter by as many. Known items are never here, so the rest would tell work.
+    """
     found = explore(
         workspace,
         chosen.project.name,
@@ -137,6 +142,7 @@ def list_divided(workspace: Workspace, chosen: Chosen, wanted: Wanted, *, sees_w
     ids = [row.item_id for row in found.rows]
     slices = {ref.id: ref.slices for ref in item_refs(workspace, ids=ids)} if ids else {}
     looked = findings(workspace, chosen.project.name, ids, chosen.question.name)
+    had = served_items(workspace, without, ids) if without is not None else set()
     lines = [
         DividedLine(
             row.item_id,
@@ -151,8 +157,16 @@ def list_divided(workspace: Workspace, chosen: Chosen, wanted: Wanted, *, sees_w
             row.method,
         )
         for row in found.rows
+        if row.item_id not in had
     ]
     return Page(lines, next=found.next)
+
+
+def served_items(workspace: Workspace, rater: Rater, items: Sequence[str]) -> set[str]:
+    """Those of ``items`` that this person was served, for whatever purpose."""
+    query = select(T.item_id).join(review_assignment, (A.workspace_id == T.workspace_id) & (A.task_id == T.id))
+    with workspace.read() as conn:
+        return set(conn.execute(query.where(T.workspace_id == workspace.id, T.item_id.in_(items), A.rater_id == rater.id)).scalars())
 
 
 def evidence_words(finding: Finding) -> str:

@@ -7,19 +7,19 @@ from typing import Any
 
 from sqlalchemy import exists, func, select
 
-from pilotage.judging import Consensus, Question
+from pilotage.judging import Consensus, Question, Rater
 from pilotage.judging.aggregation.choose import ENOUGH_GOLD, METHODS
 from pilotage.judging.consensus import consensuses
 from pilotage.review import counts
 from pilotage.review.measuring.combining import possible
 from pilotage.review.measuring.tables import review_settlement, review_settlement_run
 from pilotage.review.projects import Project, load_project
-from pilotage.review.tables import review_gold, review_task
+from pilotage.review.tables import review_assignment, review_gold, review_task
 from pilotage.server.queries.answers import SharesDrawing, draw_shares, say
 from pilotage.server.queries.paging import Page, Turn, turn_page
 from pilotage.store import Workspace
 
-S, R, T, G = review_settlement.c, review_settlement_run.c, review_task.c, review_gold.c
+A, S, R, T, G = review_assignment.c, review_settlement.c, review_settlement_run.c, review_task.c, review_gold.c
 POLICIES = {
     "majority": "What most say stands; a tie is for somebody to decide.",
     "adjudicate": "A fact: what all say alike stands, or what is sure enough by people's accuracy on gold; else an adjudicator decides.",
@@ -103,8 +103,13 @@ def find_truth(workspace: Workspace, name: str) -> TruthPage:
     return TruthPage(project, tuple(lines), counts(workspace, name).answers)
 
 
-def list_settled(workspace: Workspace, page: TruthPage, question: str, *, state: str | None, sees_waiting: bool, turn: Turn) -> Page[SettledLine]:
-    """Settled items of one question, most divided first, a page at a time. Who might still be asked about an item does not see it."""
+def list_settled(
+    workspace: Workspace, page: TruthPage, question: str, *, state: str | None, sees_waiting: bool, turn: Turn, without: Rater | None = None
+) -> Page[SettledLine]:
+    """Settled items of one question, most divided first, a page at a time. Who might still be asked about an item does not see it.
+
+    ``without``: leave out what was served to this person. Known items are never settled, so the rest of what they answered would be listed as work.
+    """
     asked = page.project.rubric.question(question)
     wanted = (S.position, S.item_id, S.state, S.method, S.n, S.disagreement, S.consensus_id)
     statement = select(*wanted).where(S.workspace_id == workspace.id, S.project == page.project.name, S.question == question)
@@ -113,6 +118,9 @@ def list_settled(workspace: Workspace, page: TruthPage, question: str, *, state:
     if not sees_waiting:
         waits = exists().where(T.workspace_id == S.workspace_id, T.item_id == S.item_id, T.queue == S.project, T.state == "open")
         statement = statement.where(~waits)
+    if without is not None:
+        had = exists().where(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == without.id)
+        statement = statement.where(~exists().where(T.workspace_id == S.workspace_id, T.item_id == S.item_id, had))
     with workspace.read() as conn:
         found = turn_page(conn, statement, keys=[S.position], turn=turn)
     ids = [row.item_id for row in found.rows]
