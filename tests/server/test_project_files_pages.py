@@ -108,6 +108,7 @@ def test_a_large_file_shows_how_far_it_is(client: Client, empty: Workspace, monk
             go_on.wait(30)
         return real(*given, **more)
 
+    monkeypatch.setattr(importing, "CHUNK", 500)
     monkeypatch.setattr(importing, "put_tasks", slow)
     monkeypatch.setattr(project_files, "PATIENCE_S", 0.0)
     sent = upload(client, json.dumps(tasks(*["yes"] * 700)).encode())
