@@ -46,6 +46,9 @@ def test_who_answered_an_item_is_not_asked_to_decide_it_and_is_told_why(fresh: W
     dispute(fresh, "choice", items=2)
     ben, olga = as_somebody(fresh, "ben", "reviewer"), as_somebody(fresh, "olga", "owner")
     page = ben.get("/review/adjudication")
+    ids = [each.item_id for each in adjudications(fresh, "disputed")]
+    assert len(ids) == 2 and not any(item in page.text for item in ids), "what they answered and find disputed was work"
+    assert all(item in olga.get("/review/adjudication").text for item in ids)
     assert "2 you answered yourself: somebody else decides them" in page.text and "Start adjudicating" not in page.text
     told = claimed(ben)
     assert told["tasks"] == [] and told["standing"]["own_work"] == 2

@@ -79,6 +79,9 @@ def test_what_a_reviewer_was_served_is_not_listed_so_that_known_items_are_not_mi
     served = {login: served_items(looked, person(login), sorted(everywhere)) for login in listed}
     assert served["ben"] != served["cleo"] and any(served.values())
     assert all(not served[login] & listed[login] for login in listed)
+    had = next(iter(served["ben"]))
+    refused = sign_in_as(looked, "ben").get(f"{ADDRESS}/replies/{had}?question=failure")
+    assert refused.status == 403 and "you were served" in refused.text
 
 
 def test_names_are_for_who_leads(looked: Workspace, lead: Client, reviewer: Client) -> None:

@@ -10,7 +10,7 @@ from browserless import Client
 from leading import sign_in_as
 from review_workspace import HOSTILE, PROJECT, Reviewed
 
-from pilotage.judging import Item, judgements, person
+from pilotage.judging import Item, item_refs, judgements, person
 from pilotage.ledger import entries
 from pilotage.review import NewTask, answer, claim, put_tasks
 from pilotage.review.measuring import current_exam, current_round, gold_items, settle
@@ -59,8 +59,10 @@ def test_the_list_is_paged(lead: Client) -> None:
 def test_an_item_is_made_known_by_hand(leading: Workspace) -> None:
     client = sign_in_as(leading, "lena")
     form = {"payload": json.dumps({"text": HOSTILE}), "answer.failure": "yes", "answer.tone": "2", "explanation": f"Because {HOSTILE}", "cap": "7"}
-    assert client.post(f"{HERE}/gold/add", form).status == 303
+    assert client.post(f"{HERE}/gold/add", {**form, "slices": "language=de\nrisk = high\n"}).status == 303
     [made] = [each for each in gold_items(leading, PROJECT) if each.most == 7]
+    [ref] = item_refs(leading, ids=[made.item_id])
+    assert (ref.kind, dict(ref.slices)) == ("reply", {"language": "de", "risk": "high"}), "it looks like work"
     assert made.questions == ("failure", "tone") and made.exposures == 0
     shown = client.get(f"{HERE}/gold?size=500").text
     assert "0 of 7" in shown and "not answered" in shown and HOSTILE not in shown
@@ -72,6 +74,7 @@ def test_an_item_is_made_known_by_hand(leading: Workspace) -> None:
     [
         ({"answer.failure": "yes"}, "one of the two"),
         ({"payload": "{", "answer.failure": "yes"}, "is not JSON"),
+        ({"payload": "{}", "slices": "german", "answer.failure": "yes"}, "line 1"),
         ({"payload": "[]", "answer.failure": "yes"}, "is an object"),
         ({"payload": "[" * 100_000, "answer.failure": "yes"}, "is not JSON"),
         ({"payload": "{}"}, "at least one right answer"),

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilotage.core import InputError, NotFound
+from pilotage.judging import person
 from pilotage.server.context import PersonDep, PresentDep, WorkspaceDep, require
 from pilotage.server.pages.asking import TurnDep, with_query
 from pilotage.server.queries import adjudication
@@ -39,7 +40,11 @@ def show(
         leads=who.may("run"),
         mine=adjudication.for_me(workspace, chosen, who) if chosen else None,
         overturned=adjudication.overturned(workspace, chosen.name) if chosen and chosen.decided else [],
-        found=adjudication.list_adjudications(workspace, chosen.name, state=state or None, turn=turn) if chosen else None,
+        found=adjudication.list_adjudications(
+            workspace, chosen.name, state=state or None, turn=turn, without=person(who.login) if who.measured else None
+        )
+        if chosen
+        else None,
         state=state or None,
         states=adjudication.STATES,
         with_query=with_query,

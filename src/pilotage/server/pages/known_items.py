@@ -72,13 +72,14 @@ def _add(workspace: Workspace, name: str, form: dict[str, str]) -> Response:
         for question in project.rubric.questions
         if question.kind in COMPARABLE and (given := form.get(f"answer.{question.name}", "").strip())
     }
-    known = Known(_item(form), values, form.get("explanation", "").strip()[:10_000])
+    known = Known(_item(workspace, name, form), values, form.get("explanation", "").strip()[:10_000])
     cap = form.get("cap", "").strip()
     add_gold(workspace, name, [known], exposure_cap=_count(cap) if cap else None)
     return _back(name, "gold")
 
 
-def _item(form: dict[str, str]) -> Item | str:
+def _item(workspace: Workspace, project: str, form: dict[str, str]) -> Item | str:
+    """The id of an item that is there, or a new one of the kind the project's work is: with another it would be told from work."""
     there, content = form.get("item", "").strip(), form.get("payload", "").strip()
     if bool(there) == bool(content):
         raise InputError("A known item is one that is there, or a new one.", where="fields 'item' and 'payload'", mend="fill in one of the two")
@@ -90,7 +91,18 @@ def _item(form: dict[str, str]) -> Item | str:
         raise InputError(f"What is judged is not JSON: {error}.", where="field 'payload'", mend='write an object such as {"text": "…"}') from error
     if not isinstance(payload, dict):
         raise InputError("What is judged is an object.", where="field 'payload'", mend='write an object such as {"text": "…"}')
-    return Item(kind=form.get("kind", "").strip()[:100] or "output", source_id=form.get("source_id", "").strip()[:200] or "known", payload=payload)
+    return Item(known_items.usual_kind(workspace, project), "known", payload, _slices(form.get("slices", "")))
+
+
+def _slices(text: str) -> dict[str, str]:
+    """Lines such as ``language=de`` as slices."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(filter(None, map(str.strip, text.splitlines())), start=1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not name or not value:
+            raise InputError("A slice is a name and a value.", where=f"field 'slices', line {number}", mend="write a line such as language=de")
+        found[name[:100]] = value[:200]
+    return found
 
 
 def _count(text: str) -> int:

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Select, and_, case, exists, func, select
 
 from pilotage.core import NotFound
-from pilotage.judging import person
+from pilotage.judging import Rater, person
 from pilotage.judging.tables import rubric as rubric_table
 from pilotage.review import Standing, standing
 from pilotage.review.measuring import Overturned, overturns
 from pilotage.review.measuring.tables import review_adjudication, review_settlement
 from pilotage.review.projects.project import P, V
-from pilotage.review.tables import review_project, review_project_version, review_task
+from pilotage.review.tables import review_assignment, review_project, review_project_version, review_task
 from pilotage.server.context import Person
 from pilotage.server.queries.paging import Page, Turn, turn_page
 from pilotage.store import Workspace
@@ -86,12 +86,19 @@ def list_projects(workspace: Workspace) -> list[ProjectLine]:
     return sorted(lines.values(), key=lambda line: (line.waits + line.disputed == 0, line.title, line.name))
 
 
-def list_adjudications(workspace: Workspace, project: str, *, state: str | None, turn: Turn) -> Page[AdjudicationLine]:
-    """The project's adjudications, a page at a time."""
+def list_adjudications(workspace: Workspace, project: str, *, state: str | None, turn: Turn, without: Rater | None = None) -> Page[AdjudicationLine]:
+    """The project's adjudications, a page at a time.
+
+    ``without``: leave out items that were served to this person. Known items are never disputed, so what they find here would be told as work.
+    """
     wanted = (A.task_id, A.item_id, A.questions, A.answers, A.before, A.created_at, _state().label("is"))
     statement = _listed(workspace.id).with_only_columns(*wanted).where(A.project == project)
     if state:
         statement = statement.where(_state() == state)
+    if without is not None:
+        work, had = review_task.alias().c, review_assignment.c
+        served = exists().where(had.workspace_id == work.workspace_id, had.task_id == work.id, had.rater_id == without.id)
+        statement = statement.where(~exists().where(work.workspace_id == A.workspace_id, work.item_id == A.item_id, served))
     with workspace.read() as conn:
         return turn_page(conn, statement, keys=[A.task_id], turn=turn).map(lambda rows: [_line(row) for row in rows])
 

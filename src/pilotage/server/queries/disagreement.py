@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 
 from pilotage.core import InputError, NotFound, Refused
-from pilotage.judging import Question, Rater, item_refs
+from pilotage.judging import Question, Rater, item_refs, person
 from pilotage.judging.tables import rater as rater_table
 from pilotage.review import counts
 from pilotage.review.measuring import Finding, confusion_between, explore, findings
@@ -249,9 +249,16 @@ def confusion(workspace: Workspace, chosen: Chosen) -> Confusion | None:
 
 
 def may_see(workspace: Workspace, who: Person, project: str, item_id: str) -> None:
-    """Raise ``Refused`` where the person might still be asked about the item, and does not lead."""
+    """Raise ``Refused`` where the person might still be asked about the item or was served it, and does not lead."""
     if who.may("run") or not who.may("review"):
         return
+    if who.measured and served_items(workspace, person(who.login), [item_id]):
+        raise Refused(
+            "What others said of an item you were served is told to those who lead.",
+            where=item_id,
+            why="of known items there is nothing to tell, and the difference would give them away",
+            mend="look at your own answers on your page",
+        )
     with workspace.read() as conn:
         if item_id in waiting_items(conn, workspace.id, project, [item_id]):
             raise Refused(

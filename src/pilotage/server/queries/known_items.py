@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from pilotage.core import InputError, NotFound
 from pilotage.judging import Question, consensuses
+from pilotage.judging.tables import item as item_table
 from pilotage.review.measuring import (
     CalibrationRound,
     Exam,
@@ -125,6 +126,20 @@ class Candidate:
 
     item_id: str
     values: dict[str, Any]
+
+
+def usual_kind(workspace: Workspace, project: str) -> str:
+    """The kind of the project's newest work, ``output`` where there is none."""
+    i = item_table.c
+    query = (
+        select(i.kind)
+        .join(review_task, (T.workspace_id == i.workspace_id) & (T.item_id == i.id))
+        .where(T.workspace_id == workspace.id, T.queue == project, T.purpose == "work")
+        .order_by(T.position.desc())
+        .limit(1)
+    )
+    with workspace.read() as conn:
+        return str(conn.execute(query).scalar() or "output")
 
 
 def candidates(workspace: Workspace, project: Project, *, most: int = 30) -> list[Candidate]:

@@ -325,7 +325,11 @@ def _said(conn: Connection, workspace_id: str, item_id: str, rubrics: set[str], 
 
 
 def _proposed(conn: Connection, workspace_id: str, item_id: str) -> tuple[ProposedOf, ...]:
-    query = select(suggestion_table).where(U.workspace_id == workspace_id, U.item_id == item_id).order_by(U.question, U.created_at, U.model, U.model_version)
+    query = (
+        select(suggestion_table)
+        .where(U.workspace_id == workspace_id, U.item_id == item_id)
+        .order_by(U.question, U.created_at, U.model, U.model_version)
+    )
     return tuple(ProposedOf(row.question, row.value, row.model, row.model_version, row.score, row.probability) for row in conn.execute(query))
 
 
