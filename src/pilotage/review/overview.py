@@ -59,17 +59,24 @@ def progress(
 
 
 def find_progress(
-    conn: Connection, workspace: Workspace, queue: str, rater: Rater, *, roles: Collection[str] | None, purposes: Collection[str] | None
+    conn: Connection,
+    workspace: Workspace,
+    queue: str,
+    rater: Rater,
+    *,
+    roles: Collection[str] | None,
+    purposes: Collection[str] | None,
+    most: int = MOST_LEFT,
 ) -> Progress:
-    """As :func:`progress`, on a connection that is already open."""
+    """As :func:`progress`, on a connection that is already open; what is left is counted up to ``most``, and the cost grows with that."""
     terms = find_terms(conn, workspace.id, queue)
     skills = None
     if terms is not None and terms.settings.skills:
         skills = skill_names(conn, workspace.id, rater.name, workspace.clock.now_us())
     asking = Asking(rater, queue, roles, skills, purposes=purposes)
     in_hand = _in_state(conn, workspace.id, asking, "claimed")
-    left = in_hand + yet_to_come(conn, workspace.id, terms, asking, max(0, MOST_LEFT + 1 - in_hand))
-    return Progress(_in_state(conn, workspace.id, asking, "answered"), min(left, MOST_LEFT), left > MOST_LEFT)
+    left = in_hand + yet_to_come(conn, workspace.id, terms, asking, max(0, most + 1 - in_hand))
+    return Progress(_in_state(conn, workspace.id, asking, "answered"), min(left, most), left > most)
 
 
 def _counts(conn: Connection, workspace_id: str, queue: str, purposes: Collection[str] | None) -> Counts:

@@ -124,7 +124,7 @@ class TaskPage:
     next: str | None
 
 
-MOST_LEFT = 100
+MOST_LEFT = 100  # as far as what is left to somebody is counted
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Counts:
 class Progress:
     """How far one person is in a queue: how many tasks they answered, and how many are left to them, known items counted like work in both.
 
-    ``left`` is what they hold and what they would yet be served if nobody else worked, counted up to :data:`MOST_LEFT`; ``more``: there is more.
+    ``left`` is what they hold and what they would yet be served if nobody else worked, counted up to a limit; ``more``: there is more.
     """
 
     answered: int

@@ -25,6 +25,7 @@ router = APIRouter(dependencies=[require("review")])
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 Purpose = Literal["adjudication"]
+LEFT_TOLD = 20  # what is left to who answers is counted so far with every claim
 DAY_MS = 24 * 3600 * 1000
 Milliseconds = Annotated[int | None, Field(ge=0), AfterValidator(lambda value: None if value is None else min(value, DAY_MS))]
 
@@ -116,7 +117,7 @@ def claim(body: ClaimBody, workspace: WorkspaceDep, who: PersonDep) -> Response:
         purposes=purposes,
     )
     with workspace.read() as conn:
-        progress = find_progress(conn, workspace, body.queue, rater, roles=who.roles, purposes=purposes)
+        progress = find_progress(conn, workspace, body.queue, rater, roles=who.roles, purposes=purposes, most=LEFT_TOLD)
         project = project_for(conn, workspace, body.queue, who.login)
         rubrics = rubrics_of(conn, workspace.id, {task.rubric_id for task in claimed})
     standing = None if claimed or body.n == 0 else review.standing(workspace, body.queue, rater, roles=who.roles, purposes=purposes)
