@@ -199,6 +199,31 @@ def test_taking_back_skipping_and_giving_back_move_the_numbers_alike_whatever_wa
     assert moved[True] == moved[False] == {(-1, 1, -1)}
 
 
+@pytest.mark.parametrize("skipping", [False, True])
+def test_what_was_let_go_comes_back_whether_its_answer_was_known_or_not(workspace: Workspace, rubric: Rubric, skipping: bool) -> None:
+    project(workspace, rubric, gold=Gold(share=0.4))
+    put(workspace, *(new(str(n)) for n in range(12)))
+    add_gold(workspace, "p", [Known(Item("output", f"known {n}", SAID), {"failure": "no"}) for n in range(8)])
+    first = claim(workspace, "p", ANN, n=8)
+    assert {kind_of(workspace, task)[0] for task in first} == {"work", "gold"}
+    before = progress(workspace, "p", ANN)
+    if skipping:
+        for task in first:
+            skip(workspace, task.task_id, ANN)
+        assert progress(workspace, "p", ANN).left == before.left - 8
+    else:
+        release(workspace, [task.task_id for task in first], ANN)
+        assert progress(workspace, "p", ANN).left == before.left, "what is given back is still to come"
+    again = claim(workspace, "p", ANN, n=8, skipped_too=skipping)
+    assert {task.task_id for task in again} == {task.task_id for task in first}
+    for task in again:
+        say(workspace, "ann", task)
+    while more := claim(workspace, "p", ANN, n=5):
+        for task in more:
+            say(workspace, "ann", task)
+    assert progress(workspace, "p", ANN).left == 0
+
+
 def test_giving_back_and_skipping_do_not_tell_whether_the_suggestion_was_planted(timed: Workspace, clock: ManualClock, rubric: Rubric) -> None:
     """What was let go is late, and lost once others took it, whatever was shown; what nobody took can be had again."""
     project(timed, rubric, arms=Arms(seeded=0.5))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
@@ -25,6 +26,7 @@ AUTHOR = "author"  # what ``rotation.by`` says to go by whose work it is, not by
 _LOOK_AHEAD = 20  # candidates looked at per task wanted, where variety is asked for
 _MOST_GOLD = 1000
 _SPARE_GOLD = 50
+_LET_GO = {False: ("released",), True: ("released", "skipped")}  # by whether what was skipped is offered again
 
 # What a person may ask for by its purpose. The rest is not theirs to know: who could ask for work alone would be served no known items.
 ASKED_BY_PURPOSE = ("adjudication",)
@@ -57,23 +59,23 @@ class Asking:
 
 
 @lru_cache
-def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
+def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool, had: bool = False) -> Select[Any]:
     """The tasks of a queue that may be served to a person, each with what they have had to do with it: ``had`` is when they were served it before,
     ``mine`` how that stands. Made once and filled in with :meth:`Asking.parameters`: building it costs as much as running it.
 
     Not one they hold, answered or skipped; not their own work, which for an adjudication is an item they answered; not one about an item they hold or
-    answered for another purpose; not one whose places are taken.
+    answered for another purpose; not one whose places are taken. With ``had`` only tasks they were served before and let go.
     """
     unwanted = ("claimed", "answered") if skipped_too else ("claimed", "answered", "skipped")
     author = review_author.c
     own_work = exists().where(author.workspace_id == T.workspace_id, author.task_id == T.id, author.login == bindparam("by_login"))
-    had = and_(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == bindparam("by"))
+    theirs = and_(A.workspace_id == T.workspace_id, A.task_id == T.id, A.rater_id == bindparam("by"))
     conditions = [
         T.workspace_id == bindparam("workspace"),
         T.queue == bindparam("of_queue"),
         T.state == "open",
         T.claims + T.answers < T.overlap,
-        or_(A.state.is_(None), A.state.not_in(unwanted)),
+        and_(A.queue == T.queue, A.state.in_(_LET_GO[skipped_too])) if had else or_(A.state.is_(None), A.state.not_in(unwanted)),
         ~own_work,
         ~elsewhere(bindparam("by")),
     ]
@@ -82,7 +84,8 @@ def open_to(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Select[Any]:
     if by_skill:
         conditions.append(T.skill.in_(bindparam("in_skills", expanding=True)))
     columns = (*_WANTED, A.state.label("mine"), A.served_at.label("had"))
-    return select(*columns).select_from(review_task.outerjoin(review_assignment, had)).where(*conditions)
+    tasks = review_assignment.join(review_task, theirs) if had else review_task.outerjoin(review_assignment, theirs)
+    return select(*columns).select_from(tasks).where(*conditions)
 
 
 @lru_cache
@@ -98,10 +101,11 @@ def work_for(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bo
 
 @lru_cache
 def _work_left(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool) -> Ready:
-    """How many tasks :func:`work_for` has, up to ``most``: counted by the database, which sends no rows."""
+    """How many tasks :func:`work_for` has, up to ``most``, and how many of them the person let go before: counted by the database."""
     query = _work(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too, by_purpose=by_purpose)
-    first = query.with_only_columns(T.id).order_by(T.position).limit(bindparam("most")).subquery()
-    return Ready(select(func.count().label("work_left")).select_from(first))
+    first = query.with_only_columns(T.id, A.state.label("mine")).order_by(T.position).limit(bindparam("most")).subquery()
+    counted: Select[Any] = select(func.count().label("work_left"), func.count(first.c.mine).label("let_go")).select_from(first)
+    return Ready(counted)
 
 
 def _work(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool) -> Select[Any]:
@@ -115,6 +119,13 @@ def gold_for(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Ready:
     exposed = (T.claims + T.answers).label("exposed")
     query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too).add_columns(exposed, T.overlap.label("cap"))
     return Ready(query.where(T.purpose == "gold", A.state.is_(None)).order_by(exposed, T.id).limit(_MOST_GOLD))
+
+
+@lru_cache
+def gold_let_go_by(*, by_role: bool, by_skill: bool, skipped_too: bool) -> Ready:
+    """Known items the person was served and let go, which come back to them as work does: one that never came again would be known for a test."""
+    query = open_to(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too, had=True).where(T.purpose == "gold")
+    return Ready(query.order_by(A.served_at, T.id).limit(bindparam("most")))
 
 
 @lru_cache
@@ -146,11 +157,20 @@ def choose(conn: Connection, workspace_id: str, terms: Terms | None, asking: Ask
         found: Sequence[RowLike] = work.rows(conn, {**filled, "most": n})
     else:
         found = _varied(conn, workspace_id, work, filled, asking, rotation, n)
-    if terms is None or not found or asking.purposes is not None or not terms.settings.gold.share:
+    if terms is None or asking.purposes is not None or not terms.settings.gold.share:
         return list(found)
+    back = gold_let_go_by(**kind).rows(conn, {**filled, "most": n})
+    found = found[: n - len(back)]
+    return [*back, *(_with_gold(conn, workspace_id, terms, asking, kind, filled, found) if found else ())]
+
+
+def _with_gold(
+    conn: Connection, workspace_id: str, terms: Terms, asking: Asking, kind: dict[str, bool], filled: dict[str, Any], found: Sequence[RowLike]
+) -> list[RowLike]:
+    """The work with known items at the turns drawn for them. What comes back takes no turn, and nothing takes its place: it would be told by that."""
     login = asking.rater.name
-    turn = _served().rows(conn, filled)[0]["turn"]
-    places = [is_gold_turn(terms.salt, login, turn + place, terms.settings.gold.share) for place in range(len(found))]
+    turns = count(_served().rows(conn, filled)[0]["turn"])
+    places = [row["mine"] is None and is_gold_turn(terms.salt, login, next(turns), terms.settings.gold.share) for row in found]
     if not any(places):
         return list(found)
     # The least seen first, and among them another one for each person: what all see at once is soon known to all.
@@ -167,12 +187,17 @@ def yet_to_come(conn: Connection, workspace_id: str, terms: Terms | None, asking
     """
     kind = {"by_role": asking.roles is not None, "by_skill": asking.skills is not None, "skipped_too": asking.skipped_too}
     filled = asking.parameters(workspace_id)
-    left = int(_work_left(**kind, by_purpose=asking.purposes is not None).rows(conn, {**filled, "most": most})[0]["work_left"])
+    work = _work_left(**kind, by_purpose=asking.purposes is not None).rows(conn, {**filled, "most": most})[0]
+    left = int(work["work_left"])
     share = 0.0 if terms is None or asking.purposes is not None else terms.settings.gold.share
-    if terms is None or not left or left >= most or not share:
+    if terms is None or left >= most or not share:
         return left
+    back = len(gold_let_go_by(**kind).rows(conn, {**filled, "most": most})) + int(work["let_go"])
+    left -= int(work["let_go"])
+    if not left or back >= most:
+        return min(back, most)
     known = len(_under_cap(conn, workspace_id, gold_for(**kind).rows(conn, filled)))
-    turn, total = int(_served().rows(conn, filled)[0]["turn"]), 0
+    turn, total = int(_served().rows(conn, filled)[0]["turn"]), back
     while left and total < most:
         if known and is_gold_turn(terms.salt, asking.rater.name, turn, share):
             known -= 1
