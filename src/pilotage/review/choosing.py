@@ -104,8 +104,8 @@ def _work_left(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: 
     """How many tasks :func:`work_for` has, up to ``most``, and how many of them the person let go before: counted by the database."""
     query = _work(by_role=by_role, by_skill=by_skill, skipped_too=skipped_too, by_purpose=by_purpose)
     first = query.with_only_columns(T.id, A.state.label("mine")).order_by(T.position).limit(bindparam("most")).subquery()
-    counted: Select[Any] = select(func.count().label("work_left"), func.count(first.c.mine).label("let_go")).select_from(first)
-    return Ready(counted)
+    numbers: list[Any] = [func.count().label("work_left"), func.count(first.c.mine).label("let_go")]
+    return Ready(select(*numbers).select_from(first))
 
 
 def _work(*, by_role: bool, by_skill: bool, skipped_too: bool, by_purpose: bool) -> Select[Any]:
