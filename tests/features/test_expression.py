@@ -111,6 +111,17 @@ def test_polars_python_and_narwhals_give_the_same_bits(expression: Expression, r
         assert [bits(value) for value in native["made"].to_list()] == expected
 
 
+@pytest.mark.parametrize(
+    "text", [f"{left} {sign} {right}" for sign in ("==", "!=", "<", "<=", ">", ">=") for left, right in (("2", "a"), ("1 + 1", "a"))]
+)
+@pytest.mark.parametrize("value", [1.0, 2.0, 3.0, None])
+def test_a_constant_is_compared_with_every_row_though_all_are_alike(text: str, value: float | None) -> None:
+    rows = [dict.fromkeys(SCHEMA) | {"a": value}] * 3
+    frame = without_nan(pl.DataFrame(rows, schema=SCHEMA).lazy()).collect()
+    expression = parse_expression(text)
+    assert frame.select("a", made=expression.to_polars(KINDS))["made"].to_list() == [expression.to_python(KINDS)(row) for row in rows]
+
+
 @settings(max_examples=80, deadline=None)
 @given(expression=st.one_of(NUMBERS, OTHERS))
 def test_text_and_json_give_the_tree_back(expression: Expression) -> None:

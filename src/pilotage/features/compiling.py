@@ -16,7 +16,7 @@ import polars as pl
 
 from pilotage.core import InputError
 from pilotage.features import elementary
-from pilotage.features.expression import COMPARISONS, KERNELS, Call, Column, Expression, Literal, as_call
+from pilotage.features.expression import COMPARISONS, KERNELS, Call, Column, Expression, Literal, as_call, lit
 from pilotage.features.kinds import known_kind
 
 _INTEGRAL = 4503599627370496.0  # 2**52: from here on every float is whole
@@ -100,6 +100,17 @@ _NARWHALS = _Words(
 _CHAIN = frozenset({"add", "subtract", "multiply", "divide", "floor_divide", "modulo", "negative", "power", "sqrt", "abs", "floor", "log1p", "exp"})
 
 
+def _folded(node: Expression) -> Expression:
+    """What has no columns as the constant it comes to, where it comes to one: Polars may take a row of it for all rows."""
+    if node.columns() or isinstance(node, Literal):
+        return node
+    value = node.to_python({})({})
+    return node if value is None else lit(value)
+
+
+_MIRRORED = {"less": "greater", "at_most": "at_least", "greater": "less", "at_least": "at_most"}
+
+
 class _Compiler:
     def __init__(self, words: _Words, kinds: Mapping[str, str] | None) -> None:
         self._words = words
@@ -170,8 +181,14 @@ class _Compiler:
         words = self._words
         arguments = node.arguments
         if node.function in COMPARISONS:
+            if any(argument.columns() for argument in arguments):
+                arguments = tuple(map(_folded, arguments))
             left, right = (self._comparable(argument, arguments) for argument in arguments)
-            match node.function:
+            function = node.function
+            if not arguments[0].columns() and arguments[1].columns():
+                # Polars gives one row for a constant compared with a column whose values are all the same; the other way about it gives all of them.
+                left, right, function = right, left, _MIRRORED.get(function, function)
+            match function:
                 case "equal":
                     return left == right
                 case "differ":

@@ -98,7 +98,7 @@ def test_an_alarm_is_told_to_who_subscribed_in_its_own_transaction(workspace: Wo
     assert watch_policy(workspace, NAME).alarms == ("language=en",)
     assert [hook.waiting for hook in webhooks(workspace)] == [1, 0]
     with workspace.read() as conn:
-        told = conn.execute(select(webhook_delivery.c.body)).scalar_one()
+        told = conn.execute(select(webhook_delivery.c.body).where(webhook_delivery.c.workspace_id == workspace.id)).scalar_one()
     assert (told["event"], told["subject"], told["project"]) == ("alarm.raised", NAME, "refunds")
     assert told["data"] == {"version": 1, "slice": "language=en", "epoch": 1, "audited": 30, "wrong": 12, "limit": 0.05}
 
