@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pilotage.core import ManualClock
 from pilotage.judging import Item, Option, Question, Rubric
 from pilotage.review import put_task
 from pilotage.store import Workspace
@@ -26,6 +28,19 @@ _RUBRIC = Rubric(
 )
 
 Put = Callable[..., str]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """The time of ``timed``."""
+    return ManualClock()
+
+
+@pytest.fixture
+def timed(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
+    """A workspace whose time the test moves."""
+    with Workspace.create(tmp_path / "timed", clock=clock) as workspace:
+        yield workspace
 
 
 @pytest.fixture(scope="session")

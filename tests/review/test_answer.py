@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,6 @@ from pilotage.review import answer, claim, counts, flag, history, look, put_task
 from pilotage.store import Workspace
 
 ANN, BEN, CAT = person("ann"), person("ben"), person("cat")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def timed(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
-    """A workspace whose time the test moves."""
-    with Workspace.create(tmp_path / "timed", clock=clock) as workspace:
-        yield workspace
 
 
 def said(workspace: Workspace, question: str = "failure", **which: Any) -> list[Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,18 +49,6 @@ from pilotage.review.tables import review_assignment, review_task
 from pilotage.store import Workspace
 
 ANN, BEN, CAT = person("ann"), person("ben"), person("cat")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def timed(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
-    """A workspace whose time the test moves."""
-    with Workspace.create(tmp_path / "timed", clock=clock) as workspace:
-        yield workspace
 
 
 def project(workspace: Workspace, rubric: Rubric, **settings: Any) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,18 +19,6 @@ from pilotage.store import Workspace
 
 ANN, BEN, CAT = person("ann"), person("ben"), person("cat")
 SAID = {"verdict": {"value": "yes"}, "proposed_correction": "No."}
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def timed(tmp_path: Path, clock: ManualClock) -> Iterator[Workspace]:
-    """A workspace whose time the test moves."""
-    with Workspace.create(tmp_path / "timed", clock=clock) as workspace:
-        yield workspace
 
 
 def project(workspace: Workspace, rubric: Rubric, **settings: Any) -> None:

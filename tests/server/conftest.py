@@ -23,6 +23,7 @@ import tables_workspace
 from argon2 import PasswordHasher
 from browserless import TOKEN, Client, sign_in
 from demo_workspace import Demo
+from leading import sign_in_as
 from review_workspace import Reviewed
 from tables_workspace import Tables
 
@@ -341,3 +342,21 @@ def leading(reviewed_copy: Workspace) -> Workspace:
 
     staff(reviewed_copy)
     return reviewed_copy
+
+
+@pytest.fixture(scope="module")
+def lead(led: Workspace) -> Client:
+    """Signed in as who leads the reviewed workspace's projects."""
+    return sign_in_as(led, "lena")
+
+
+@pytest.fixture(scope="module")
+def reviewer(led: Workspace) -> Client:
+    """Signed in as one who answers there."""
+    return sign_in_as(led, "ben")
+
+
+@pytest.fixture(scope="module")
+def auditor(led: Workspace) -> Client:
+    """Signed in as one who only looks."""
+    return sign_in_as(led, "aldo")

@@ -24,11 +24,6 @@ from pilotage.store import Workspace
 HERE = f"/review/bias?project={PROJECT}"
 
 
-@pytest.fixture(scope="module")
-def lead(led: Workspace) -> Client:
-    return sign_in_as(led, "lena")
-
-
 def settle_on(workspace: Workspace, **changes: object) -> None:
     project = load_project(workspace, PROJECT)
     change_project(workspace, PROJECT, number=project.number, settings=project.settings.model_copy(update=changes))

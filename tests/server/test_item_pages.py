@@ -24,21 +24,6 @@ HERE = f"/review/projects/{PROJECT}/items"
 T, A, J = review_task.c, review_assignment.c, judgement_table.c
 
 
-@pytest.fixture(scope="module")
-def lead(led: Workspace) -> Client:
-    return sign_in_as(led, "lena")
-
-
-@pytest.fixture(scope="module")
-def reviewer(led: Workspace) -> Client:
-    return sign_in_as(led, "ben")
-
-
-@pytest.fixture(scope="module")
-def auditor(led: Workspace) -> Client:
-    return sign_in_as(led, "aldo")
-
-
 def find(workspace: Workspace, *where: Any) -> list[Any]:
     with workspace.read() as conn:
         return list(conn.execute(select(review_task).where(T.workspace_id == workspace.id, *where).order_by(T.position)))

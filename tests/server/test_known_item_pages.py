@@ -38,11 +38,6 @@ def agreed_on(workspace: Workspace, count: int) -> list[str]:
     return [item.id for item in items]
 
 
-@pytest.fixture(scope="module")
-def lead(led: Workspace) -> Client:
-    return sign_in_as(led, "lena")
-
-
 def test_the_page_says_how_often_each_was_seen_of_how_often_it_may_be(lead: Client, replies: Reviewed) -> None:
     shown = lead.get(f"{HERE}/gold?size=500").text
     assert len(re.findall(r'data-label="Seen by">\d+ of 20<', shown)) == len(replies.gold)

@@ -20,21 +20,6 @@ from pilotage.store import Workspace
 HERE = f"/review/projects/{PROJECT}"
 
 
-@pytest.fixture(scope="module")
-def lead(led: Workspace) -> Client:
-    return sign_in_as(led, "lena")
-
-
-@pytest.fixture(scope="module")
-def reviewer(led: Workspace) -> Client:
-    return sign_in_as(led, "ben")
-
-
-@pytest.fixture(scope="module")
-def auditor(led: Workspace) -> Client:
-    return sign_in_as(led, "aldo")
-
-
 def test_the_index_says_what_waits_for_whom_and_how_far_people_agree(lead: Client) -> None:
     shown = lead.get("/review").text
     assert f'href="{HERE}"' in shown and f'href="/review/{PROJECT}"' in shown

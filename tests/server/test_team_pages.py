@@ -21,11 +21,6 @@ from pilotage.store import Workspace
 GRADES = re.compile(r"\b(slight|fair|moderate|substantial|almost perfect|excellent|poor|bad worker|worst|best|ranking|top)\b", re.I)
 
 
-@pytest.fixture(scope="module")
-def lead(led: Workspace) -> Client:
-    return sign_in_as(led, "lena")
-
-
 def body(text: str) -> str:
     return re.sub(r"<head>.*?</head>", "", text, flags=re.S)
 

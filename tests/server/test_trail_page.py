@@ -20,11 +20,6 @@ from pilotage.store import Workspace
 HERE = "/review/audit"
 
 
-@pytest.fixture(scope="module")
-def auditor(led: Workspace) -> Client:
-    return sign_in_as(led, "aldo")
-
-
 def test_each_act_leads_to_its_entry(auditor: Client) -> None:
     shown = auditor.get(HERE).text
     seqs = [int(seq) for seq in re.findall(r'href="/ledger\?after=\[(\d+)\]#entry-\d+"', shown)]
